@@ -1,0 +1,14 @@
+// Real servers do the work in most tests, so the limits are generous; what hangs still fails.
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/test'],
+  testMatch: ['**/*.test.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  injectGlobals: false,
+  testTimeout: 30_000,
+  maxWorkers: 2,
+  workerIdleMemoryLimit: '768MB',
+  transform: { '\\.ts$': '<rootDir>/test/strip-types.mjs' },
+  coverageProvider: 'v8',
+  reporters: ['default', '<rootDir>/test/closing-line-reporter.mjs'],
+}

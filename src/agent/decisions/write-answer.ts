@@ -1,0 +1,43 @@
+// What came of one modify on the write connection.
+
+/**
+ * Why the directory said no, from the one table over (result code, leading hex).
+ * `compare_failed`: the marker's previous value is not there (16; 20 when it was believed absent).
+ * `password_policy`: the password was refused, the directory does not say why.
+ * `busy`: try again. `not_bound`: the session lost its bind. `unexpected`: nothing in the table fits.
+ */
+export type RefusalKind =
+  | 'password_policy'
+  | 'wrong_current_password'
+  | 'account_locked'
+  | 'account_not_found'
+  | 'missing_right'
+  | 'compare_failed'
+  | 'control_unavailable'
+  | 'read_only'
+  | 'busy'
+  | 'not_bound'
+  | 'malformed_value'
+  | 'unexpected'
+
+/** The directory's word on a modify it did not accept. Nothing was changed. */
+export interface DirectoryRefusal {
+  readonly kind: RefusalKind
+  /** LDAP result code. */
+  readonly code: number
+  /** The eight leading hex digits of the diagnostic text, upper case, when there are any. */
+  readonly hex: string | undefined
+  /** The directory's own text, control characters removed, at most 500 characters. */
+  readonly diagnostic: string
+}
+
+/**
+ * `accepted`: the directory confirmed the write. `refused`: it said no, nothing changed.
+ * `not_sent`: no byte left this process, nothing can have changed.
+ * `lost`: bytes left and no answer came; what happened is not known.
+ */
+export type WriteAnswer =
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'refused'; readonly refusal: DirectoryRefusal }
+  | { readonly kind: 'not_sent'; readonly cause: unknown }
+  | { readonly kind: 'lost'; readonly phase: 'partly_written' | 'written'; readonly cause: unknown }

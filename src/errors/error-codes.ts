@@ -1,0 +1,159 @@
+// Every stable error code of the project, with what it means and what to do next. The manual's table and the
+// command line's messages are made from this one.
+
+/** What one error code means, and what the reader can do about it. */
+export interface ErrorExplanation {
+  readonly meaning: string
+  readonly remedy: string
+}
+
+/** All error codes. A code never changes its meaning; new ones are added at the end of their group. */
+export const ERRORS = {
+  ERR_USAGE: {
+    meaning: 'the command line is not understood',
+    remedy: 'read the help of the command: add --help',
+  },
+  ERR_INTERNAL: { meaning: 'a defect in this program', remedy: 'report it with the log lines around it' },
+  ERR_RUNTIME_UNSUPPORTED: {
+    meaning: 'this Node.js version cannot run the program',
+    remedy: 'use Node.js 24.15 or newer in line 24, or 26.3 or newer',
+  },
+  ERR_RUNTIME_UNSAFE: {
+    meaning: 'a debugging option would make passwords readable',
+    remedy: 'unset the option that the message names',
+  },
+  ERR_CONFIG_UNREADABLE: {
+    meaning: 'a file named by the configuration cannot be read',
+    remedy: 'check the path and that the service may read it',
+  },
+  ERR_CONFIG_INVALID: { meaning: 'the configuration has faults', remedy: 'mend each fault that is printed' },
+
+  ERR_JSON_INVALID: {
+    meaning: 'a body is not strict JSON: bad syntax, a duplicate key, a lone surrogate, or too large',
+    remedy: 'mend the program that sent it',
+  },
+  ERR_DOCUMENT_INVALID: {
+    meaning: 'a message does not have the form the contract gives it',
+    remedy: 'compare both versions of the contract',
+  },
+  ERR_SIGNATURE_INVALID: {
+    meaning: 'a signature does not verify with the key it names',
+    remedy: 'check which keys both sides hold; enrol the agent again if the store was replaced',
+  },
+  ERR_SEALED_INVALID: {
+    meaning: 'a sealed password cannot be opened or was sealed for another request',
+    remedy: 'ask for a new reset; look at the sealing program if it happens again',
+  },
+  ERR_PASSWORD_UNREPRESENTABLE: {
+    meaning: 'a password is empty, too long, or holds a NUL or a lone surrogate',
+    remedy: 'choose another password',
+  },
+
+  ERR_LDAP_MALFORMED: {
+    meaning: 'the directory sent bytes that are not an LDAP message',
+    remedy: 'check that the address is an LDAPS port and that nothing in between changes the traffic',
+  },
+  ERR_DIRECTORY_UNREACHABLE: {
+    meaning: 'no connection to the domain controller',
+    remedy: 'check address, port, firewall and that the domain controller runs',
+  },
+  ERR_DIRECTORY_TLS: {
+    meaning: 'the certificate of the domain controller is not accepted',
+    remedy: 'give the right CA file, name or pin in the configuration',
+  },
+  ERR_DIRECTORY_TIMEOUT: {
+    meaning: 'the domain controller did not answer in time',
+    remedy: 'look at its load and at the network',
+  },
+  ERR_DIRECTORY_CLOSED: {
+    meaning: 'the connection to the domain controller ended',
+    remedy: 'nothing: the agent connects again; look at the domain controller if it repeats',
+  },
+  ERR_DIRECTORY_BIND_REFUSED: {
+    meaning: 'the domain controller refused the service account',
+    remedy: 'check the account: password, lockout, expiry',
+  },
+  ERR_DIRECTORY_BUSY: {
+    meaning: 'the domain controller is busy or shutting down',
+    remedy: 'nothing: the agent tries again',
+  },
+  ERR_DIRECTORY_UNSUITABLE: {
+    meaning: 'the server is not a writable domain controller of the configured domain',
+    remedy: 'name a writable domain controller, not a global catalog port or a read-only one',
+  },
+  ERR_DIRECTORY_REFUSED: {
+    meaning: 'the directory refused an operation for a reason that is not about the password',
+    remedy: 'see the diagnostic text of the directory',
+  },
+
+  ERR_STORE_UNREACHABLE: {
+    meaning: 'no connection to the reset store',
+    remedy: 'check address, proxy, firewall and that the store runs',
+  },
+  ERR_STORE_TLS: {
+    meaning: 'the certificate of the reset store is not accepted',
+    remedy: 'give the right CA file in the configuration',
+  },
+  ERR_STORE_TIMEOUT: {
+    meaning: 'the reset store did not answer in time',
+    remedy: 'look at its load and the network',
+  },
+  ERR_STORE_UNAVAILABLE: {
+    meaning: 'the reset store cannot serve at the moment',
+    remedy: 'nothing: the agent tries again; look at the store if it lasts',
+  },
+  ERR_STORE_REJECTED: {
+    meaning: 'the reset store refused a call for good',
+    remedy: 'see the problem code in the message',
+  },
+  ERR_STORE_ANSWER_INVALID: {
+    meaning: 'the answer of the reset store does not have the form the contract gives it',
+    remedy: 'check that nothing in between changes the traffic; compare both versions of the contract',
+  },
+  ERR_ENROLMENT_REFUSED: {
+    meaning: 'the reset store did not accept the enrolment',
+    remedy: 'make a new enrolment code; a code serves once and for a short time',
+  },
+  ERR_ENROLMENT_MISSING: {
+    meaning: 'this agent is not enrolled',
+    remedy: 'run: writeback enroll',
+  },
+
+  ERR_KEYS_UNUSABLE: {
+    meaning: 'the key file is missing, damaged, or readable by others',
+    remedy: 'restore the file with mode 0600, or enrol again with a new state directory',
+  },
+  ERR_KEYS_PASSPHRASE: {
+    meaning: 'the passphrase does not open the key file',
+    remedy: 'give the passphrase file that was used at enrolment',
+  },
+  ERR_JOURNAL_UNUSABLE: {
+    meaning: 'the journal cannot be opened or written',
+    remedy: 'check the state directory: rights, disk space, and that no other agent uses it',
+  },
+  ERR_JOURNAL_IN_USE: {
+    meaning: 'another agent process uses this state directory',
+    remedy: 'stop the other process, or give this one its own state directory',
+  },
+  ERR_REDIS_START: {
+    meaning: 'the private Redis does not start',
+    remedy: 'install redis-server 6.2 or newer; read its last lines in the message',
+  },
+  ERR_REDIS_UNREACHABLE: {
+    meaning: 'no connection to Redis',
+    remedy: 'check that Redis runs at the configured URL',
+  },
+  ERR_REDIS_UNSUITABLE: {
+    meaning: 'this Redis cannot hold the queue safely',
+    remedy: 'see the setting that the message names',
+  },
+
+  ERR_DATABASE_UNUSABLE: {
+    meaning: 'the database of the reset store cannot be opened or written',
+    remedy: 'check the data directory: rights, disk space, and the version that wrote it',
+  },
+  ERR_LISTEN: { meaning: 'the address cannot be listened on', remedy: 'choose a free address and port' },
+} as const satisfies Record<string, ErrorExplanation>
+
+/** One of the stable codes. */
+export type ErrorCode = keyof typeof ERRORS

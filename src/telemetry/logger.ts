@@ -1,0 +1,90 @@
+// Log lines: a constant sentence and fields. JSON for machines, one readable line on a terminal.
+import winston from 'winston'
+
+/** Fields of one log line. Never a password, a sealed value, or a credential. */
+export type LogFields = Readonly<Record<string, unknown>>
+
+/** The logger that every room is handed. `child` binds fields once. */
+export interface Logger {
+  readonly debug: (sentence: string, fields?: LogFields) => void
+  readonly info: (sentence: string, fields?: LogFields) => void
+  readonly warn: (sentence: string, fields?: LogFields) => void
+  readonly error: (sentence: string, fields?: LogFields) => void
+  readonly child: (fields: LogFields) => Logger
+}
+
+/** Levels in the order of how much they say. */
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** Where and how a logger writes. */
+export interface LoggerOptions {
+  readonly level: LogLevel
+  readonly format: 'json' | 'text'
+  readonly stream: NodeJS.WritableStream
+}
+
+// A net under the plan: a field with such a name never leaves the process, whatever put it there.
+const SECRET_NAMES =
+  /^(password|newPassword|oldPassword|secret|token|authorization|sealed|passphrase|privateKey)$/i
+
+const redact = winston.format((line) => {
+  for (const name of Object.keys(line)) if (SECRET_NAMES.test(name)) line[name] = '[secret]'
+  return line
+})
+
+const text = winston.format.printf(({ timestamp, level, message, ...fields }) => {
+  const tail = Object.entries(fields).map(
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  )
+  return [String(timestamp), level.padEnd(5), String(message), ...tail].join(' ')
+})
+
+/** Makes the logger of one process. */
+export function createLogger(options: LoggerOptions): Logger {
+  const { combine, timestamp, json } = winston.format
+  const root = winston.createLogger({
+    level: options.level,
+    format: combine(timestamp(), redact(), options.format === 'json' ? json() : text),
+    transports: [new winston.transports.Stream({ stream: options.stream })],
+  })
+  return wrap(root)
+}
+
+/** A logger that says nothing, for commands that print their own result. */
+export const silentLogger: Logger = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  child: () => silentLogger,
+}
+
+function wrap(logger: winston.Logger): Logger {
+  const at =
+    (level: LogLevel) =>
+    (sentence: string, fields: LogFields = {}) => {
+      logger.log({ level, message: sentence, ...fields })
+    }
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields) => wrap(logger.child(fields)),
+  }
+}
+
+/** The fields that describe a failure: its code, its message, and the messages of its causes. Never a stack. */
+export function errorFields(error: unknown): LogFields {
+  const messages: string[] = []
+  let code: unknown
+  for (let at: unknown = error; at instanceof Error && messages.length < 5; at = at.cause) {
+    messages.push(at.message)
+    code ??= (at as { code?: unknown }).code
+  }
+  return {
+    error: messages.length > 0 ? messages.join(': ') : String(error),
+    ...(code === undefined ? {} : { code }),
+  }
+}

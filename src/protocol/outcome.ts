@@ -26,7 +26,7 @@ const sharedFields = {
   request: requestIdSchema,
   store: storeIdSchema,
   agent: agentIdSchema,
-  directory: directoryNameSchema,
+  directory: directoryNameSchema.nullable().describe('null when the document could not be read'),
   lease: leaseNumberSchema.describe('lease number under which it was decided'),
   server: serverIdSchema
     .nullable()

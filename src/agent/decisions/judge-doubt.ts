@@ -1,0 +1,29 @@
+// Whether something may already have happened for a request, and whether that can be settled on this server.
+import type { Marker } from '../../protocol/marker.ts'
+
+/** A write of this agent whose answer is not known. */
+export interface UnansweredWrite {
+  readonly n: number
+  readonly server: string
+}
+
+/** What may have been sent for a request before now. */
+export interface Doubt {
+  readonly unanswered: readonly UnansweredWrite[]
+  /** Receipts of earlier leases, by this agent or another one. */
+  readonly earlier: readonly { readonly server: string }[]
+}
+
+/** True when a write of this request may be under way or done. */
+export const isDoubtful = (doubt: Doubt): boolean => doubt.unanswered.length > 0 || doubt.earlier.length > 0
+
+/** True when every write in doubt went to this server, so that a fence here excludes them all. */
+export const canSettleOn = (server: string, doubt: Doubt): boolean =>
+  [...doubt.unanswered, ...doubt.earlier].every((sent) => sent.server === server)
+
+/**
+ * True when a fence on the account already excludes every write in doubt: it was made under the present lease, after
+ * the last of them was tried.
+ */
+export const isSettledBy = (fence: Marker, lease: number, doubt: Doubt): boolean =>
+  fence.lease === lease && doubt.unanswered.every(({ n }) => n < fence.n)

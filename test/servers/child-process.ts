@@ -1,7 +1,8 @@
 // Children of tests: they start with a bare environment (Jest's NODE_OPTIONS must not reach them), in their own process
 // group, and the kernel ends them when their parent dies, however it dies.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 /** A running child. All signals go to its whole process group. */
@@ -46,6 +47,24 @@ export function startChild(options: TestChildOptions): TestChild {
   })
   closeSync(output)
   return watch(child)
+}
+
+/** Starts a child and waits until `isReady` says so; throws with the child's last output when it ends or stays silent. */
+export async function startReadyChild(
+  options: TestChildOptions,
+  isReady: () => Promise<boolean>,
+): Promise<TestChild> {
+  const child = startChild(options)
+  const end = performance.now() + 15_000
+  while (!(await isReady())) {
+    if (child.isRunning() && performance.now() < end) await sleep(10)
+    else {
+      await child.end('SIGKILL')
+      const words = readFileSync(options.outputFile, 'utf8').slice(-2_000)
+      throw new Error(`${options.command} does not start (${await child.exited}): ${words}`)
+    }
+  }
+  return child
 }
 
 function watch(child: ChildProcess): TestChild {

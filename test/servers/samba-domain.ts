@@ -1,11 +1,9 @@
 // A real Active Directory domain for one test: a Samba domain controller on a loopback address of its own, in about
 // 0.3 s. It listens on port 636, so it needs root, or a private network namespace in which low ports are free
 // (`unshare -Urn sh -c 'ip link set lo up; exec npm test'`).
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from 'ldapts'
-import { startChild, type TestChild } from './child-process.ts'
+import { startReadyChild, type TestChild } from './child-process.ts'
 import {
   type AccountState,
   adminClient,
@@ -179,45 +177,28 @@ function keepAdmin(place: Running) {
   }
 }
 
-async function startSamba(directory: string, model: string, url: string): Promise<TestChild> {
-  const outputFile = path.join(directory, 'log', 'stdout')
-  const child = startChild({
-    command: 'samba',
-    args: [
-      '-i',
-      '-M',
-      model,
-      '--no-process-group',
-      '--maximum-runtime=3600',
-      '-s',
-      path.join(directory, 'etc', 'smb.conf'),
-    ],
-    outputFile,
-    env: { TDB_NO_FSYNC: '1', KRB5_CONFIG: path.join(directory, 'etc', 'krb5.conf') },
-  })
-  const early = child.exited.then(async (code) => {
-    throw new Error(
-      `samba ended at its start (${code}): ${(await readFile(outputFile, 'utf8')).slice(-2_000)}`,
-    )
-  })
-  await Promise.race([untilReady(url), early])
-  early.catch(() => undefined)
-  return child
+function startSamba(directory: string, model: string, url: string): Promise<TestChild> {
+  const file = path.join(directory, 'etc', 'smb.conf')
+  return startReadyChild(
+    {
+      command: 'samba',
+      args: ['-i', '-M', model, '--no-process-group', '--maximum-runtime=3600', '-s', file],
+      outputFile: path.join(directory, 'log', 'stdout'),
+      env: { TDB_NO_FSYNC: '1', KRB5_CONFIG: path.join(directory, 'etc', 'krb5.conf') },
+    },
+    () => answersRootRead(url),
+  )
 }
 
-/** Resolves when an anonymous read of the root entry is answered over verified TLS. */
-async function untilReady(url: string): Promise<void> {
-  const end = performance.now() + 15_000
-  for (;;) {
-    const client = await ldapClient(url, 500)
-    try {
-      await client.search('', { scope: 'base', attributes: ['dnsHostName'] })
-      return
-    } catch (error) {
-      if (performance.now() > end) throw new Error(`no answer from ${url}`, { cause: error })
-      await sleep(10)
-    } finally {
-      await client.unbind().catch(() => undefined)
-    }
+/** True when an anonymous read of the root entry is answered over verified TLS. */
+async function answersRootRead(url: string): Promise<boolean> {
+  const client = await ldapClient(url, 500)
+  try {
+    await client.search('', { scope: 'base', attributes: ['dnsHostName'] })
+    return true
+  } catch {
+    return false
+  } finally {
+    await client.unbind().catch(() => undefined)
   }
 }

@@ -1,5 +1,5 @@
 // Whether something may already have happened for a request, and whether that can be settled on this server.
-import type { Marker } from '../../protocol/marker.ts'
+import { type Marker, parseMarker } from '../../protocol/marker.ts'
 
 /** A write of this agent whose answer is not known. */
 export interface UnansweredWrite {
@@ -27,3 +27,23 @@ export const canSettleOn = (server: string, doubt: Doubt): boolean =>
  */
 export const isSettledBy = (fence: Marker, lease: number, doubt: Doubt): boolean =>
   fence.lease === lease && doubt.unanswered.every(({ n }) => n < fence.n)
+
+/** How far the subject's previous request got, as the store knows it. */
+export interface PreviousRequest {
+  readonly server: string
+  readonly marker: string | null
+  readonly settled: boolean
+}
+
+/**
+ * True when the previous request of the subject cannot surprise a write on this server: it went to the same server,
+ * where the marker orders everything, or it is settled and its marker has arrived here (contract, Calls).
+ */
+export function isPreviousVisible(previous: PreviousRequest | null, server: string, marker: string | undefined): boolean {
+  if (previous === null || previous.server === server) return true
+  if (!previous.settled) return false
+  if (previous.marker === null || previous.marker.toLowerCase() === marker?.toLowerCase()) return true
+  const expected = parseMarker(previous.marker)
+  const here = marker === undefined ? undefined : parseMarker(marker)
+  return expected !== undefined && here !== undefined && here.store === expected.store && here.sequence > expected.sequence
+}

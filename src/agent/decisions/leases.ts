@@ -14,6 +14,10 @@ export interface Leases {
   readonly confirm: (lease: Lease, sentMs: number) => void
   /** True while the lease has not run out, counted from the moment the call was sent. */
   readonly isHeld: (lease: Lease) => boolean
+  /** The store said that this lease is another's or nobody's now. */
+  readonly lose: (lease: Lease) => void
+  readonly isLost: (lease: Lease) => boolean
+  /** The request has its outcome or was given up. */
   readonly drop: (request: string) => void
   /** All that are worth renewing, held or run out. */
   readonly all: () => readonly Lease[]
@@ -22,13 +26,25 @@ export interface Leases {
 /** Makes an empty table. */
 export function createLeases(clock: Clock): Leases {
   const held = new Map<string, { readonly lease: number; readonly untilMs: number }>()
+  const lost = new Map<string, number>()
   return {
-    confirm: ({ request, lease }, sentMs) => void held.set(request, { lease, untilMs: sentMs + LEASE_MS }),
+    confirm: ({ request, lease }, sentMs) => {
+      held.set(request, { lease, untilMs: sentMs + LEASE_MS })
+      lost.delete(request)
+    },
     isHeld: ({ request, lease }) => {
       const entry = held.get(request)
       return entry !== undefined && entry.lease === lease && clock.monotonicMs() < entry.untilMs
     },
-    drop: (request) => void held.delete(request),
+    lose: ({ request, lease }) => {
+      if (held.get(request)?.lease === lease) held.delete(request)
+      lost.set(request, lease)
+    },
+    isLost: ({ request, lease }) => (lost.get(request) ?? 0) >= lease,
+    drop: (request) => {
+      held.delete(request)
+      lost.delete(request)
+    },
     all: () => [...held].map(([request, { lease }]) => ({ request, lease })),
   }
 }

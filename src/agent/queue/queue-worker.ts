@@ -83,7 +83,7 @@ function openClients(options: WorkerOptions): { readonly main: Redis; readonly d
   return {
     main,
     disconnect: () => {
-      for (const client of all) client.disconnect()
+      for (const client of all) if (client.status !== 'end') client.disconnect()
     },
   }
 }

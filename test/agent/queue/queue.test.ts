@@ -19,7 +19,7 @@ const stops: (() => Promise<unknown>)[] = []
 
 beforeAll(async () => {
   redis = await startRedisServer({ settings: { appendfsync: 'everysec' } })
-  admin = new Redis(String(redis.socketPath), { maxRetriesPerRequest: null })
+  admin = new Redis(String(redis.socketPath), { maxRetriesPerRequest: null, disconnectTimeout: 50 })
   admin.on('error', () => {})
 })
 afterEach(async () => {

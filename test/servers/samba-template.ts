@@ -1,0 +1,122 @@
+// The provisioned domain that every test domain is copied from, and the configuration file of one copy.
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { builtOnce } from './built-once.ts'
+import { adminPassword, servicePassword } from './canaries.ts'
+import { runCommand } from './child-process.ts'
+import type { TestCa } from './test-ca.ts'
+
+const PROVISION = fileURLToPath(new URL('provision-domain.py', import.meta.url))
+
+/** The least-privilege account that the template holds. */
+export const SERVICE_ACCOUNT = 'svc-writeback'
+
+/** Directory with a provisioned domain, made at the first call on a machine (4-9 s) and once per Samba version. */
+export async function sambaTemplate(realm: string): Promise<string> {
+  const version = (await runCommand('samba', ['--version']))
+    .replace(/[^0-9.]+/g, ' ')
+    .trim()
+    .split(' ')[0]
+  const recipe = createHash('sha256').update(await readFile(PROVISION))
+  recipe.update(adminPassword()).update(servicePassword())
+  const name = `samba-${version}-${realm.toLowerCase()}-${recipe.digest('hex').slice(0, 12)}`
+  return builtOnce(name, (directory) => provision(directory, realm))
+}
+
+async function provision(directory: string, realm: string): Promise<void> {
+  const wish = {
+    realm,
+    workgroup: workgroupOf(realm),
+    adminPassword: adminPassword().toString(),
+    serviceAccount: SERVICE_ACCOUNT,
+    servicePassword: servicePassword().toString(),
+  }
+  // Debian's own python3: another one earlier on PATH has no samba module.
+  await runCommand('/usr/bin/python3', [PROVISION, directory], {
+    input: JSON.stringify(wish),
+    env: { TDB_NO_FSYNC: '1' },
+  })
+}
+
+/** NetBIOS name of a realm: its first label. */
+export const workgroupOf = (realm: string): string => (realm.split('.')[0] as string).toUpperCase()
+
+/** What one copy of the template needs to know about itself. */
+export interface SambaCopy {
+  readonly directory: string
+  readonly address: string
+  readonly realm: string
+  readonly services: string
+  readonly ca: TestCa
+  readonly settings: Readonly<Record<string, string>>
+}
+
+/** Copies the template to `copy.directory` and writes the configuration files. Absolute paths live only in smb.conf. */
+export async function layOutDomain(template: string, copy: SambaCopy): Promise<void> {
+  await runCommand('cp', [
+    '-r',
+    '--preserve=mode',
+    '--reflink=auto',
+    '--sparse=always',
+    `${template}/.`,
+    copy.directory,
+  ])
+  for (const name of ['etc', 'private', 'state', 'cache', 'lock', 'run', 'log', 'ncalrpc', 'bind-dns']) {
+    await mkdir(path.join(copy.directory, name), { recursive: true })
+  }
+  await writeFile(path.join(copy.directory, 'etc', 'smb.conf'), smbConf(copy))
+  await writeFile(path.join(copy.directory, 'etc', 'krb5.conf'), krb5Conf(copy))
+}
+
+function smbConf({ directory, address, realm, services, ca, settings }: SambaCopy): string {
+  const all: Record<string, string> = {
+    'netbios name': 'DC1',
+    realm,
+    workgroup: workgroupOf(realm),
+    'server role': 'active directory domain controller',
+    'server services': services,
+    // With /32 Samba finds no interface.
+    interfaces: `${address}/8`,
+    'bind interfaces only': 'yes',
+    'disable netbios': 'yes',
+    'private dir': `${directory}/private`,
+    'state directory': `${directory}/state`,
+    'cache directory': `${directory}/cache`,
+    'lock directory': `${directory}/lock`,
+    'pid directory': `${directory}/run`,
+    'ncalrpc dir': `${directory}/ncalrpc`,
+    'binddns dir': `${directory}/bind-dns`,
+    'ntp signd socket directory': `${directory}/ntp`,
+    'winbindd socket directory': `${directory}/winbindd`,
+    'log file': `${directory}/log/log.%m`,
+    logging: 'file',
+    'tls enabled': 'yes',
+    'tls certfile': ca.server.certFile,
+    'tls keyfile': ca.server.keyFile,
+    'tls cafile': ca.caFile,
+    'tls dh params file': ca.dhFile,
+    'load printers': 'no',
+    ...settings,
+  }
+  const lines = Object.entries(all).map(([name, value]) => `\t${name} = ${value}\n`)
+  return `[global]\n${lines.join('')}`
+}
+
+function krb5Conf({ address, realm }: SambaCopy): string {
+  const domain = realm.toLowerCase()
+  return `[libdefaults]
+  default_realm = ${realm}
+  dns_lookup_realm = false
+  dns_lookup_kdc = false
+  rdns = false
+[realms]
+  ${realm} = {
+    kdc = ${address}
+  }
+[domain_realm]
+  .${domain} = ${realm}
+  ${domain} = ${realm}
+`
+}

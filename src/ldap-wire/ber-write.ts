@@ -1,5 +1,6 @@
 // Writes BER in the restricted form LDAP uses: definite lengths, one-byte tags (RFC 4511 §5.1).
 // A message is measured first and then written into one frame, so that no value exists in a second copy.
+import { wipeableBuffer } from './wipeable-buffer.ts'
 
 /** Tags of the universal types LDAP messages are made of (X.690). */
 export const BER = {
@@ -51,7 +52,7 @@ export function constructed(tag: number, parts: readonly BerPart[]): BerPart {
 
 /** Writes an element into a frame of its exact size, outside the buffer pool: the caller may wipe all of it. */
 export function encodeFrame(part: BerPart): Buffer {
-  const frame = Buffer.allocUnsafeSlow(encodedLength(part))
+  const frame = wipeableBuffer(encodedLength(part))
   writePart(frame, 0, part)
   return frame
 }

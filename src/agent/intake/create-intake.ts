@@ -29,11 +29,14 @@ export function createIntake(parts: IntakeParts): Intake {
   let running: Promise<void> = Promise.resolve()
   const loop = async (): Promise<void> => {
     let claimId = randomUUID()
+    // The first claim does not wait: it renews what is held and tells the store's time.
+    let waitMs = 0
     while (!stopping.signal.aborted) {
-      const delay = await claimOnce(parts, claimId, stopping.signal, backoff)
+      const delay = await claimOnce(parts, { claimId, waitMs }, stopping.signal, backoff)
       if (delay === undefined) {
         // Only an answered claim is over: after a lost answer the same id gets the same leases.
         claimId = randomUUID()
+        waitMs = LONGEST_WAIT_MS
         first.resolve()
       } else await parts.clock.sleep(delay, stopping.signal)
     }
@@ -53,16 +56,16 @@ export function createIntake(parts: IntakeParts): Intake {
 /** Claims once. undefined: done; else how long to wait before the next try, in milliseconds. */
 async function claimOnce(
   parts: IntakeParts,
-  claimId: string,
+  claim: { readonly claimId: string; readonly waitMs: number },
   signal: AbortSignal,
   backoff: Backoff,
 ): Promise<number | undefined> {
   const held = heldLeases(parts)
   const places = Math.max(0, MOST_OPEN - held.length)
   try {
-    const waitMs = places === 0 ? 0 : LONGEST_WAIT_MS
+    const waitMs = places === 0 ? 0 : claim.waitMs
     const { answer, sentMs, answeredMs } = await parts.client.claim(
-      { claimId, leases: [...held], places, waitMs },
+      { claimId: claim.claimId, leases: [...held], places, waitMs },
       signal,
     )
     parts.storeTime.observe({ sentMs, answeredMs, storeTime: answer.storeTime })

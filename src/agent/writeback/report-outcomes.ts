@@ -2,7 +2,7 @@
 
 import { createBackoff } from '../../clock/backoff.ts'
 import type { Clock } from '../../clock/clock.ts'
-import { isRetryable, type WritebackError } from '../../errors/writeback-error.ts'
+import { isRetryable } from '../../errors/writeback-error.ts'
 import type { Conditions } from '../../telemetry/conditions.ts'
 import { errorFields, type Logger } from '../../telemetry/logger.ts'
 import type { Journal } from '../journal/journal.ts'
@@ -24,7 +24,6 @@ export interface ReporterOptions {
   readonly clock: Clock
   readonly conditions: Conditions
   readonly log: Logger
-  readonly onDelivered: (sample: { readonly ok: boolean; readonly error?: WritebackError }) => void
 }
 
 const BATCH = 64
@@ -81,11 +80,9 @@ async function deliver(
     await send(options, waiting, signal)
     backoff.reset()
     options.conditions.clear('outcome_not_delivered', '')
-    options.onDelivered({ ok: true })
     return 0
   } catch (error) {
-    if (isRetryable(error)) options.onDelivered({ ok: false, error })
-    else await deliverSingly(options, waiting, signal, error)
+    if (!isRetryable(error)) await deliverSingly(options, waiting, signal, error)
     const delay = backoff.next()
     options.log.warn('outcomes are not delivered yet', {
       count: waiting.length,

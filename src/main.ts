@@ -18,6 +18,7 @@ if (!isSupported) {
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
+    exitNow: (status) => process.exit(status),
     onStopSignal: (listener) => {
       const signals = ['SIGTERM', 'SIGINT', 'SIGBREAK'] as const
       for (const signal of signals) process.on(signal, listener)

@@ -10,6 +10,8 @@ export interface Io {
   readonly stderr: NodeJS.WriteStream
   /** Calls back at each request to stop: SIGTERM, SIGINT, SIGBREAK. Returns how to stop listening. */
   readonly onStopSignal: (listener: (signal: string) => void) => () => void
+  /** Ends the process at once, with nothing finished. */
+  readonly exitNow: (status: number) => void
 }
 
 /** Exit statuses of every command. 3 to 6 tell the outcome of a request. */

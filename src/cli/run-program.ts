@@ -1,8 +1,10 @@
 // The command line: words in, exit status out. Each command is a file of its own beside this one.
 import { Command, CommanderError } from 'commander'
 import { WritebackError } from '../errors/writeback-error.ts'
+import { VERSION } from '../protocol/version.ts'
+import { addAgentCommand } from './agent.ts'
+import { addEnrollCommand } from './enroll.ts'
 import { EXIT, type Io } from './io.ts'
-import { VERSION } from './version.ts'
 
 /** How a command hands its exit status back. */
 export type SetExit = (status: number) => void
@@ -28,7 +30,7 @@ export async function runProgram(io: Io): Promise<number> {
   }
 }
 
-function createProgram(io: Io, _setExit: SetExit): Command {
+function createProgram(io: Io, setExit: SetExit): Command {
   const program = new Command('writeback')
     .description(
       'Writes password resets from a reset store into Active Directory, once, and reports the truth.',
@@ -38,6 +40,8 @@ function createProgram(io: Io, _setExit: SetExit): Command {
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .showHelpAfterError('(add --help for the words this command takes)')
     .addHelpText('after', EXIT_HELP)
+  addAgentCommand(program, io, setExit)
+  addEnrollCommand(program, io)
   return program
 }
 

@@ -82,7 +82,6 @@ const queueSchema = z.strictObject({
     .default('private')
     .describe('private: the agent starts a redis-server of its own on a unix socket; or the URL of one'),
   passwordFile: text.optional().describe('file with the password for the URL'),
-  user: text.optional().describe('user name for the URL'),
   caFile: text.optional().describe('PEM file with the authorities for rediss://'),
 })
 

@@ -104,7 +104,6 @@ export const heartbeatCallSchema = z.strictObject({
     )
     .max(64),
   queueDepth: z.int().min(0),
-  oldestAgeMs: z.int().min(0),
   storeOffsetMs: z.int().nullable().describe('store time minus host time, null when not known'),
   sealingKeyIds: z.array(z.string().max(64)).max(16),
   directories: z
@@ -114,7 +113,6 @@ export const heartbeatCallSchema = z.strictObject({
         connected: z.boolean(),
         server: serverIdSchema.nullable(),
         clockOffsetMs: z.int().nullable().describe('directory time minus host time'),
-        certificateDays: z.int().nullable().describe('days until the controller’s certificate ends'),
       }),
     )
     .max(64),

@@ -4,16 +4,41 @@ import type { Logger } from './logger.ts'
 
 /** What can be wrong. `error`: the agent is not ready. `warning`: it works, somebody should look. */
 export const CONDITIONS = {
-  store_unreachable: { severity: 'error', remedy: 'check the reset store, the proxy and the firewall between' },
-  store_refuses_agent: { severity: 'error', remedy: 'look whether the agent was revoked; enrol it again if that is wanted' },
-  directory_unreachable: { severity: 'error', remedy: 'check the domain controller, its certificate and the service account' },
+  store_unreachable: {
+    severity: 'error',
+    remedy: 'check the reset store, the proxy and the firewall between',
+  },
+  store_refuses_agent: {
+    severity: 'error',
+    remedy: 'look whether the agent was revoked; enrol it again if that is wanted',
+  },
+  directory_unreachable: {
+    severity: 'error',
+    remedy: 'check the domain controller, its certificate and the service account',
+  },
   queue_unreachable: { severity: 'error', remedy: 'check Redis; requests wait in the journal meanwhile' },
-  clock_skew: { severity: 'error', remedy: 'synchronise the clocks of this host, the store and the domain controllers' },
+  clock_skew: {
+    severity: 'error',
+    remedy: 'synchronise the clocks of this host, the store and the domain controllers',
+  },
   paused: { severity: 'warning', remedy: 'resume writing at the reset store when the reason is gone' },
-  missing_right: { severity: 'warning', remedy: 'grant the service account the rights that the README lists' },
-  marker_implausible: { severity: 'warning', remedy: 'look at the marker attribute of the account named in the log, and clear it if nobody else needs it' },
-  history_not_enforced: { severity: 'warning', remedy: 'know it: this directory cannot check password history on a reset' },
-  outcome_not_delivered: { severity: 'warning', remedy: 'read the log: the store refuses the signature or the form of an outcome' },
+  missing_right: {
+    severity: 'warning',
+    remedy: 'grant the service account the rights that the README lists',
+  },
+  marker_implausible: {
+    severity: 'warning',
+    remedy:
+      'look at the marker attribute of the account named in the log, and clear it if nobody else needs it',
+  },
+  history_not_enforced: {
+    severity: 'warning',
+    remedy: 'know it: this directory cannot check password history on a reset',
+  },
+  outcome_not_delivered: {
+    severity: 'warning',
+    remedy: 'read the log: the store refuses the signature or the form of an outcome',
+  },
 } as const satisfies Record<string, { readonly severity: 'warning' | 'error'; readonly remedy: string }>
 export type ConditionCode = keyof typeof CONDITIONS
 
@@ -43,15 +68,30 @@ export function createConditions(options: { readonly clock: Clock; readonly log:
       const key = `${code} ${subject}`
       const { severity, remedy } = CONDITIONS[code]
       const known = held.get(key)
-      held.set(key, { code, subject, severity, remedy, detail, since: known?.since ?? options.clock.wallMs() })
-      if (!known) options.log[severity === 'error' ? 'error' : 'warn']('condition raised', { condition: code, subject, detail, remedy })
+      held.set(key, {
+        code,
+        subject,
+        severity,
+        remedy,
+        detail,
+        since: known?.since ?? options.clock.wallMs(),
+      })
+      if (!known)
+        options.log[severity === 'error' ? 'error' : 'warn']('condition raised', {
+          condition: code,
+          subject,
+          detail,
+          remedy,
+        })
     },
     clear: (code, subject) => {
-      if (held.delete(`${code} ${subject}`)) options.log.info('condition cleared', { condition: code, subject })
+      if (held.delete(`${code} ${subject}`))
+        options.log.info('condition cleared', { condition: code, subject })
     },
     list: () => [...held.values()],
   }
 }
 
 /** True when nothing stands against doing the work. Pure, for the readiness answer. */
-export const isReady = (conditions: readonly Condition[]): boolean => conditions.every(({ severity }) => severity !== 'error')
+export const isReady = (conditions: readonly Condition[]): boolean =>
+  conditions.every(({ severity }) => severity !== 'error')

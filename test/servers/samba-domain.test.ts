@@ -15,7 +15,7 @@ let domain: SambaDomain
 beforeAll(async () => {
   domain = await startSambaDomain({ services: 'ldap, kdc', policy: { lockoutThreshold: 3 } })
 })
-afterAll(() => domain?.stop())
+afterAll(() => domain.stop())
 
 const reset = (password: Buffer): Change =>
   new Change({

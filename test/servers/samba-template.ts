@@ -41,7 +41,7 @@ async function provision(directory: string, realm: string): Promise<void> {
 }
 
 /** NetBIOS name of a realm: its first label. */
-export const workgroupOf = (realm: string): string => (realm.split('.')[0] as string).toUpperCase()
+const workgroupOf = (realm: string): string => (realm.split('.')[0] as string).toUpperCase()
 
 /** What one copy of the template needs to know about itself. */
 export interface SambaCopy {

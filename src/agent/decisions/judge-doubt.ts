@@ -5,6 +5,7 @@ import { type Marker, parseMarker } from '../../protocol/marker.ts'
 export interface UnansweredWrite {
   readonly n: number
   readonly server: string
+  readonly passwordVersionBefore: number | undefined
 }
 
 /** What may have been sent for a request before now. */
@@ -39,11 +40,32 @@ export interface PreviousRequest {
  * True when the previous request of the subject cannot surprise a write on this server: it went to the same server,
  * where the marker orders everything, or it is settled and its marker has arrived here (contract, Calls).
  */
-export function isPreviousVisible(previous: PreviousRequest | null, server: string, marker: string | undefined): boolean {
+export function isPreviousVisible(
+  previous: PreviousRequest | null,
+  server: string,
+  marker: string | undefined,
+): boolean {
   if (previous === null || previous.server === server) return true
   if (!previous.settled) return false
   if (previous.marker === null || previous.marker.toLowerCase() === marker?.toLowerCase()) return true
   const expected = parseMarker(previous.marker)
   const here = marker === undefined ? undefined : parseMarker(marker)
-  return expected !== undefined && here !== undefined && here.store === expected.store && here.sequence > expected.sequence
+  return (
+    expected !== undefined &&
+    here !== undefined &&
+    here.store === expected.store &&
+    here.sequence > expected.sequence
+  )
 }
+
+/**
+ * True when a newer request's marker proves that no write in doubt came before it: the password was written once since
+ * each of them was tried, and that once was the newer request's.
+ */
+export const isProvenUnapplied = (newer: Marker, doubt: Doubt): boolean =>
+  doubt.earlier.length === 0 &&
+  newer.flag === 'applied' &&
+  doubt.unanswered.every(
+    ({ passwordVersionBefore }) =>
+      passwordVersionBefore !== undefined && newer.passwordVersion === passwordVersionBefore + 1,
+  )

@@ -20,7 +20,8 @@ export interface MarkedRequest {
 export type MarkerPosition =
   | { readonly kind: 'applied'; readonly marker: Marker }
   | { readonly kind: 'fenced'; readonly marker: Marker }
-  | { readonly kind: 'lease_lost' | 'superseded' | 'implausible' }
+  | { readonly kind: 'superseded'; readonly marker: Marker }
+  | { readonly kind: 'lease_lost' | 'implausible' }
   | { readonly kind: 'free' }
 
 // A sequence is the store's time in milliseconds or a little more; far ahead of now it is no sequence of this store.
@@ -34,7 +35,7 @@ export function readPosition(account: Account, request: MarkedRequest, storeNowM
   if (marker.store !== request.store) return { kind: 'free' }
   if (marker.sequence > storeNowMs + LARGEST_LEAD_MS) return { kind: 'implausible' }
   if (marker.requestId !== request.id)
-    return { kind: marker.sequence >= request.sequence ? 'superseded' : 'free' }
+    return marker.sequence >= request.sequence ? { kind: 'superseded', marker } : { kind: 'free' }
   if (marker.flag === 'applied') return { kind: 'applied', marker }
   return marker.lease > request.lease ? { kind: 'lease_lost' } : { kind: 'fenced', marker }
 }

@@ -6,7 +6,7 @@ import { guarded, transaction } from './transaction.ts'
 type Row = Record<string, SQLOutputValue>
 type Documents = Pick<
   Journal,
-  'accept' | 'receipt' | 'open' | 'openIds' | 'find' | 'started' | 'rested' | 'release'
+  'accept' | 'receipt' | 'open' | 'openIds' | 'openLeases' | 'find' | 'started' | 'rested' | 'release'
 >
 
 /** The part of the journal that holds requests until they have an outcome. */
@@ -84,14 +84,19 @@ function columns(document: AcceptedDocument) {
   ]
 }
 
-function reading(db: DatabaseSync): Pick<Journal, 'open' | 'openIds' | 'find'> {
+function reading(db: DatabaseSync): Pick<Journal, 'open' | 'openIds' | 'openLeases' | 'find'> {
   const select = `SELECT r.*, d.document FROM requests r JOIN documents d USING (request_id) WHERE r.state = 'open'`
   const all = db.prepare(`${select} ORDER BY r.directory, r.sequence`)
   const one = db.prepare(`${select} AND r.request_id = ?`)
   const ids = db.prepare(
     `SELECT request_id FROM requests WHERE state = 'open' AND directory = ? ORDER BY sequence`,
   )
+  const leases = db.prepare(`SELECT request_id, lease FROM requests WHERE state = 'open' ORDER BY sequence`)
   return {
+    openLeases: () =>
+      guarded('read open requests', () =>
+        leases.all().map((row) => ({ requestId: String(row['request_id']), lease: Number(row['lease']) })),
+      ),
     open: () => guarded('read open requests', () => all.all().map(toOpenRequest)),
     openIds: (directory) =>
       guarded('read open requests', () => ids.all(directory).map((row) => String(row['request_id']))),

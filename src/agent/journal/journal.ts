@@ -89,6 +89,8 @@ export interface Journal {
   readonly open: () => readonly OpenRequest[]
   /** The ids of `open`, without reading the documents. */
   readonly openIds: (directory: string) => readonly string[]
+  /** Every open request with its lease, without reading the documents. */
+  readonly openLeases: () => readonly { readonly requestId: string; readonly lease: number }[]
   /** One open request; undefined when unknown, closed or released. */
   readonly find: (requestId: string) => OpenRequest | undefined
   /** The `n` of the next intent. Only recording the intent uses it up. */

@@ -85,15 +85,19 @@ function unsuitable(fault: string, cause?: unknown): WritebackError {
   return new WritebackError('ERR_REDIS_UNSUITABLE', `Redis cannot be used: ${fault}`, { cause })
 }
 
-/** Redis says no by a reply whose first word is its code. */
+// States that pass by themselves.
+const PASSING = /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)/
+
+/** What Redis itself refused, found among the causes; undefined when no reply of it is among them. */
 function refusal(error: unknown): WritebackError | undefined {
-  for (let at = error; at instanceof Object && 'message' in at; at = (at as { cause?: unknown }).cause) {
-    const message = String(at.message)
-    if (/WRONGPASS|NOAUTH|AUTH <password>|invalid username-password/.test(message))
-      return unsuitable('it refuses this user name and password', at)
-    if (/NOPERM|unknown command/i.test(message))
-      return unsuitable(`this user may not run what the queue needs (${message})`, at)
+  let at = error as { name?: unknown; message?: unknown; cause?: unknown } | undefined
+  for (; at?.message !== undefined; at = at.cause as typeof at) {
     if (at instanceof WritebackError && at.code === 'ERR_REDIS_UNSUITABLE') return at
+    const message = String(at.message)
+    if (/^(WRONGPASS|NOAUTH|ERR AUTH|ERR invalid password)/.test(message))
+      return unsuitable('it refuses this user name and password', at)
+    if (at.name === 'ReplyError' && !PASSING.test(message))
+      return unsuitable(`this user may not run what the queue needs (${message})`, at)
   }
   return undefined
 }

@@ -12,6 +12,7 @@ const PREFIX = 'wb'
 // So many at once keep one answer of Redis short.
 const BATCH = 500
 const START_LIMIT_MS = 15_000
+const REPAIR_DELAY_MS = 100
 // The journal decides when a request is given up, never a count of tries.
 const ENDLESS = 1_000_000_000
 
@@ -38,6 +39,8 @@ export function createQueue(options: QueueOptions): Queue {
   const producer = createClient(options.connection, 'producer')
   let bull: BullQueue | undefined
   let worker: QueueWorker | undefined
+  let paused = false
+  let repairing = false
 
   const within = <T>(what: string, work: (queue: BullQueue) => Promise<T>): Promise<T> =>
     bounded(
@@ -63,13 +66,21 @@ export function createQueue(options: QueueOptions): Queue {
   const reconcile = async () => {
     const lost = await missing(options.openIds())
     if (lost.length > 0) log.warn('the queue had lost requests, they are back', { count: lost.length })
+    if (paused) await within('pause the queue', (queue) => queue.pause())
     await add(lost)
     return lost.length
   }
+  // One outage shows as many errors; one comparison after them is enough.
   const repair = () => {
-    reconcile().catch((error) =>
-      log.warn('the queue cannot be compared with the journal', errorFields(error)),
-    )
+    if (repairing) return
+    repairing = true
+    options.clock
+      .sleep(REPAIR_DELAY_MS, stopping.signal)
+      .then(() => (stopping.signal.aborted ? 0 : reconcile()))
+      .catch((error) => log.warn('the queue cannot be compared with the journal', errorFields(error)))
+      .finally(() => {
+        repairing = false
+      })
   }
 
   return {
@@ -85,10 +96,17 @@ export function createQueue(options: QueueOptions): Queue {
     missing,
     reconcile,
     counts: () => within('count the queue', count),
-    pause: () => within('pause the queue', (queue) => queue.pause()),
-    resume: () => within('resume the queue', (queue) => queue.resume()),
+    pause: () => {
+      paused = true
+      return within('pause the queue', (queue) => queue.pause())
+    },
+    resume: () => {
+      paused = false
+      return within('resume the queue', (queue) => queue.resume())
+    },
     stop: async (deadlineMs) => {
       await worker?.stop(deadlineMs, stopping)
+      stopping.abort()
       producer.disconnect()
     },
   }

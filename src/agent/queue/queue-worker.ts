@@ -49,15 +49,16 @@ export function createQueueWorker(name: string, prefix: string, options: WorkerO
       await worker.waitUntilReady()
     },
     stop: async (deadlineMs, stopping) => {
-      const until = clock.monotonicMs() + Math.max(0, deadlineMs - DISCONNECT_MS)
-      const closed = worker.close()
-      await waitFor([closed], deadlineMs * (1 - ABORT_SHARE))
+      const until = clock.monotonicMs() + Math.max(0, deadlineMs - 2 * DISCONNECT_MS)
+      // `close` would wait for Redis for ever, and could not be forced any more once it was asked politely.
+      const finished = worker.pause()
+      await waitFor([finished], deadlineMs * (1 - ABORT_SHARE))
       stopping.abort()
       await waitFor([runner.idle()], until - clock.monotonicMs())
-      await waitFor([closed], Math.min(until - clock.monotonicMs(), DISCONNECT_MS))
+      await waitFor([finished], Math.min(until - clock.monotonicMs(), DISCONNECT_MS))
       unwatch()
+      await waitFor([worker.close(true)], DISCONNECT_MS)
       clients.disconnect()
-      closed.catch(() => {})
     },
   }
 
@@ -83,7 +84,7 @@ function openClients(options: WorkerOptions): { readonly main: Redis; readonly d
   return {
     main,
     disconnect: () => {
-      for (const client of all) client.disconnect()
+      for (const client of all) if (client.status !== 'end') client.disconnect()
     },
   }
 }

@@ -33,6 +33,8 @@ export function createClient(connection: RedisConnection, role: ClientRole): Red
     ...(connection.tls === undefined ? {} : { tls: { ...connection.tls } }),
     lazyConnect: true,
     connectTimeout: COMMAND_LIMIT_MS,
+    // ioredis keeps a timer that long after a disconnect, and with it the process.
+    disconnectTimeout: 100,
     ...(role === 'worker'
       ? { maxRetriesPerRequest: null }
       : { maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: COMMAND_LIMIT_MS }),

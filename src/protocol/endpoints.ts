@@ -58,7 +58,7 @@ export const ENDPOINTS = {
     body: enrolCallSchema,
     answer: enrolAnswerSchema,
     status: 201,
-    problems: ['body_invalid', 'enrolment_code_refused'],
+    problems: ['body_invalid', 'enrolment_code_refused', 'too_many_requests'],
   },
   claim: {
     method: 'POST',
@@ -136,7 +136,7 @@ export const ENDPOINTS = {
     query: ['wait'],
     answer: verdictSchema,
     status: 200,
-    problems: ['credential_refused', 'request_not_found'],
+    problems: ['call_invalid', 'credential_refused', 'request_not_found'],
   },
   listRequests: {
     method: 'GET',

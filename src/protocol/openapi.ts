@@ -96,8 +96,11 @@ const successOf = (endpoint: Endpoint): Json => ({
 })
 
 function problemsOf(codes: readonly ProblemCode[]): Json {
-  const always: readonly ProblemCode[] = ['body_too_large', 'internal']
-  const byStatus = Map.groupBy([...codes, ...always], (code) => PROBLEMS[code].status)
+  const always: readonly ProblemCode[] = ['internal', 'unavailable']
+  const withBody: readonly ProblemCode[] = codes.includes('body_invalid')
+    ? ['body_too_large', 'media_type_unsupported']
+    : []
+  const byStatus = Map.groupBy([...codes, ...withBody, ...always], (code) => PROBLEMS[code].status)
   const content = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
   return Object.fromEntries(
     [...byStatus].map(([status, list]) => [status, { description: list.join(', '), content }]),

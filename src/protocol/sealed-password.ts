@@ -111,9 +111,13 @@ export async function sealPasswords(
       dir: to.directory,
       exp: to.expiresAt,
     })
-    for (const { kid, key } of recipients)
+    // For one recipient alone jose would move `epk` into the protected header; so it is added twice and kept once.
+    const [only] = recipients
+    for (const { kid, key } of recipients.length === 1 && only ? [only, only] : recipients)
       encrypt.addRecipient(key).setUnprotectedHeader({ alg: 'ECDH-ES+A256KW', kid })
-    return parseDocument('sealed value', await encrypt.encrypt(), sealedSchema)
+    const jwe = await encrypt.encrypt()
+    const sealed = { ...jwe, recipients: jwe.recipients.slice(0, recipients.length) }
+    return parseDocument('sealed value', sealed, sealedSchema)
   } finally {
     content.fill(0)
   }

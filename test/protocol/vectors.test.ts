@@ -92,13 +92,10 @@ describe('sealed value', () => {
 
 describe('marker', () => {
   const { valid, invalid } = vector('markers')
-  test.each(valid.map((one: { text: string; marker: unknown }) => [one.text, one.marker]))(
-    'reads %s',
-    (text, marker) => {
-      expect(parseMarker(text as string)).toEqual(marker)
-      expect(formatMarker(marker as never)).toBe((text as string).toLowerCase())
-    },
-  )
+  test.each(valid as { text: string; marker: Marker }[])('reads $text', ({ text, marker }) => {
+    expect(parseMarker(text)).toEqual(marker)
+    expect(formatMarker(marker)).toBe(text.toLowerCase())
+  })
   test.each(invalid as string[])('does not take %j for a marker', (text) => {
     expect(parseMarker(text)).toBeUndefined()
   })
@@ -172,13 +169,10 @@ describe('enrolment', () => {
 
 describe('strict JSON', () => {
   const { accepted, refused } = vector('strict-json')
-  test.each(accepted.map((hex: string) => [Buffer.from(hex, 'hex').toString(), hex]))(
-    'accepts %s',
-    (_, hex) => {
-      const bytes = Buffer.from(hex as string, 'hex')
-      expect(parseStrictJson(bytes)).toEqual(JSON.parse(bytes.toString()))
-    },
-  )
+  test.each(accepted as string[])('accepts the bytes %s', (hex) => {
+    const bytes = Buffer.from(hex, 'hex')
+    expect(parseStrictJson(bytes)).toEqual(JSON.parse(bytes.toString()))
+  })
   test.each(refused as string[])('refuses the bytes %s', (hex) => {
     expect(() => parseStrictJson(Buffer.from(hex, 'hex'))).toThrow(
       expect.objectContaining({ code: 'ERR_JSON_INVALID' }),

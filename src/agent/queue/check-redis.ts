@@ -92,7 +92,8 @@ const PASSING = /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)/
 function refusal(error: unknown): WritebackError | undefined {
   let at = error as { name?: unknown; message?: unknown; cause?: unknown } | undefined
   for (; at?.message !== undefined; at = at.cause as typeof at) {
-    if (at instanceof WritebackError && at.code === 'ERR_REDIS_UNSUITABLE') return at
+    if (at instanceof WritebackError && at.code === 'ERR_REDIS_UNSUITABLE' && at.cause === undefined)
+      return at
     const message = String(at.message)
     if (/^(WRONGPASS|NOAUTH|ERR AUTH|ERR invalid password)/.test(message))
       return unsuitable('it refuses this user name and password', at)

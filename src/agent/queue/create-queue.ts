@@ -1,5 +1,6 @@
 // The queue of one directory on BullMQ. It is only how work moves: the journal is the truth, so everything here may
 // be lost at any moment and is made again from it.
+import { once } from 'node:events'
 import { Queue as BullQueue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { errorFields } from '../../telemetry/logger.ts'
@@ -85,11 +86,13 @@ export function createQueue(options: QueueOptions): Queue {
 
   return {
     start: async () => {
-      await bounded('connect to Redis', COMMAND_LIMIT_MS, producer.connect())
-      bull = openBullQueue(name, producer)
-      await bounded('empty the queue', START_LIMIT_MS, empty(bull, producer))
-      await add(options.openIds())
-      worker = createQueueWorker(name, PREFIX, { ...options, log, runner, repair })
+      await bounded('connect to Redis', COMMAND_LIMIT_MS, connected(producer))
+      if (worker === undefined) {
+        bull ??= openBullQueue(name, producer)
+        await bounded('empty the queue', START_LIMIT_MS, empty(bull, producer))
+        await add(options.openIds())
+        worker = createQueueWorker(name, PREFIX, { ...options, log, runner, repair })
+      }
       await bounded('start to work', COMMAND_LIMIT_MS, worker.ready())
     },
     add,
@@ -110,6 +113,13 @@ export function createQueue(options: QueueOptions): Queue {
       producer.disconnect()
     },
   }
+}
+
+/** Connects, or waits for the attempt that an earlier call began. */
+async function connected(client: Redis): Promise<void> {
+  if (client.status === 'ready') return
+  if (client.status === 'wait' || client.status === 'end') await client.connect()
+  else await once(client, 'ready')
 }
 
 function openBullQueue(name: string, producer: Redis): BullQueue {

@@ -112,6 +112,26 @@ test('keeps the order while the directory is not reachable', async () => {
   expect(queue.processed).toEqual(['r001', 'r001', 'r001', ...names(5)])
 })
 
+test('begins nothing while the directory is not reachable, and then forgets nobody', async () => {
+  const times: number[] = []
+  let refusals = 3
+  const queue = testQueue(
+    async () => {
+      times.push(performance.now())
+      return refusals-- > 0 ? { retryAfterMs: 200 } : 'done'
+    },
+    { concurrency: 3 },
+  )
+  await queue.start()
+  await queue.pause()
+  await addOpen(queue, names(20))
+  await queue.resume()
+  await until(() => queue.open.size === 0)
+  const [, , third = 0, fourth = 0] = times
+  expect(fourth - third).toBeGreaterThan(150)
+  expect([queue.processed.length, new Set(queue.processed).size]).toEqual([23, 20])
+})
+
 test('a request for later lets the others pass', async () => {
   let first = true
   const queue = testQueue(async (id) => {
@@ -291,6 +311,57 @@ test('start() says ERR_REDIS_UNREACHABLE while there is no Redis', async () => {
   const queue = testQueue(undefined, { connection: { path: '/nowhere/redis.sock' } })
   await expect(queue.start()).rejects.toMatchObject({ code: 'ERR_REDIS_UNREACHABLE', retry: 'later' })
 })
+
+test('start() can be called again until Redis is there', async () => {
+  const queue = testQueue()
+  queue.open.add('r1')
+  await redis.kill()
+  await expect(queue.start()).rejects.toMatchObject({ code: 'ERR_REDIS_UNREACHABLE' })
+  await expect(queue.start()).rejects.toMatchObject({ code: 'ERR_REDIS_UNREACHABLE' })
+  await redis.restart()
+  await until(() =>
+    queue.start().then(
+      () => true,
+      () => false,
+    ),
+  )
+  await queue.start()
+  await until(() => queue.open.size === 0)
+  expect(queue.processed).toEqual(['r1'])
+})
+
+test.each([
+  ['full', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
+  ['read-only', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE']],
+])(
+  'a Redis that turns %s loses nothing and does not fill the log',
+  async (_, harm, mend) => {
+    const queue = testQueue(
+      async () => {
+        await sleep(5)
+        return 'done'
+      },
+      { concurrency: 4 },
+    )
+    await queue.start()
+    await addOpen(queue, names(60))
+    await until(() => queue.processed.length > 10)
+    await admin.call(...(harm as [string]))
+    await expect(queue.add(['later'])).rejects.toMatchObject({ code: 'ERR_REDIS_UNSUITABLE', retry: 'later' })
+    const cpu = process.cpuUsage()
+    await sleep(1000)
+    const { user, system } = process.cpuUsage(cpu)
+    const logged = queue.logged.length
+    await admin.call(...(mend as [string]))
+    queue.open.add('later')
+    await queue.reconcile()
+    await until(() => queue.open.size === 0, 25_000)
+    expect(logged).toBeLessThan(10)
+    // BullMQ alone takes a whole processor here.
+    expect((user + system) / 1000).toBeLessThan(500)
+  },
+  40_000,
+)
 
 test('agents and directories do not meet in Redis', async () => {
   const pairs = [

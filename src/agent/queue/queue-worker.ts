@@ -3,6 +3,7 @@ import { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { createBackoff } from '../../clock/backoff.ts'
 import { errorFields } from '../../telemetry/logger.ts'
+import { KEY_PREFIX } from './job-store.ts'
 import type { QueueOptions } from './queue.ts'
 import { createClient } from './redis-connection.ts'
 import type { JobRunner } from './run-job.ts'
@@ -27,12 +28,12 @@ const ABORT_SHARE = 0.25
 const DISCONNECT_MS = 50
 
 /** Makes a worker that begins at once. */
-export function createQueueWorker(name: string, prefix: string, options: WorkerOptions): QueueWorker {
+export function createQueueWorker(name: string, options: WorkerOptions): QueueWorker {
   const { clock, runner } = options
   const clients = openClients(options)
   const worker: Worker = new Worker(name, (job) => runner.run(job, worker), {
     connection: clients.main,
-    prefix,
+    prefix: KEY_PREFIX,
     concurrency: options.concurrency,
     // A request is handed out again soon after its worker died, and as often as it takes: BullMQ would otherwise
     // drop it after two deaths. The journal counts deaths and gives up.

@@ -58,7 +58,7 @@ export async function checkRedis(
 }
 
 /** The address for messages. */
-export function whereIs(connection: RedisConnection): string {
+function whereIs(connection: RedisConnection): string {
   return connection.path ?? `${connection.host}:${connection.port}`
 }
 
@@ -73,7 +73,8 @@ async function examine(client: Redis): Promise<RedisFacts> {
   if (policy !== 'noeviction')
     throw unsuitable(`maxmemory-policy is ${policy ?? 'not told'}, it must be noeviction`)
   await client.eval(TRIAL, 1, 'wb:check')
-  await client.bzpopmin('wb:check', 0.01)
+  await client.zadd('wb:check', 1, 'a')
+  await client.bzpopmin('wb:check', 1)
   return { version, appendOnly: field(info, 'aof_enabled') === '1' }
 }
 

@@ -109,6 +109,16 @@ test('keeps its files for the owner, and its password out of argv, environment a
   expect((await privateRedis(redis.directory).start()).password).toBe(password)
 })
 
+test('does not hear the Ctrl-C that the agent hears', async () => {
+  const redis = privateRedis()
+  await redis.start()
+  // proc(5): after the name in brackets come state, parent and process group.
+  const [, , group] = readFileSync(`/proc/${redis.pid()}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ')
+  expect(Number(group)).toBe(redis.pid())
+})
+
 test('is started again when it dies, with what it held', async () => {
   const redis = privateRedis()
   const connection = await redis.start()

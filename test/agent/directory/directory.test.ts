@@ -279,3 +279,17 @@ test('after a restart of the domain controller the next call connects again, wit
   await directory.stop()
   await expect(directory.writer()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
 })
+
+test.each([
+  ['description', 'several values'],
+  ['msDS-cloudExtensionAttribute1', 'Personal-Information'],
+  ['info', 'Personal-Information'],
+  ['employeeNumber)(cn=*', 'no attribute name'],
+  ['noSuchAttribute', 'no such attribute'],
+  ['c', 'characters'],
+])('the attribute %s cannot carry the marker', async (markerAttribute, words) => {
+  await expect(open({ markerAttribute }).writer()).rejects.toMatchObject({
+    code: 'ERR_DIRECTORY_UNSUITABLE',
+    message: expect.stringContaining(words),
+  })
+})

@@ -1,0 +1,90 @@
+// Chooses the one domain controller that takes the writes: the PDC emulator, or the one the configuration names.
+import { WritebackError } from '../../../errors/writeback-error.ts'
+import type { ConnectionSettings } from '../bound-channel.ts'
+import { bytesOf, textOf } from '../entry-values.ts'
+import { openReadClient, type ReadClient } from '../read-client.ts'
+import { parseEndpoint, type ServerEndpoint } from '../server-endpoint.ts'
+import { guidText } from './guid.ts'
+import { type RootDse, readRootDse, unsuitable } from './root-dse.ts'
+
+/** A writer with the connection that found it. */
+export interface FoundWriter {
+  readonly endpoint: ServerEndpoint
+  readonly client: ReadClient
+  readonly root: RootDse
+  /** invocationId, lower case with dashes: changes when the server's database is restored from a backup. */
+  readonly server: string
+}
+
+/** Where to look. `writer` is `pdc-emulator` or one of the URLs. */
+export interface WriterChoice {
+  readonly controllers: readonly string[]
+  readonly writer: string
+  readonly baseDn: string
+  readonly serverName?: string
+}
+
+/**
+ * Asks the controllers in order until one is the writer. Throws the first failure when none is: of a bind at once
+ * (another controller would only count it again), of the others after all were asked.
+ */
+export async function findWriter(choice: WriterChoice, settings: ConnectionSettings): Promise<FoundWriter> {
+  const urls = choice.writer === 'pdc-emulator' ? choice.controllers : [choice.writer]
+  const failures: unknown[] = []
+  for (const url of urls) {
+    try {
+      return await tryController(parseEndpoint(url, choice.serverName), choice, settings)
+    } catch (error) {
+      if (error instanceof WritebackError && error.code === 'ERR_DIRECTORY_BIND_REFUSED') throw error
+      failures.push(error)
+    }
+  }
+  throw failures[0] ?? new WritebackError('ERR_CONFIG_INVALID', 'the directory has no controllers')
+}
+
+async function tryController(
+  endpoint: ServerEndpoint,
+  choice: WriterChoice,
+  settings: ConnectionSettings,
+): Promise<FoundWriter> {
+  const client = await openReadClient(endpoint, settings)
+  try {
+    const root = await readRootDse(client, endpoint.url)
+    if (!isWithin(choice.baseDn, root.defaultNamingContext)) {
+      throw unsuitable(endpoint.url, `it serves ${root.defaultNamingContext}, not ${choice.baseDn}`)
+    }
+    if (choice.writer === 'pdc-emulator' && !(await holdsWriterRole(client, root))) {
+      throw unsuitable(endpoint.url, 'it is not the PDC emulator, and no other configured controller is')
+    }
+    return { endpoint, client, root, server: await readInvocationId(client, root, endpoint.url) }
+  } catch (error) {
+    client.close()
+    throw error
+  }
+}
+
+/** True when the server behind `client` is the PDC emulator by its own copy of the domain (MS-ADTS §6.1.5.3). */
+export async function holdsWriterRole(client: ReadClient, root: RootDse): Promise<boolean> {
+  const [domain] = await client.search(root.defaultNamingContext, {
+    scope: 'base',
+    attributes: ['fSMORoleOwner'],
+  })
+  const owner = domain && textOf(domain, 'fSMORoleOwner')
+  return owner?.toLowerCase() === root.serviceName.toLowerCase()
+}
+
+async function readInvocationId(client: ReadClient, root: RootDse, url: string): Promise<string> {
+  const [settings] = await client.search(root.serviceName, {
+    scope: 'base',
+    attributes: ['invocationId'],
+    explicitBufferAttributes: ['invocationId'],
+  })
+  const guid = settings && guidText(bytesOf(settings, 'invocationId') ?? Buffer.alloc(0))
+  if (guid === undefined) throw unsuitable(url, 'the service account cannot read its invocationId')
+  return guid
+}
+
+function isWithin(dn: string, root: string): boolean {
+  const spelling = (name: string) => name.toLowerCase().replace(/\s*([,=])\s*/g, '$1')
+  return spelling(dn) === spelling(root) || spelling(dn).endsWith(`,${spelling(root)}`)
+}

@@ -1,0 +1,61 @@
+// What one write says to Active Directory: everything in ONE modify, which the directory applies whole or not at all.
+import { WritebackError } from '../../../errors/writeback-error.ts'
+import type { Change, RequestControl } from '../../../ldap-wire/encode-request.ts'
+import { isGuid } from './guid.ts'
+
+/** The marker's way from one value to the next. `before` undefined: the entry is believed to have none. */
+export interface MarkerMove {
+  readonly attribute: string
+  readonly before: string | undefined
+  readonly after: string
+}
+
+/** LDAP_SERVER_POLICY_HINTS_OID and its older number (MS-ADTS §3.1.1.3.4.1.27). */
+export const POLICY_HINTS = ['1.2.840.113556.1.4.2239', '1.2.840.113556.1.4.2066'] as const
+
+/**
+ * The changes of a reset: the marker as compare-and-set, the password, and what was asked beside it. The
+ * marker comes first, so that a stale write is refused before the password is looked at.
+ */
+export function passwordChanges(write: {
+  readonly marker: MarkerMove
+  readonly unicodePwd: Uint8Array
+  readonly unlock: boolean
+  readonly mustChange: boolean
+}): Change[] {
+  const changes = fenceChanges(write.marker)
+  changes.push({ operation: 'replace', attribute: 'unicodePwd', values: [write.unicodePwd] })
+  if (write.unlock) changes.push(replaceWithZero('lockoutTime'))
+  if (write.mustChange) changes.push(replaceWithZero('pwdLastSet'))
+  return changes
+}
+
+/** The changes of a fence: the marker moves, nothing else. */
+export function fenceChanges(marker: MarkerMove): Change[] {
+  const add: Change = { operation: 'add', attribute: marker.attribute, values: [Buffer.from(marker.after)] }
+  if (marker.before === undefined) return [add]
+  return [{ operation: 'delete', attribute: marker.attribute, values: [Buffer.from(marker.before)] }, add]
+}
+
+/**
+ * The control that makes a domain controller enforce history on a reset, when it offers one. Critical: a server
+ * that does not know it must refuse, not skip it in silence.
+ */
+export function policyHintsControl(supportedControls: ReadonlySet<string>): RequestControl | undefined {
+  const oid = POLICY_HINTS.find((known) => supportedControls.has(known))
+  // SEQUENCE { INTEGER 1 }
+  return oid === undefined ? undefined : { oid, critical: true, value: Buffer.of(0x30, 3, 2, 1, 1) }
+}
+
+/**
+ * The name of an account by its objectGUID, which a move or rename does not change (MS-ADTS §3.1.1.3.1.2.4). Throws
+ * ERR_DOCUMENT_INVALID for anything but a GUID in dashed lower case: nothing else may get into a name.
+ */
+export function dnOfGuid(guid: string): string {
+  if (!isGuid(guid)) throw new WritebackError('ERR_DOCUMENT_INVALID', 'the anchor of the account is no GUID')
+  return `<GUID=${guid}>`
+}
+
+function replaceWithZero(attribute: string): Change {
+  return { operation: 'replace', attribute, values: [Buffer.from('0')] }
+}

@@ -1,0 +1,56 @@
+// What a server says about itself before anyone asks about accounts: the root entry (MS-ADTS §3.1.1.3.2).
+import { WritebackError } from '../../../errors/writeback-error.ts'
+import { textOf, textsOf } from '../entry-values.ts'
+import type { ReadClient } from '../read-client.ts'
+import { momentOfGeneralizedTime } from './file-time.ts'
+
+/** The root entry of a writable Active Directory domain controller. */
+export interface RootDse {
+  readonly defaultNamingContext: string
+  /** Name of the NTDS settings of this server; fSMORoleOwner names servers the same way. */
+  readonly serviceName: string
+  readonly supportedControls: ReadonlySet<string>
+  /** Directory clock, milliseconds since 1970, whole seconds. */
+  readonly currentTimeMs: number
+}
+
+// MS-ADTS §3.1.1.3.4.3
+const ACTIVE_DIRECTORY = '1.2.840.113556.1.4.800'
+const READ_ONLY_DOMAIN_CONTROLLER = '1.2.840.113556.1.4.1920'
+
+const ATTRIBUTES = [
+  'defaultNamingContext',
+  'dsServiceName',
+  'supportedControl',
+  'supportedCapabilities',
+  'currentTime',
+  'isSynchronized',
+]
+
+/**
+ * Reads the root entry. Throws ERR_DIRECTORY_UNSUITABLE (later) for a server that is no Active Directory domain
+ * controller, a read-only one, or one that has not finished its first replication; and what a read throws.
+ */
+export async function readRootDse(client: ReadClient, url: string): Promise<RootDse> {
+  const [entry] = await client.search('', { scope: 'base', attributes: ATTRIBUTES })
+  if (entry === undefined) throw unsuitable(url, 'it has no root entry')
+  const capabilities = textsOf(entry, 'supportedCapabilities')
+  if (!capabilities.includes(ACTIVE_DIRECTORY))
+    throw unsuitable(url, 'it is no Active Directory domain controller')
+  if (capabilities.includes(READ_ONLY_DOMAIN_CONTROLLER))
+    throw unsuitable(url, 'it is a read-only domain controller')
+  if (textOf(entry, 'isSynchronized') === 'FALSE') throw unsuitable(url, 'it has not replicated yet')
+  const defaultNamingContext = textOf(entry, 'defaultNamingContext')
+  const serviceName = textOf(entry, 'dsServiceName')
+  const currentTimeMs = momentOfGeneralizedTime(textOf(entry, 'currentTime') ?? '')
+  if (defaultNamingContext === undefined || serviceName === undefined || currentTimeMs === undefined) {
+    throw unsuitable(url, 'its root entry is incomplete')
+  }
+  const supportedControls = new Set(textsOf(entry, 'supportedControl'))
+  return { defaultNamingContext, serviceName, supportedControls, currentTimeMs }
+}
+
+/** A failure for a server that cannot be the writer. Its role or state may change, so it is tried again. */
+export function unsuitable(url: string, why: string): WritebackError {
+  return new WritebackError('ERR_DIRECTORY_UNSUITABLE', `${url}: ${why}`, { retry: 'later' })
+}

@@ -1,0 +1,148 @@
+// A session with the writer domain controller: pools of connections to that one server, and what they are asked.
+import type { Clock } from '../../../clock/clock.ts'
+import type { WriteAnswer } from '../../decisions/write-answer.ts'
+import type { ConnectionSettings } from '../bound-channel.ts'
+import { createConnectionPool } from '../connection-pool.ts'
+import type { Fence, PasswordWrite, WriterSession } from '../directory.ts'
+import { openReadClient, type ReadClient } from '../read-client.ts'
+import { type ModifyRequest, openWriteConnection, type WriteConnection } from '../write-connection.ts'
+import { type FoundWriter, holdsWriterRole } from './find-writer.ts'
+import { dnOfGuid, fenceChanges, passwordChanges, policyHintsControl } from './password-modify.ts'
+import { readAccount } from './read-account.ts'
+import { readRootDse, unsuitable } from './root-dse.ts'
+import { readServiceAccount } from './service-account.ts'
+import { unicodePassword } from './unicode-password.ts'
+
+/** A session with what its owner needs to keep it true. */
+export interface OwnedSession extends WriterSession {
+  /** False once a connection died or the server turned out to be another: ask again who the writer is. */
+  readonly isSound: () => boolean
+  /** Directory clock minus wall clock of this host, milliseconds. */
+  readonly clockOffsetMs: () => number
+  /** Reads clock and role again when that is due. Marks the session unsound when it fails. */
+  readonly refresh: () => Promise<void>
+  /** Lets what is under way finish, then closes. */
+  readonly retire: () => void
+  readonly stop: () => void
+}
+
+/** What a session is made of. */
+export interface SessionOptions {
+  readonly found: FoundWriter
+  readonly settings: ConnectionSettings
+  readonly markerAttribute: string
+  readonly connections: number
+  readonly clock: Clock
+  /** True when the session ends with the PDC emulator role. */
+  readonly followsRole: boolean
+}
+
+const REFRESH_MS = 60_000
+
+/** Opens a session on a found writer. Throws what its reads throw; the found connection is closed then. */
+export async function openWriterSession(options: SessionOptions): Promise<OwnedSession> {
+  const { found, settings, clock } = options
+  const { endpoint } = found
+  let sound = true
+  const onDeath = () => {
+    sound = false
+  }
+  const pool = { size: options.connections, onDeath }
+  const readers = createConnectionPool<ReadClient>({ ...pool, open: () => openReader(found, settings) })
+  const writers = createConnectionPool<WriteConnection>({
+    ...pool,
+    open: () => openWriteConnection(endpoint, settings, found.root.serviceName),
+  })
+  readers.adopt(found.client)
+  const time = createDirectoryTime(clock, found.root.currentTimeMs)
+  const control = policyHintsControl(found.root.supportedControls)
+  const controls = control === undefined ? [] : [control]
+  const serviceAccount = await readers
+    .use((client) => readServiceAccount(client, endpoint.url))
+    .catch((error) => {
+      readers.stop()
+      throw error
+    })
+
+  const modify = async (request: ModifyRequest): Promise<WriteAnswer> => {
+    try {
+      return await writers.use((connection) => connection.modify(request))
+    } catch (cause) {
+      // Only opening a connection throws: nothing of this request left the process.
+      return { kind: 'not_sent', cause }
+    }
+  }
+  const refresh = async () => {
+    if (!time.isOld()) return
+    try {
+      await readers.use(async (client) => {
+        const root = await readRootDse(client, endpoint.url)
+        time.set(root.currentTimeMs)
+        if (options.followsRole && !(await holdsWriterRole(client, root))) sound = false
+      })
+    } catch {
+      sound = false
+    }
+  }
+  const marker = ({ markerBefore: before, markerAfter: after }: Fence | PasswordWrite) => ({
+    attribute: options.markerAttribute,
+    before,
+    after,
+  })
+
+  return {
+    server: found.server,
+    url: endpoint.url,
+    policyHints: control !== undefined,
+    serviceAccount,
+    directoryNowMs: time.nowMs,
+    clockOffsetMs: () => time.nowMs() - clock.wallMs(),
+    isSound: () => sound,
+    refresh,
+    retire: () => {
+      readers.retire()
+      writers.retire()
+    },
+    stop: () => {
+      readers.stop()
+      writers.stop()
+    },
+    readAccount: (anchor) => readers.use((client) => readAccount(client, anchor, options.markerAttribute)),
+    writePassword: async (write) => {
+      const unicodePwd = unicodePassword(write.password)
+      try {
+        const changes = passwordChanges({ ...write, marker: marker(write), unicodePwd })
+        return await modify({ dn: dnOfGuid(write.anchor), changes, controls, mayStart: write.mayStart })
+      } finally {
+        unicodePwd.fill(0)
+      }
+    },
+    fence: (fence) =>
+      modify({ dn: dnOfGuid(fence.anchor), changes: fenceChanges(marker(fence)), controls: [] }),
+  }
+}
+
+async function openReader(found: FoundWriter, settings: ConnectionSettings): Promise<ReadClient> {
+  const client = await openReadClient(found.endpoint, settings)
+  try {
+    const { serviceName } = await readRootDse(client, found.endpoint.url)
+    if (serviceName.toLowerCase() === found.root.serviceName.toLowerCase()) return client
+    throw unsuitable(found.endpoint.url, `another server answers now: ${serviceName}`)
+  } catch (error) {
+    client.close()
+    throw error
+  }
+}
+
+function createDirectoryTime(clock: Clock, firstMs: number) {
+  let readAtMs = clock.monotonicMs()
+  let offsetMs = firstMs - readAtMs
+  return {
+    isOld: () => clock.monotonicMs() - readAtMs >= REFRESH_MS,
+    nowMs: () => offsetMs + clock.monotonicMs(),
+    set: (currentTimeMs: number) => {
+      readAtMs = clock.monotonicMs()
+      offsetMs = currentTimeMs - readAtMs
+    },
+  }
+}

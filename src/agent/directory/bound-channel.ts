@@ -1,0 +1,36 @@
+// The only way to a usable connection: connect, verify, bind. What comes out is bound, or nothing comes out.
+import type { BindGate } from './bind-gate.ts'
+import { createLdapChannel, type LdapChannel } from './ldap-channel.ts'
+import type { ServerEndpoint } from './server-endpoint.ts'
+import { bindService, type ServiceCredentials } from './service-bind.ts'
+import { connectTls } from './tls-socket.ts'
+import type { TlsTrust } from './tls-trust.ts'
+
+/** All that connections of one directory have in common. */
+export interface ConnectionSettings {
+  readonly trust: TlsTrust
+  readonly credentials: ServiceCredentials
+  readonly gate: BindGate
+  readonly connectTimeoutMs: number
+  readonly operationTimeoutMs: number
+}
+
+/**
+ * Opens a bound channel. Throws ERR_DIRECTORY_UNREACHABLE, _TLS, _TIMEOUT, _CLOSED, _BIND_REFUSED or
+ * ERR_LDAP_MALFORMED, all to be tried again later.
+ */
+export async function openBoundChannel(
+  endpoint: ServerEndpoint,
+  settings: ConnectionSettings,
+): Promise<LdapChannel> {
+  settings.gate.check()
+  const socket = await connectTls(endpoint, settings.trust, settings.connectTimeoutMs)
+  const channel = createLdapChannel(socket, endpoint.url)
+  try {
+    await settings.gate.run(() => bindService(channel, settings.credentials, settings.operationTimeoutMs))
+    return channel
+  } catch (error) {
+    channel.close()
+    throw error
+  }
+}

@@ -1,0 +1,147 @@
+// One configured Active Directory: finds its writer, keeps a session with it, and finds it again when it moved or died.
+import type { BackoffLimits } from '../../clock/backoff.ts'
+import type { Clock } from '../../clock/clock.ts'
+import { WritebackError } from '../../errors/writeback-error.ts'
+import { errorFields, type Logger } from '../../telemetry/logger.ts'
+import { findWriter } from './active-directory/find-writer.ts'
+import { type OwnedSession, openWriterSession } from './active-directory/writer-session.ts'
+import { createBindGate } from './bind-gate.ts'
+import type { ConnectionSettings } from './bound-channel.ts'
+import type { Directory } from './directory.ts'
+import { parseEndpoint } from './server-endpoint.ts'
+import { createTlsTrust, type TrustOptions } from './tls-trust.ts'
+
+/** How one directory is reached. */
+export interface DirectoryOptions {
+  readonly name: string
+  /** ldaps URLs, asked in this order. */
+  readonly controllers: readonly string[]
+  /** `pdc-emulator`, or the URL of the one controller that takes the writes. */
+  readonly writer: string
+  readonly baseDn: string
+  readonly bindName: string
+  /** Gives a fresh Buffer each time, which is wiped after use. */
+  readonly readBindPassword: () => Promise<Buffer>
+  readonly tls: TrustOptions
+  /** Default adminDisplayName. */
+  readonly markerAttribute?: string
+  /** Write connections, and as many read connections, at most. */
+  readonly connections: number
+  readonly connectTimeoutMs: number
+  readonly operationTimeoutMs: number
+  /** How long no bind is tried after a refused one. Default: from 1 to 30 minutes. */
+  readonly bindBackoff?: BackoffLimits
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+const MARKER_ATTRIBUTE = 'adminDisplayName'
+
+/** Makes a directory; connects at the first use. Throws ERR_CONFIG_INVALID or ERR_DIRECTORY_UNSUITABLE for a wrong URL or CA. */
+export function createDirectory(options: DirectoryOptions): Directory {
+  for (const url of options.controllers) parseEndpoint(url)
+  if (options.writer !== 'pdc-emulator') parseEndpoint(options.writer)
+  const settings = connectionSettings(options)
+  let session: OwnedSession | undefined
+  let connecting: Promise<OwnedSession> | undefined
+  let refreshing: Promise<void> | undefined
+  let lastError: WritebackError | undefined
+  let stopped = false
+
+  const replace = async (): Promise<OwnedSession> => {
+    const before = session
+    const next = await openSession(options, settings)
+    if (stopped) {
+      next.stop()
+      throw closedError(options.name)
+    }
+    before?.retire()
+    session = next
+    lastError = undefined
+    if (before?.server !== next.server) {
+      options.log.info('writer domain controller in use', {
+        directory: options.name,
+        url: next.url,
+        server: next.server,
+      })
+    }
+    return next
+  }
+  const connect = () => {
+    connecting ??= replace()
+      .catch((error: unknown) => {
+        lastError = translate(options.name, error)
+        options.log.debug('no writer domain controller', {
+          directory: options.name,
+          ...errorFields(lastError),
+        })
+        throw lastError
+      })
+      .finally(() => {
+        connecting = undefined
+      })
+    return connecting
+  }
+
+  return {
+    name: options.name,
+    writer: async () => {
+      if (stopped) throw closedError(options.name)
+      if (session?.isSound()) {
+        refreshing ??= session.refresh().finally(() => {
+          refreshing = undefined
+        })
+        await refreshing
+        if (session.isSound()) return session
+      }
+      return connect()
+    },
+    status: () => ({
+      connected: session?.isSound() ?? false,
+      ...(session === undefined
+        ? {}
+        : { server: session.server, url: session.url, clockOffsetMs: session.clockOffsetMs() }),
+      ...(lastError === undefined ? {} : { lastError }),
+    }),
+    stop: async () => {
+      stopped = true
+      session?.stop()
+      await connecting?.catch(() => {})
+    },
+  }
+}
+
+async function openSession(options: DirectoryOptions, settings: ConnectionSettings): Promise<OwnedSession> {
+  const { serverName } = options.tls
+  const found = await findWriter(
+    { ...options, ...(serverName === undefined ? {} : { serverName }) },
+    settings,
+  )
+  return openWriterSession({
+    found,
+    settings,
+    markerAttribute: options.markerAttribute ?? MARKER_ATTRIBUTE,
+    connections: options.connections,
+    clock: options.clock,
+    followsRole: options.writer === 'pdc-emulator',
+  })
+}
+
+function connectionSettings(options: DirectoryOptions): ConnectionSettings {
+  return {
+    trust: createTlsTrust(options.tls),
+    credentials: { name: options.bindName, readPassword: options.readBindPassword },
+    gate: createBindGate(options.clock, options.bindBackoff),
+    connectTimeoutMs: options.connectTimeoutMs,
+    operationTimeoutMs: options.operationTimeoutMs,
+  }
+}
+
+function translate(name: string, cause: unknown): WritebackError {
+  if (cause instanceof WritebackError) return cause
+  return new WritebackError('ERR_INTERNAL', `directory ${name}: no writer`, { retry: 'later', cause })
+}
+
+function closedError(name: string): WritebackError {
+  return new WritebackError('ERR_DIRECTORY_CLOSED', `directory ${name} is stopped`, { retry: 'later' })
+}

@@ -1,0 +1,83 @@
+// A connection for reads: ldapts on a socket that this project connected, verified and bound. ldapts would connect
+// again without a bind when its socket is lost; here it has no way to, so a lost client stays lost.
+import type { TLSSocket } from 'node:tls'
+import { Client, type Entry, NoSuchObjectError, ResultCodeError, type SearchOptions } from 'ldapts'
+import { WritebackError } from '../../errors/writeback-error.ts'
+import { createPduSplitter } from '../../ldap-wire/pdu-splitter.ts'
+import { type ConnectionSettings, openBoundChannel } from './bound-channel.ts'
+import { classifyRefusal, printable } from './classify-error.ts'
+import type { ServerEndpoint } from './server-endpoint.ts'
+
+/** A bound connection that only reads. */
+export interface ReadClient {
+  readonly isOpen: () => boolean
+  /** The entries found; none when the base does not exist. Throws ERR_DIRECTORY_CLOSED, _TIMEOUT, _BUSY, _REFUSED. */
+  readonly search: (base: string, options: SearchOptions) => Promise<Entry[]>
+  readonly close: () => void
+  readonly closed: Promise<void>
+}
+
+/** Opens a read client. Throws as `openBoundChannel` does. */
+export async function openReadClient(
+  endpoint: ServerEndpoint,
+  settings: ConnectionSettings,
+): Promise<ReadClient> {
+  const socket = (await openBoundChannel(endpoint, settings)).release()
+  guard(socket)
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  let given = false
+  const client = new Client({
+    url: `ldaps://${endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`,
+    timeout: settings.operationTimeoutMs,
+    createSecureConnection: () => {
+      if (given) throw new Error('the connection is lost')
+      given = true
+      return socket
+    },
+  })
+  const isOpen = () => !socket.destroyed && socket.writable
+  return {
+    isOpen,
+    closed,
+    close: () => socket.destroy(),
+    search: async (base, options) => {
+      const started = performance.now()
+      try {
+        return (await client.search(base, options)).searchEntries
+      } catch (cause) {
+        if (cause instanceof NoSuchObjectError) return []
+        if (!(cause instanceof ResultCodeError)) socket.destroy()
+        throw readFailure(endpoint.url, cause, performance.now() - started >= settings.operationTimeoutMs)
+      }
+    },
+  }
+}
+
+// ldapts waits for its own timeout on bytes that are no LDAP, and grows on a huge length: this looks first.
+function guard(socket: TLSSocket): void {
+  const splitter = createPduSplitter()
+  socket.on('error', () => {})
+  socket.prependListener('data', (chunk: Buffer) => {
+    try {
+      splitter.push(chunk)
+    } catch (cause) {
+      socket.destroy(cause instanceof Error ? cause : undefined)
+    }
+  })
+}
+
+function readFailure(url: string, cause: unknown, timedOut: boolean): WritebackError {
+  if (cause instanceof ResultCodeError) {
+    const { kind, code, diagnostic } = classifyRefusal({
+      code: cause.code,
+      diagnostic: printable(cause.message),
+    })
+    const errorCode = kind === 'busy' ? 'ERR_DIRECTORY_BUSY' : 'ERR_DIRECTORY_REFUSED'
+    return new WritebackError(errorCode, `${url}: a read was refused (${code}): ${diagnostic}`, {
+      retry: 'later',
+      cause,
+    })
+  }
+  const code = timedOut ? 'ERR_DIRECTORY_TIMEOUT' : 'ERR_DIRECTORY_CLOSED'
+  return new WritebackError(code, `${url}: a read was not answered`, { retry: 'later', cause })
+}

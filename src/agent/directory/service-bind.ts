@@ -1,0 +1,68 @@
+// Binds the service account on a channel, and says in words why a directory refused it.
+import { WritebackError } from '../../errors/writeback-error.ts'
+import { encodeBind } from '../../ldap-wire/encode-request.ts'
+import { printable } from './classify-error.ts'
+import type { LdapChannel } from './ldap-channel.ts'
+
+/** Who binds. `readPassword` gives fresh bytes each time; they are wiped here. */
+export interface ServiceCredentials {
+  readonly name: string
+  readonly readPassword: () => Promise<Buffer>
+}
+
+// The `data` field of Active Directory's answer to a bind is a Win32 code in hex (MS-ERREF §2.2).
+const SUB_CODES: Readonly<Record<string, string>> = {
+  '52e': 'wrong name or password',
+  '525': 'no such account',
+  '530': 'not allowed at this time',
+  '531': 'not allowed from this computer',
+  '532': 'its password expired',
+  '533': 'the account is disabled',
+  '701': 'the account expired',
+  '773': 'its password must be changed first',
+  '775': 'the account is locked',
+}
+
+const INVALID_CREDENTIALS = 49
+
+/**
+ * Binds (RFC 4511 §4.2, simple). Throws ERR_DIRECTORY_BIND_REFUSED (later) with the directory's sub-code, or the
+ * connection's own failure. An empty name or password is refused before anything is sent: a directory would take
+ * it for an anonymous bind and answer success (RFC 4513 §5.1.2).
+ */
+export async function bindService(
+  channel: LdapChannel,
+  credentials: ServiceCredentials,
+  timeoutMs: number,
+): Promise<void> {
+  const password = await credentials.readPassword()
+  const messageId = channel.nextMessageId()
+  let frame: Buffer
+  try {
+    if (credentials.name === '' || password.length === 0) {
+      throw refused(credentials.name, 'its name or password is empty')
+    }
+    frame = encodeBind({ messageId, name: credentials.name, password })
+  } finally {
+    password.fill(0)
+  }
+  const exchange = await channel.exchange({ frame, messageId, expects: 'bind', timeoutMs })
+  if (exchange.kind !== 'answered') throw exchange.cause
+  const { code, diagnostic } = exchange.result
+  if (code === 0) return
+  throw refused(credentials.name, reasonOf(code, diagnostic))
+}
+
+function reasonOf(code: number, diagnostic: string): string {
+  const subCode = /\bdata ([0-9a-f]{1,8})\b/i.exec(diagnostic)?.[1]?.toLowerCase()
+  if (code === INVALID_CREDENTIALS && subCode !== undefined) {
+    return `${SUB_CODES[subCode] ?? 'no known reason'} (49, data ${subCode})`
+  }
+  return `${printable(diagnostic) || 'no reason given'} (${code})`
+}
+
+function refused(name: string, reason: string): WritebackError {
+  return new WritebackError('ERR_DIRECTORY_BIND_REFUSED', `the directory refused ${name}: ${reason}`, {
+    retry: 'later',
+  })
+}

@@ -37,7 +37,7 @@ export function bareEnvironment(): Record<string, string> {
 }
 
 /** Starts a child that can not outlive this process. */
-export function startChild(options: TestChildOptions): TestChild {
+function startChild(options: TestChildOptions): TestChild {
   const output = openSync(options.outputFile, 'a', 0o600)
   const death = options.parentDeathSignal ?? 'KILL'
   const child = spawn('setpriv', ['--pdeathsig', death, options.command, ...options.args], {

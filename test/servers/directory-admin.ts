@@ -162,14 +162,14 @@ export async function setDomainPolicy(client: Client, baseDn: string, policy: Do
 }
 
 /** objectGUID bytes as text: the first three groups are little endian. */
-export function formatGuid(bytes: Buffer): string {
+function formatGuid(bytes: Buffer): string {
   const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15]
   const hex = Buffer.from(order.map((at) => bytes[at] as number)).toString('hex')
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
 
 /** Escapes a value for use in a DN (RFC 4514 section 2.4). */
-export const escapeRdn = (value: string): string =>
+const escapeRdn = (value: string): string =>
   value
     .replace(/[",+;<>\\=]/g, '\\$&')
     .replace(/^[ #]/, '\\$&')

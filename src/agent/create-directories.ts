@@ -1,0 +1,57 @@
+// The directories of one configuration, each with its own connections and its own patience.
+import { readFileSync } from 'node:fs'
+import { createBackoff } from '../clock/backoff.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { AgentConfig, DirectoryConfig } from '../config/agent-config.ts'
+import { readSecretFile } from '../config/secret-file.ts'
+import { WritebackError } from '../errors/writeback-error.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { createDirectory } from './directory/create-directory.ts'
+import type { ServedDirectory } from './writeback/writeback-parts.ts'
+
+const AWAY = { firstMs: 500, longestMs: 10_000 }
+
+/** Makes every configured directory. Nothing connects yet. Throws ERR_CONFIG_UNREADABLE, ERR_CONFIG_INVALID. */
+export function createDirectories(
+  config: AgentConfig,
+  parts: { readonly log: Logger; readonly clock: Clock },
+): ReadonlyMap<string, ServedDirectory> {
+  return new Map(
+    Object.entries(config.directories).map(([name, directory]) => [name, serve(name, directory, parts)]),
+  )
+}
+
+function serve(
+  name: string,
+  config: DirectoryConfig,
+  parts: { readonly log: Logger; readonly clock: Clock },
+): ServedDirectory {
+  const { tls } = config
+  const directory = createDirectory({
+    name,
+    controllers: config.controllers,
+    writer: config.writer,
+    baseDn: config.baseDn,
+    bindName: config.bind.name,
+    readBindPassword: () => readSecretFile(config.bind.passwordFile),
+    tls: {
+      ...(tls.caFile === undefined ? {} : { ca: [readCa(tls.caFile)] }),
+      ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
+      ...(tls.pinSha256 === undefined ? {} : { pinSha256: tls.pinSha256 }),
+    },
+    markerAttribute: config.markerAttribute,
+    connections: config.connections,
+    connectTimeoutMs: config.connectTimeoutSeconds * 1000,
+    operationTimeoutMs: config.operationTimeoutSeconds * 1000,
+    ...parts,
+  })
+  return { directory, baseDn: config.baseDn, backoff: createBackoff(AWAY) }
+}
+
+function readCa(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new WritebackError('ERR_CONFIG_UNREADABLE', `CA file ${file} cannot be read`, { cause })
+  }
+}

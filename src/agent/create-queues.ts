@@ -1,0 +1,121 @@
+// One queue per directory, on the private Redis or on one by URL. While Redis is away, requests wait in the journal.
+import { join } from 'node:path'
+import { createBackoff } from '../clock/backoff.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { AgentConfig } from '../config/agent-config.ts'
+import { isRetryable } from '../errors/writeback-error.ts'
+import type { Conditions } from '../telemetry/conditions.ts'
+import { errorFields, type Logger } from '../telemetry/logger.ts'
+import type { Journal } from './journal/journal.ts'
+import { checkRedis } from './queue/check-redis.ts'
+import { createQueue } from './queue/create-queue.ts'
+import { createPrivateRedis } from './queue/private-redis.ts'
+import type { ProcessResult, Queue, QueueCounts } from './queue/queue.ts'
+import type { RedisConnection } from './queue/redis-connection.ts'
+import { readRedisUrl } from './queue/redis-url.ts'
+
+/** All queues of one agent. */
+export interface Queues {
+  /** Starts Redis when it is private, then the queues. Throws ERR_REDIS_START or ERR_REDIS_UNSUITABLE; an unreachable Redis is waited for. */
+  readonly start: () => Promise<void>
+  readonly add: (directory: string, requestIds: readonly string[]) => Promise<void>
+  /** Puts back what the journal holds open and a queue has lost. */
+  readonly reconcile: () => Promise<void>
+  readonly counts: () => Promise<Readonly<Record<string, QueueCounts | null>>>
+  readonly stop: (deadlineMs: number) => Promise<void>
+}
+
+/** What the queues are made of. */
+export interface QueuesOptions {
+  readonly config: AgentConfig
+  readonly agent: string
+  readonly journal: Journal
+  readonly process: (requestId: string, signal: AbortSignal) => Promise<ProcessResult>
+  readonly conditions: Conditions
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+const BACKOFF = { firstMs: 500, longestMs: 10_000 }
+const FIRST_WAIT_MS = 3_000
+const REDIS_STOP_MS = 3_000
+
+/** Makes the queues of every configured directory. */
+export function createQueues(options: QueuesOptions): Queues {
+  const { config, conditions, log, clock } = options
+  const isPrivate = config.queue.redis === 'private'
+  const redis = isPrivate
+    ? createPrivateRedis({ directory: join(config.stateDirectory, 'redis'), log, clock })
+    : undefined
+  const stopping = new AbortController()
+  let queues: ReadonlyMap<string, Queue> = new Map()
+  let waiting: Promise<void> = Promise.resolve()
+
+  const open = async (connection: RedisConnection): Promise<void> => {
+    const opened = new Map<string, Queue>()
+    for (const [directory, { connections }] of Object.entries(config.directories)) {
+      const openIds = () => options.journal.openIds(directory)
+      const queue = createQueue({
+        agent: options.agent,
+        directory,
+        connection,
+        concurrency: connections,
+        log,
+        clock,
+        process: options.process,
+        openIds,
+      })
+      await queue.start()
+      opened.set(directory, queue)
+    }
+    queues = opened
+    conditions.clear('queue_unreachable', '')
+  }
+  const openWhenReachable = async (connection: RedisConnection): Promise<void> => {
+    const backoff = createBackoff(BACKOFF)
+    while (!stopping.signal.aborted) {
+      try {
+        await checkRedis(connection)
+        return await open(connection)
+      } catch (error) {
+        if (!isRetryable(error)) throw error
+        conditions.raise('queue_unreachable', '', error.message)
+        const delay = backoff.next()
+        log.warn('Redis is not reachable yet', { retryInMs: Math.round(delay), ...errorFields(error) })
+        await clock.sleep(delay, stopping.signal)
+      }
+    }
+  }
+
+  return {
+    start: async () => {
+      if (redis) return open(await redis.start())
+      const connection = readRedisUrl({
+        url: config.queue.redis,
+        passwordFile: config.queue.passwordFile,
+        caFile: config.queue.caFile,
+      })
+      // A Redis that is away at start is waited for beside the rest; one that is unsuitable ends the start.
+      const opening = openWhenReachable(connection)
+      waiting = opening.catch((error) => log.error('the queues do not start', errorFields(error)))
+      await Promise.race([opening, clock.sleep(FIRST_WAIT_MS, stopping.signal)])
+    },
+    add: async (directory, requestIds) => queues.get(directory)?.add(requestIds),
+    reconcile: async () => {
+      for (const queue of queues.values()) await queue.reconcile()
+      if (queues.size > 0) conditions.clear('queue_unreachable', '')
+    },
+    counts: async () => {
+      const entries = [...queues].map(
+        async ([name, queue]) => [name, await queue.counts().catch(() => null)] as const,
+      )
+      return Object.fromEntries(await Promise.all(entries))
+    },
+    stop: async (deadlineMs) => {
+      stopping.abort()
+      await waiting
+      await Promise.all([...queues.values()].map((queue) => queue.stop(deadlineMs)))
+      await redis?.stop(REDIS_STOP_MS)
+    },
+  }
+}

@@ -1,0 +1,71 @@
+// Whether something may already have happened for a request, and whether that can be settled on this server.
+import { type Marker, parseMarker } from '../../protocol/marker.ts'
+
+/** A write of this agent whose answer is not known. */
+export interface UnansweredWrite {
+  readonly n: number
+  readonly server: string
+  readonly passwordVersionBefore: number | undefined
+}
+
+/** What may have been sent for a request before now. */
+export interface Doubt {
+  readonly unanswered: readonly UnansweredWrite[]
+  /** Receipts of earlier leases, by this agent or another one. */
+  readonly earlier: readonly { readonly server: string }[]
+}
+
+/** True when a write of this request may be under way or done. */
+export const isDoubtful = (doubt: Doubt): boolean => doubt.unanswered.length > 0 || doubt.earlier.length > 0
+
+/** True when every write in doubt went to this server, so that a fence here excludes them all. */
+export const canSettleOn = (server: string, doubt: Doubt): boolean =>
+  [...doubt.unanswered, ...doubt.earlier].every((sent) => sent.server === server)
+
+/**
+ * True when a fence on the account already excludes every write in doubt: it was made under the present lease, after
+ * the last of them was tried.
+ */
+export const isSettledBy = (fence: Marker, lease: number, doubt: Doubt): boolean =>
+  fence.lease === lease && doubt.unanswered.every(({ n }) => n < fence.n)
+
+/** How far the subject's previous request got, as the store knows it. */
+export interface PreviousRequest {
+  readonly server: string
+  readonly marker: string | null
+  readonly settled: boolean
+}
+
+/**
+ * True when the previous request of the subject cannot surprise a write on this server: it went to the same server,
+ * where the marker orders everything, or it is settled and its marker has arrived here (contract, Calls).
+ */
+export function isPreviousVisible(
+  previous: PreviousRequest | null,
+  server: string,
+  marker: string | undefined,
+): boolean {
+  if (previous === null || previous.server === server) return true
+  if (!previous.settled) return false
+  if (previous.marker === null || previous.marker.toLowerCase() === marker?.toLowerCase()) return true
+  const expected = parseMarker(previous.marker)
+  const here = marker === undefined ? undefined : parseMarker(marker)
+  return (
+    expected !== undefined &&
+    here !== undefined &&
+    here.store === expected.store &&
+    here.sequence > expected.sequence
+  )
+}
+
+/**
+ * True when a newer request's marker proves that no write in doubt came before it: the password was written once since
+ * each of them was tried, and that once was the newer request's.
+ */
+export const isProvenUnapplied = (newer: Marker, doubt: Doubt): boolean =>
+  doubt.earlier.length === 0 &&
+  newer.flag === 'applied' &&
+  doubt.unanswered.every(
+    ({ passwordVersionBefore }) =>
+      passwordVersionBefore !== undefined && newer.passwordVersion === passwordVersionBefore + 1,
+  )

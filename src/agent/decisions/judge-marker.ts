@@ -1,0 +1,65 @@
+// What the marker on the account says about a request: done, fenced, overtaken, or free to write.
+import { CLOCK_UNCERTAINTY_MS } from '../../protocol/identifiers.ts'
+import { type Marker, parseMarker } from '../../protocol/marker.ts'
+import type { Account } from './account.ts'
+
+/** The request as the marker knows it. */
+export interface MarkedRequest {
+  readonly store: string
+  readonly id: string
+  readonly sequence: number
+  readonly lease: number
+  readonly issuedAt: number
+}
+
+/**
+ * `applied`: our effect is there. `fenced`: a fence of this request stands, made under `lease` with number `n`.
+ * `lease_lost`: a higher lease of this request was here. `superseded`: a newer request was here.
+ * `implausible`: not a value this system writes. `free`: nothing stands in the way.
+ */
+export type MarkerPosition =
+  | { readonly kind: 'applied'; readonly marker: Marker }
+  | { readonly kind: 'fenced'; readonly marker: Marker }
+  | { readonly kind: 'superseded'; readonly marker: Marker }
+  | { readonly kind: 'lease_lost' | 'implausible' }
+  | { readonly kind: 'free' }
+
+// A sequence is the store's time in milliseconds or a little more; far ahead of now it is no sequence of this store.
+const LARGEST_LEAD_MS = 600_000
+
+/** Reads the marker of an account for one request (contract, Marker). */
+export function readPosition(account: Account, request: MarkedRequest, storeNowMs: number): MarkerPosition {
+  if (account.marker === undefined) return { kind: 'free' }
+  const marker = parseMarker(account.marker)
+  if (!marker) return { kind: 'implausible' }
+  if (marker.store !== request.store) return { kind: 'free' }
+  if (marker.sequence > storeNowMs + LARGEST_LEAD_MS) return { kind: 'implausible' }
+  if (marker.requestId !== request.id)
+    return marker.sequence >= request.sequence ? { kind: 'superseded', marker } : { kind: 'free' }
+  if (marker.flag === 'applied') return { kind: 'applied', marker }
+  return marker.lease > request.lease ? { kind: 'lease_lost' } : { kind: 'fenced', marker }
+}
+
+/**
+ * True when somebody else changed the password after the request was issued, so that writing would undo a newer one.
+ * `directoryAheadMs` is directory time minus store time. A change is ours only if a marker of our store carries its
+ * version. Without readable metadata nothing is known, and the order of markers alone decides.
+ */
+export function isOvertaken(account: Account, request: MarkedRequest, directoryAheadMs: number): boolean {
+  const change = account.passwordVersion
+  if (!change) return false
+  const marker = account.marker === undefined ? undefined : parseMarker(account.marker)
+  const isOurs =
+    marker !== undefined && marker.store === request.store && marker.passwordVersion === change.version
+  return !isOurs && change.changedAtMs > request.issuedAt + directoryAheadMs + CLOCK_UNCERTAINTY_MS
+}
+
+/** The password version a marker carries after a write of the password: one more than now, 0 when it cannot be read. */
+export const versionAfterWrite = (account: Account): number =>
+  account.passwordVersion ? account.passwordVersion.version + 1 : 0
+
+/** The password version a fence carries on: that of our own store's marker, else 0. */
+export function versionAfterFence(account: Account, store: string): number {
+  const marker = account.marker === undefined ? undefined : parseMarker(account.marker)
+  return marker?.store === store ? marker.passwordVersion : 0
+}

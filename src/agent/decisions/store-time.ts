@@ -1,0 +1,39 @@
+// What time it is at the reset store, from its answers and this host's monotonic clock (contract, Time).
+import type { Clock } from '../../clock/clock.ts'
+import { LARGEST_CLOCK_SKEW_MS } from '../../protocol/identifiers.ts'
+
+/** One answer that carried the store's time. Sent and answered are monotonic milliseconds of this host. */
+export interface StoreTimeSample {
+  readonly sentMs: number
+  readonly answeredMs: number
+  readonly storeTime: number
+}
+
+/** The store's time as this agent knows it. */
+export interface StoreTime {
+  readonly observe: (sample: StoreTimeSample) => void
+  /** Milliseconds since 1970 at the store; this host's wall clock until the first sample. */
+  readonly nowMs: () => number
+  /** Store time minus this host's wall time, in milliseconds; undefined until the first sample. */
+  readonly offsetMs: () => number | undefined
+  /** True when host and store differ by more than the contract tolerates: nothing may be written. */
+  readonly isSkewed: () => boolean
+}
+
+// A long poll says nothing about the moment the store stamped its answer, so only quick answers count.
+const LONGEST_SAMPLE_MS = 1_000
+
+/** Starts with the host's own clock and learns from every quick answer. */
+export function createStoreTime(clock: Clock): StoreTime {
+  let ahead: number | undefined
+  const nowMs = () => (ahead === undefined ? clock.wallMs() : clock.monotonicMs() + ahead)
+  const offsetMs = () => (ahead === undefined ? undefined : Math.round(nowMs() - clock.wallMs()))
+  return {
+    observe: ({ sentMs, answeredMs, storeTime }) => {
+      if (answeredMs - sentMs < LONGEST_SAMPLE_MS) ahead = storeTime - (sentMs + answeredMs) / 2
+    },
+    nowMs,
+    offsetMs,
+    isSkewed: () => Math.abs(offsetMs() ?? 0) > LARGEST_CLOCK_SKEW_MS,
+  }
+}

@@ -1,0 +1,31 @@
+// Verified documents on their way from intake to writeback, so that none is verified twice in one process.
+import { type RequestDocument, verifyRequest } from '../../protocol/request-document.ts'
+import type { FindKey } from '../../protocol/signed-message.ts'
+
+/** Documents by request id; holds sealed values only, and only the newest few. */
+export interface DocumentCache {
+  readonly put: (document: RequestDocument) => void
+  /** The document of a journaled request; verified again when it is not at hand. */
+  readonly read: (open: { readonly requestId: string; readonly document: string }) => Promise<RequestDocument>
+}
+
+const MOST = 512
+
+/** Makes an empty cache. */
+export function createDocumentCache(findKey: FindKey): DocumentCache {
+  const known = new Map<string, RequestDocument>()
+  const put = (document: RequestDocument) => {
+    known.set(document.id, document)
+    if (known.size > MOST) known.delete(known.keys().next().value ?? '')
+  }
+  return {
+    put,
+    read: async ({ requestId, document }) => {
+      const cached = known.get(requestId)
+      if (cached) return cached
+      const verified = await verifyRequest(document, findKey)
+      put(verified)
+      return verified
+    },
+  }
+}

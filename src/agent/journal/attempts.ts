@@ -1,0 +1,75 @@
+// Intents: what this agent was about to send, written down before it sends, and what it heard back.
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
+import { WritebackError } from '../../errors/writeback-error.ts'
+import type { AnsweredIntent, Intent, Journal } from './journal.ts'
+import { guarded, transaction } from './transaction.ts'
+
+type Attempts = Pick<Journal, 'nextAttempt' | 'intent' | 'answer' | 'unsettledIntents' | 'intents'>
+
+/** The part of the journal that counts and keeps writes and fences. */
+export function createAttempts(db: DatabaseSync): Attempts {
+  const used = db.prepare('SELECT attempts FROM requests WHERE request_id = ?')
+  const setAnswer = db.prepare('UPDATE intents SET answer = ? WHERE request_id = ? AND n = ?')
+  const select = 'SELECT * FROM intents WHERE request_id = ?'
+  const all = db.prepare(`${select} ORDER BY n`)
+  const unsettled = db.prepare(`${select} AND (answer IS NULL OR answer = 'lost') ORDER BY n`)
+  return {
+    nextAttempt: (requestId) =>
+      guarded('read the attempts', () => Number(used.get(requestId)?.['attempts'] ?? 0) + 1),
+    intent: recordIntent(db),
+    answer: (requestId, n, answer) =>
+      guarded('journal an answer', () => {
+        if (setAnswer.run(answer, requestId, n).changes !== 1)
+          throw new WritebackError('ERR_INTERNAL', `no attempt ${n} of request ${requestId} to answer`)
+      }),
+    unsettledIntents: (requestId) =>
+      guarded('read the intents', () => unsettled.all(requestId).map(toIntent)),
+    intents: (requestId) => guarded('read the intents', () => all.all(requestId).map(toIntent)),
+  }
+}
+
+function recordIntent(db: DatabaseSync): Journal['intent'] {
+  // The counter lives beside the request and only grows, so `n` stays fresh whatever happens to the intents.
+  const reserve = db.prepare(
+    `UPDATE requests SET attempts = ?1 WHERE request_id = ?2 AND attempts < ?1 AND state = 'open'`,
+  )
+  const insert = db.prepare(
+    `INSERT INTO intents (request_id, n, lease, kind, server, marker_before, marker_after, password_version_before,
+     started_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  )
+  return (intent) =>
+    transaction(db, 'journal an intent', () => {
+      if (reserve.run(intent.n, intent.requestId).changes !== 1)
+        throw new WritebackError(
+          'ERR_INTERNAL',
+          `attempt ${intent.n} of request ${intent.requestId} was used before, or the request is not open`,
+        )
+      insert.run(
+        intent.requestId,
+        intent.n,
+        intent.lease,
+        intent.kind,
+        intent.server,
+        intent.markerBefore ?? null,
+        intent.markerAfter,
+        intent.passwordVersionBefore ?? null,
+        intent.startedAtMs,
+      )
+    })
+}
+
+function toIntent(row: Record<string, SQLOutputValue>): AnsweredIntent {
+  const version = row['password_version_before']
+  return {
+    requestId: String(row['request_id']),
+    n: Number(row['n']),
+    lease: Number(row['lease']),
+    kind: row['kind'] as Intent['kind'],
+    server: String(row['server']),
+    markerBefore: row['marker_before'] === null ? undefined : String(row['marker_before']),
+    markerAfter: String(row['marker_after']),
+    passwordVersionBefore: version === null ? undefined : Number(version),
+    startedAtMs: Number(row['started_at_ms']),
+    answer: row['answer'] === null ? undefined : String(row['answer']),
+  }
+}

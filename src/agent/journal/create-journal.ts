@@ -1,0 +1,35 @@
+// The journal: what this agent promised, in one SQLite file that belongs to one process.
+import type { DatabaseSync } from 'node:sqlite'
+import { createAttempts } from './attempts.ts'
+import { createDocuments } from './documents.ts'
+import type { Journal } from './journal.ts'
+import { openDatabase } from './open-database.ts'
+import { createOutcomes } from './outcomes.ts'
+import { guarded } from './transaction.ts'
+
+/**
+ * Opens the journal in `directory`, which it makes when missing.
+ * Throws ERR_JOURNAL_IN_USE when another process uses it, ERR_JOURNAL_UNUSABLE when the file, the disk or its
+ * version does not serve.
+ */
+export function createJournal(directory: string): Journal {
+  const db = openDatabase(directory)
+  return guarded('prepare the journal', () => ({
+    ...createDocuments(db),
+    ...createAttempts(db),
+    ...createOutcomes(db),
+    ...settings(db),
+    close: () => {
+      if (db.isOpen) db.close()
+    },
+  }))
+}
+
+function settings(db: DatabaseSync): Pick<Journal, 'get' | 'set'> {
+  const read = db.prepare('SELECT value FROM settings WHERE key = ?')
+  const write = db.prepare('INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)')
+  return {
+    get: (key) => guarded('read a setting', () => read.get(key)?.['value']?.toString()),
+    set: (key, value) => guarded('journal a setting', () => void write.run(key, value)),
+  }
+}

@@ -1,0 +1,144 @@
+// Requests on their way in: documents, leases, receipts, starts, and giving one up.
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
+import type { Acceptance, AcceptedDocument, Journal, OpenRequest } from './journal.ts'
+import { guarded, transaction } from './transaction.ts'
+
+type Row = Record<string, SQLOutputValue>
+type Documents = Pick<
+  Journal,
+  'accept' | 'receipt' | 'open' | 'openIds' | 'openLeases' | 'find' | 'started' | 'rested' | 'release'
+>
+
+/** The part of the journal that holds requests until they have an outcome. */
+export function createDocuments(db: DatabaseSync): Documents {
+  const { accept, release } = acceptance(db)
+  const setReceipt = db.prepare(
+    `UPDATE requests SET receipt_server = ? WHERE request_id = ? AND lease = ? AND state = 'open'`,
+  )
+  return {
+    accept: (documents) => transaction(db, 'journal documents', () => documents.map(accept)),
+    receipt: (items) =>
+      transaction(db, 'journal receipts', () =>
+        items.map(({ requestId, lease, server }) => setReceipt.run(server, requestId, lease).changes === 1),
+      ),
+    release: (requestId, atMs) => transaction(db, 'release a request', () => release(requestId, atMs)),
+    ...reading(db),
+    ...starting(db),
+  }
+}
+
+function acceptance(db: DatabaseSync) {
+  const known = db.prepare('SELECT state, lease FROM requests WHERE request_id = ?')
+  const insert = db.prepare(
+    `INSERT INTO requests (directory, subject, sequence, lease, expires_at_ms, earlier, last, state, request_id)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?)`,
+  )
+  // Attempts and intents stay: what this agent may have written does not depend on who holds the lease.
+  const renew = db.prepare(
+    `UPDATE requests SET directory = ?, subject = ?, sequence = ?, lease = ?, expires_at_ms = ?, earlier = ?, last = ?,
+     receipt_server = NULL, finished_at_ms = NULL, state = 'open' WHERE request_id = ?`,
+  )
+  const deliverAgain = db.prepare(`UPDATE requests SET state = 'closed' WHERE request_id = ?`)
+  const keep = db.prepare('INSERT OR REPLACE INTO documents (request_id, document) VALUES (?, ?)')
+  const wipe = db.prepare('DELETE FROM documents WHERE request_id = ?')
+  const giveUp = db.prepare(
+    `UPDATE requests SET state = 'released', finished_at_ms = ? WHERE request_id = ? AND state = 'open'`,
+  )
+
+  const accept = (document: AcceptedDocument): Acceptance => {
+    const row = known.get(document.requestId)
+    const verdict = judge(row, document.lease)
+    if (verdict === 'closed') deliverAgain.run(document.requestId)
+    if (verdict === 'new' || verdict === 'renewed') {
+      const step = row === undefined ? insert : renew
+      step.run(...columns(document))
+      keep.run(document.requestId, document.document)
+    }
+    return verdict
+  }
+  const release = (requestId: string, atMs: number) => {
+    if (giveUp.run(atMs, requestId).changes === 1) wipe.run(requestId)
+  }
+  return { accept, release }
+}
+
+function judge(row: Row | undefined, lease: number): Acceptance {
+  if (row === undefined) return 'new'
+  if (row['state'] === 'closed' || row['state'] === 'delivered') return 'closed'
+  if (lease < Number(row['lease'])) return 'stale'
+  // A claim answered twice must not bring back a lease that was given up in between.
+  if (row['state'] === 'released') return lease === row['lease'] ? 'stale' : 'new'
+  return lease === row['lease'] ? 'held' : 'renewed'
+}
+
+function columns(document: AcceptedDocument) {
+  return [
+    document.directory,
+    document.subject,
+    document.sequence,
+    document.lease,
+    document.expiresAtMs,
+    JSON.stringify(document.earlier),
+    document.last === null ? null : JSON.stringify(document.last),
+    document.requestId,
+  ]
+}
+
+function reading(db: DatabaseSync): Pick<Journal, 'open' | 'openIds' | 'openLeases' | 'find'> {
+  const select = `SELECT r.*, d.document FROM requests r JOIN documents d USING (request_id) WHERE r.state = 'open'`
+  const all = db.prepare(`${select} ORDER BY r.directory, r.sequence`)
+  const one = db.prepare(`${select} AND r.request_id = ?`)
+  const ids = db.prepare(
+    `SELECT request_id FROM requests WHERE state = 'open' AND directory = ? ORDER BY sequence`,
+  )
+  const leases = db.prepare(`SELECT request_id, lease FROM requests WHERE state = 'open' ORDER BY sequence`)
+  return {
+    openLeases: () =>
+      guarded('read open requests', () =>
+        leases.all().map((row) => ({ requestId: String(row['request_id']), lease: Number(row['lease']) })),
+      ),
+    open: () => guarded('read open requests', () => all.all().map(toOpenRequest)),
+    openIds: (directory) =>
+      guarded('read open requests', () => ids.all(directory).map((row) => String(row['request_id']))),
+    find: (requestId) =>
+      guarded('read a request', () => {
+        const row = one.get(requestId)
+        return row === undefined ? undefined : toOpenRequest(row)
+      }),
+  }
+}
+
+function toOpenRequest(row: Row): OpenRequest {
+  return {
+    requestId: String(row['request_id']),
+    directory: String(row['directory']),
+    subject: String(row['subject']),
+    sequence: Number(row['sequence']),
+    lease: Number(row['lease']),
+    document: String(row['document']),
+    expiresAtMs: Number(row['expires_at_ms']),
+    earlier: JSON.parse(String(row['earlier'])),
+    last: row['last'] === null ? null : JSON.parse(String(row['last'])),
+    receiptServer: row['receipt_server'] === null ? undefined : String(row['receipt_server']),
+    crashStarts: Number(row['starts']),
+  }
+}
+
+function starting(db: DatabaseSync): Pick<Journal, 'started' | 'rested'> {
+  const count = db.prepare('UPDATE requests SET starts = starts + 1 WHERE request_id = ? RETURNING starts')
+  const clear = db.prepare('UPDATE requests SET starts = 0 WHERE request_id = ? AND starts > 0')
+  // Without a sync of its own: the system keeps it over a crash of the process, and the next intent syncs it.
+  const unsynced = <T>(what: string, step: () => T): T =>
+    guarded(what, () => {
+      db.exec('PRAGMA synchronous = NORMAL')
+      try {
+        return step()
+      } finally {
+        db.exec('PRAGMA synchronous = FULL')
+      }
+    })
+  return {
+    started: (requestId) => unsynced('count a start', () => Number(count.get(requestId)?.['starts'] ?? 0)),
+    rested: (requestId) => unsynced('clear the starts', () => void clear.run(requestId)),
+  }
+}

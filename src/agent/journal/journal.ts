@@ -1,0 +1,133 @@
+// What the journal remembers, as others see it. It never sees a password: a sealed value stays inside the document.
+
+/** Another agent that held this request before, and the server its receipt named. */
+export interface EarlierHolder {
+  readonly agent: string
+  readonly server: string
+}
+
+/** How far the subject's previous request got: where, with which marker, and whether that is settled. */
+export interface LastWrite {
+  readonly server: string
+  readonly marker: string | null
+  readonly settled: boolean
+}
+
+/** A verified request document with the lease it came with. */
+export interface AcceptedDocument {
+  readonly requestId: string
+  readonly directory: string
+  /** The account's immutable anchor. */
+  readonly subject: string
+  readonly sequence: number
+  readonly lease: number
+  /** The compact JWS exactly as received. */
+  readonly document: string
+  readonly expiresAtMs: number
+  readonly earlier: readonly EarlierHolder[]
+  readonly last: LastWrite | null
+}
+
+/** A request that still owes an outcome. */
+export interface OpenRequest extends AcceptedDocument {
+  /** The server of the receipt the store accepted for the current lease. */
+  readonly receiptServer: string | undefined
+  /** Starts of processing that did not come back: more than a few means the request kills the process. */
+  readonly crashStarts: number
+}
+
+/**
+ * `new`: first seen, or seen again after its lease was given up. `renewed`: open, now with this lease and no
+ * receipt. `held`: open with this very lease, nothing changed. `stale`: a lower lease than the known one, nothing
+ * changed. `closed`: it has an outcome, which is to be delivered again.
+ */
+export type Acceptance = 'new' | 'renewed' | 'held' | 'stale' | 'closed'
+
+/** One write or fence, recorded before any byte of it is sent. */
+export interface Intent {
+  readonly requestId: string
+  /** Counts every write and fence of this request; never used twice. */
+  readonly n: number
+  readonly lease: number
+  readonly kind: 'write' | 'fence'
+  readonly server: string
+  readonly markerBefore: string | undefined
+  readonly markerAfter: string
+  readonly passwordVersionBefore: number | undefined
+  readonly startedAtMs: number
+}
+
+/** An intent and what is known about it: `accepted`, `refused:…`, `not_sent`, `lost`, or nothing yet. */
+export interface AnsweredIntent extends Intent {
+  readonly answer: string | undefined
+}
+
+/** A signed outcome. */
+export interface RecordedOutcome {
+  readonly requestId: string
+  readonly outcome: string
+  /** The signed bytes as text, kept exactly: the same for ever. */
+  readonly bytes: string
+  readonly atMs: number
+}
+
+/** `recorded`: durable now. `same`: it was already. `kept_out`: another outcome came first, or the lease was given up. */
+export type Recording = 'recorded' | 'same' | 'kept_out'
+
+/**
+ * What this agent must never forget. Every call is synchronous; when it returns, what it wrote survives a crash of
+ * the process and of the machine. Every call throws ERR_JOURNAL_UNUSABLE when the disk or the file fails.
+ */
+export interface Journal {
+  /** Takes documents in, all in one transaction. The result has one entry per document, in the same order. */
+  readonly accept: (documents: readonly AcceptedDocument[]) => readonly Acceptance[]
+  /** Notes accepted receipts. False for a lease that is no longer the current one. */
+  readonly receipt: (
+    items: readonly { readonly requestId: string; readonly lease: number; readonly server: string }[],
+  ) => readonly boolean[]
+  /** Every request without an outcome, by directory and sequence. */
+  readonly open: () => readonly OpenRequest[]
+  /** The ids of `open`, without reading the documents. */
+  readonly openIds: (directory: string) => readonly string[]
+  /** Every open request with its lease, without reading the documents. */
+  readonly openLeases: () => readonly { readonly requestId: string; readonly lease: number }[]
+  /** One open request; undefined when unknown, closed or released. */
+  readonly find: (requestId: string) => OpenRequest | undefined
+  /** The `n` of the next intent. Only recording the intent uses it up. */
+  readonly nextAttempt: (requestId: string) => number
+  /** Records an intent. Throws ERR_INTERNAL for an `n` that was used before and for a request that is not open. */
+  readonly intent: (intent: Intent) => void
+  /** Records what is known about one attempt. Throws ERR_INTERNAL for an unknown attempt. */
+  readonly answer: (requestId: string, n: number, answer: string) => void
+  /** Intents without an answer, or whose answer was lost; newest last. */
+  readonly unsettledIntents: (requestId: string) => readonly Intent[]
+  /** Every intent of one request; newest last. */
+  readonly intents: (requestId: string) => readonly AnsweredIntent[]
+  /**
+   * Counts a start of processing and gives the count, this one included. Survives a crash of the process; a power
+   * cut may lose it, which only grants another try.
+   */
+  readonly started: (requestId: string) => number
+  /** Processing came back without an outcome: the starts so far killed nobody. */
+  readonly rested: (requestId: string) => void
+  /** Records an outcome and wipes the document. The first one wins. Throws ERR_INTERNAL for an unknown request. */
+  readonly outcome: (outcome: RecordedOutcome) => Recording
+  /** Outcomes the store has not confirmed, oldest first. */
+  readonly undelivered: (limit: number) => readonly { readonly requestId: string; readonly bytes: string }[]
+  /** The store's word on outcomes: each of its answers ends delivery. */
+  readonly delivered: (
+    items: readonly { readonly requestId: string; readonly answer: string }[],
+    atMs: number,
+  ) => void
+  /** The lease is lost: no outcome from here. Wipes the document; a later lease opens the request again. */
+  readonly release: (requestId: string, atMs: number) => void
+  /** A small durable setting, such as the highest sequence seen. */
+  readonly get: (key: string) => string | undefined
+  readonly set: (key: string, value: string) => void
+  /** Counts by state, for operators. */
+  readonly counts: () => { readonly open: number; readonly undelivered: number; readonly finished: number }
+  /** Forgets finished requests older than `beforeMs`, and overwrites what deletion left in the write-ahead log. */
+  readonly purge: (beforeMs: number) => number
+  /** Ends use of the state directory. */
+  readonly close: () => void
+}

@@ -1,0 +1,41 @@
+// All or nothing, and one kind of error for everything the disk can do to us.
+import type { DatabaseSync } from 'node:sqlite'
+import { WritebackError } from '../../errors/writeback-error.ts'
+
+const SQLITE_BUSY = 5
+
+/** Makes the error of a journal that cannot be used. A full disk may be mended, so the same call may succeed later. */
+export function unusable(what: string, cause?: unknown): WritebackError {
+  return new WritebackError('ERR_JOURNAL_UNUSABLE', what, { cause, retry: 'later' })
+}
+
+/** True when SQLite says that another process holds the file. */
+export function isBusy(error: unknown): boolean {
+  return ((error as { errcode?: number } | undefined)?.errcode ?? 0) % 256 === SQLITE_BUSY
+}
+
+/** Runs one step on the database; whatever it throws becomes ERR_JOURNAL_UNUSABLE, our own errors pass. */
+export function guarded<T>(what: string, step: () => T): T {
+  try {
+    return step()
+  } catch (cause) {
+    if (cause instanceof WritebackError) throw cause
+    throw unusable(`cannot ${what}`, cause)
+  }
+}
+
+/** Runs `step` in one transaction; on any failure nothing of it stays. Throws ERR_JOURNAL_UNUSABLE. */
+export function transaction<T>(db: DatabaseSync, what: string, step: () => T): T {
+  return guarded(what, () => {
+    db.exec('BEGIN IMMEDIATE')
+    try {
+      const result = step()
+      db.exec('COMMIT')
+      return result
+    } catch (error) {
+      // SQLite ends the transaction by itself on some failures, such as a full disk.
+      if (db.isTransaction) db.exec('ROLLBACK')
+      throw error
+    }
+  })
+}

@@ -1,0 +1,60 @@
+// Files that only this service may read: written whole or not at all, and refused when others could read them.
+import { constants } from 'node:fs'
+import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { WritebackError } from '../../errors/writeback-error.ts'
+
+const OTHERS = 0o077
+
+/** Makes a directory for private files, mode 0700. */
+export async function makePrivateDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new WritebackError('ERR_KEYS_UNUSABLE', `directory ${path} cannot be made`, { cause })
+  }
+}
+
+/** Writes a file of mode 0600 so that after a crash either the old or the new content is there. */
+export async function writePrivateFile(path: string, content: string): Promise<void> {
+  const unfinished = `${path}.new`
+  try {
+    const file = await open(unfinished, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600)
+    try {
+      await file.chmod(0o600)
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(unfinished, path)
+    await syncDirectory(dirname(path))
+  } catch (cause) {
+    throw new WritebackError('ERR_KEYS_UNUSABLE', `file ${path} cannot be written`, { cause })
+  }
+}
+
+/** Reads a private file; undefined when it is not there. Throws ERR_KEYS_UNUSABLE when others could read it. */
+export async function readPrivateFile(path: string): Promise<string | undefined> {
+  try {
+    const { mode } = await stat(path)
+    if (process.platform !== 'win32' && (mode & OTHERS) !== 0)
+      throw new WritebackError('ERR_KEYS_UNUSABLE', `file ${path} is open to others; set mode 0600`)
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    if (cause instanceof WritebackError) throw cause
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new WritebackError('ERR_KEYS_UNUSABLE', `file ${path} cannot be read`, { cause })
+  }
+}
+
+// A rename is durable only when its directory is; Windows has no such call and needs none.
+async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const directory = await open(path, constants.O_RDONLY)
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}

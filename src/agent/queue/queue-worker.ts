@@ -1,0 +1,116 @@
+// The BullMQ worker of one queue, and the end of it, which BullMQ alone does not reach while Redis is away.
+import { Worker } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { errorFields, type Logger } from '../../telemetry/logger.ts'
+import type { QueueOptions } from './queue.ts'
+import { createClient } from './redis-connection.ts'
+import type { JobRunner } from './run-job.ts'
+
+/** A running worker. */
+export interface QueueWorker {
+  readonly ready: () => Promise<void>
+  /** Ends within `deadlineMs`; aborts `stopping` when only a last part of that is left. */
+  readonly stop: (deadlineMs: number, stopping: AbortController) => Promise<void>
+}
+
+type WorkerOptions = Omit<QueueOptions, 'process'> & {
+  readonly runner: JobRunner
+  /** Compares the queue with the journal. */
+  readonly repair: () => void
+}
+
+const FIRST_RETRY_MS = 500
+const LONGEST_RETRY_MS = 60_000
+// Of the deadline: left for those being processed to see their signal.
+const ABORT_SHARE = 0.25
+const DISCONNECT_MS = 50
+
+/** Makes a worker that begins at once. */
+export function createQueueWorker(name: string, prefix: string, options: WorkerOptions): QueueWorker {
+  const { log, clock, runner } = options
+  const clients = openClients(options)
+  const worker: Worker = new Worker(name, (job) => runner.run(job, worker), {
+    connection: clients.main,
+    prefix,
+    concurrency: options.concurrency,
+    // A request is handed out again soon after its worker died, and as often as it takes: BullMQ would otherwise
+    // drop it after two deaths. The journal counts deaths and gives up.
+    lockDuration: 15_000,
+    stalledInterval: 5000,
+    maxStalledCount: Number.MAX_SAFE_INTEGER,
+    runRetryDelay: 250,
+    settings: {
+      backoffStrategy: (tries = 1) => Math.min(FIRST_RETRY_MS * 2 ** (tries - 1), LONGEST_RETRY_MS),
+    },
+  })
+  const unwatch = watch(worker, clients.main, log, options.repair)
+  return {
+    ready: async () => {
+      await worker.waitUntilReady()
+    },
+    stop: async (deadlineMs, stopping) => {
+      const until = clock.monotonicMs() + Math.max(0, deadlineMs - 2 * DISCONNECT_MS)
+      // `close` would wait for Redis for ever, and could not be forced any more once it was asked politely.
+      const finished = worker.pause()
+      await waitFor([finished], deadlineMs * (1 - ABORT_SHARE))
+      stopping.abort()
+      await waitFor([runner.idle()], until - clock.monotonicMs())
+      await waitFor([finished], Math.min(until - clock.monotonicMs(), DISCONNECT_MS))
+      unwatch()
+      await waitFor([worker.close(true)], DISCONNECT_MS)
+      clients.disconnect()
+    },
+  }
+
+  /** Waits for all of them, at most `limitMs`. */
+  async function waitFor(work: readonly Promise<unknown>[], limitMs: number): Promise<void> {
+    const patience = new AbortController()
+    await Promise.race([Promise.allSettled(work), clock.sleep(Math.max(0, limitMs), patience.signal)])
+    patience.abort()
+  }
+}
+
+/** BullMQ copies the client for its blocking reads; the copy is kept here, or nobody could end it. */
+function openClients(options: WorkerOptions): { readonly main: Redis; readonly disconnect: () => void } {
+  const main = createClient(options.connection, 'worker')
+  const all = [main]
+  const duplicate = main.duplicate.bind(main)
+  main.duplicate = (override) => {
+    const copy = duplicate(override)
+    copy.on('error', () => {})
+    all.push(copy)
+    return copy
+  }
+  return {
+    main,
+    disconnect: () => {
+      for (const client of all) if (client.status !== 'end') client.disconnect()
+    },
+  }
+}
+
+/** Says once that Redis is away and once that it is back, and mends the queue then. */
+function watch(worker: Worker, client: Redis, log: Logger, repair: () => void): () => void {
+  let away = false
+  const onClose = () => {
+    if (!away) log.warn('the connection to Redis is lost, work goes on when it is back')
+    away = true
+  }
+  const onReady = () => {
+    if (away) {
+      log.info('the connection to Redis is back')
+      repair()
+    }
+    away = false
+  }
+  client.on('close', onClose).on('ready', onReady)
+  worker.on('error', (error) => {
+    if (away) return
+    // A job or its lock vanished under the worker: Redis was wiped, wound back, or away for long.
+    log.warn('the queue does not hold what it should', errorFields(error))
+    repair()
+  })
+  return () => {
+    client.off('close', onClose).off('ready', onReady)
+  }
+}

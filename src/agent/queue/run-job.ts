@@ -1,0 +1,57 @@
+// One job: BullMQ hands it over, the request is processed, and the result becomes what BullMQ understands.
+import { DelayedError, type Job, RateLimitError, type Worker } from 'bullmq'
+import { errorFields } from '../../telemetry/logger.ts'
+import type { ProcessResult, QueueOptions } from './queue.ts'
+
+const PREFIX = 'request-'
+
+/** The job's id. BullMQ takes no colon and no plain number. */
+export function jobIdOf(requestId: string): string {
+  return PREFIX + requestId
+}
+
+/** Runs jobs, never the same request twice at once. */
+export interface JobRunner {
+  readonly run: (job: Job, worker: Worker) => Promise<void>
+  /** Resolves when nothing is being processed. */
+  readonly idle: () => Promise<void>
+}
+
+/** Makes the runner of one queue; `signal` aborts when the queue stops. */
+export function createJobRunner(
+  options: Pick<QueueOptions, 'process' | 'log' | 'clock'>,
+  signal: AbortSignal,
+): JobRunner {
+  const running = new Map<string, Promise<ProcessResult>>()
+
+  // After an outage BullMQ may hand out a job that is still being processed here: both wait for the one run.
+  const once = (requestId: string): Promise<ProcessResult> => {
+    const known = running.get(requestId)
+    if (known !== undefined) return known
+    const work = options.process(requestId, signal).finally(() => running.delete(requestId))
+    running.set(requestId, work)
+    return work
+  }
+
+  return {
+    run: async (job, worker) => {
+      const requestId = String(job.id).slice(PREFIX.length)
+      const result = await once(requestId).catch((error: unknown) => {
+        const fields = errorFields(error)
+        options.log.error('processing a request failed, it is tried again', { requestId, ...fields })
+        // BullMQ writes the text of an error into Redis: a code says enough there.
+        throw new Error(typeof fields['code'] === 'string' ? fields['code'] : 'ERR_INTERNAL')
+      })
+      if (result === 'done') return
+      if ('retryAfterMs' in result) {
+        await worker.rateLimit(result.retryAfterMs)
+        throw new RateLimitError()
+      }
+      await job.moveToDelayed(options.clock.wallMs() + result.laterMs, job.token)
+      throw new DelayedError()
+    },
+    idle: async () => {
+      await Promise.allSettled([...running.values()])
+    },
+  }
+}

@@ -1,0 +1,180 @@
+// The calls of the contract, as the agent makes them. Every answer is checked before anybody sees it.
+import type { z } from 'zod'
+import type { Clock } from '../../clock/clock.ts'
+import { WritebackError } from '../../errors/writeback-error.ts'
+import {
+  type ClaimAnswer,
+  type ClaimCall,
+  claimAnswerSchema,
+  enrolAnswerSchema,
+  type enrolCallSchema,
+  type HeartbeatAnswer,
+  type HeartbeatCall,
+  heartbeatAnswerSchema,
+  type OutcomesAnswer,
+  outcomesAnswerSchema,
+  type ReceiptsAnswer,
+  type ReceiptsCall,
+  receiptsAnswerSchema,
+} from '../../protocol/agent-calls.ts'
+import { signAgentCall } from '../../protocol/agent-token.ts'
+import { ENDPOINTS, type Endpoint } from '../../protocol/endpoints.ts'
+import { foreignProblemSchema } from '../../protocol/problem.ts'
+import { parseDocument, type SigningKey } from '../../protocol/signed-message.ts'
+import { LARGEST_BODY, parseStrictJson } from '../../protocol/strict-json.ts'
+import { classifyNetworkFailure, classifyStatus } from './classify-store-failure.ts'
+import type { Fetch } from './store-transport.ts'
+
+/** Who the agent is, once it is enrolled. */
+export interface AgentIdentity {
+  readonly agent: string
+  readonly store: string
+  readonly signer: SigningKey
+}
+
+/** A checked answer with the monotonic moments around the call. */
+export interface Timed<T> {
+  readonly answer: T
+  readonly sentMs: number
+  readonly answeredMs: number
+}
+
+/**
+ * The store as the agent sees it. Every call throws WritebackError: ERR_STORE_UNREACHABLE, ERR_STORE_TLS,
+ * ERR_STORE_TIMEOUT, ERR_STORE_UNAVAILABLE, ERR_STORE_ANSWER_INVALID (all may pass), or ERR_STORE_REJECTED.
+ */
+export interface StoreClient {
+  readonly claim: (call: ClaimCall, signal: AbortSignal) => Promise<Timed<ClaimAnswer>>
+  readonly receipts: (call: ReceiptsCall, signal: AbortSignal) => Promise<Timed<ReceiptsAnswer>>
+  readonly outcomes: (outcomes: readonly string[], signal: AbortSignal) => Promise<Timed<OutcomesAnswer>>
+  readonly heartbeat: (call: HeartbeatCall, signal: AbortSignal) => Promise<Timed<HeartbeatAnswer>>
+}
+
+/** What a client is made of. `nowMs` is the store's time as far as it is known. */
+export interface StoreClientOptions {
+  readonly url: string
+  readonly fetch: Fetch
+  readonly identity: AgentIdentity
+  readonly clock: Clock
+  readonly nowMs: () => number
+  /** Longest time for a call, beyond the waiting it asks for, in milliseconds. */
+  readonly timeoutMs: number
+}
+
+/** Makes the client of an enrolled agent. */
+export function createStoreClient(options: StoreClientOptions): StoreClient {
+  const send = async <T>(
+    endpoint: Endpoint,
+    body: unknown,
+    schema: z.ZodType<T>,
+    signal: AbortSignal,
+    waitMs = 0,
+  ): Promise<Timed<T>> => {
+    const bytes = Buffer.from(JSON.stringify(body))
+    const token = await signAgentCall(
+      { method: endpoint.method, path: endpoint.path, body: bytes },
+      options.identity,
+      options.identity.signer,
+      options.nowMs(),
+    )
+    const sentMs = options.clock.monotonicMs()
+    const answer = await callStore(
+      { ...options, timeoutMs: options.timeoutMs + waitMs },
+      endpoint,
+      bytes,
+      schema,
+      signal,
+      token,
+    )
+    return { answer, sentMs, answeredMs: options.clock.monotonicMs() }
+  }
+  return {
+    claim: (call, signal) => send(ENDPOINTS.claim, call, claimAnswerSchema, signal, call.waitMs),
+    receipts: (call, signal) => send(ENDPOINTS.receipts, call, receiptsAnswerSchema, signal),
+    outcomes: (outcomes, signal) => send(ENDPOINTS.outcomes, { outcomes }, outcomesAnswerSchema, signal),
+    heartbeat: (call, signal) => send(ENDPOINTS.heartbeat, call, heartbeatAnswerSchema, signal),
+  }
+}
+
+/** The one call of an agent that is not enrolled yet. Throws as StoreClient does. */
+export function callEnrol(
+  options: { readonly url: string; readonly fetch: Fetch; readonly timeoutMs: number },
+  call: z.infer<typeof enrolCallSchema>,
+  signal: AbortSignal,
+): Promise<z.infer<typeof enrolAnswerSchema>> {
+  return callStore(options, ENDPOINTS.enrol, Buffer.from(JSON.stringify(call)), enrolAnswerSchema, signal)
+}
+
+async function callStore<T>(
+  options: { readonly url: string; readonly fetch: Fetch; readonly timeoutMs: number },
+  endpoint: Endpoint,
+  body: Uint8Array,
+  schema: z.ZodType<T>,
+  signal: AbortSignal,
+  token?: string,
+): Promise<T> {
+  const what = `${endpoint.method} ${endpoint.path}`
+  const { status, bytes } = await exchange(options, endpoint, body, signal, what, token)
+  if (status !== endpoint.status) throw classifyStatus(what, status, readProblem(bytes))
+  try {
+    return parseDocument(`answer to ${what}`, parseStrictJson(bytes), schema)
+  } catch (cause) {
+    throw new WritebackError(
+      'ERR_STORE_ANSWER_INVALID',
+      `${what}: the answer is not of the contract’s form`,
+      { retry: 'later', cause },
+    )
+  }
+}
+
+async function exchange(
+  options: { readonly url: string; readonly fetch: Fetch; readonly timeoutMs: number },
+  endpoint: Endpoint,
+  body: Uint8Array,
+  signal: AbortSignal,
+  what: string,
+  token?: string,
+): Promise<{ status: number; bytes: Buffer }> {
+  // One deadline over the headers and the whole body: a body that drips cannot hold the agent.
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)])
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json',
+    ...(token ? { authorization: `Bearer ${token}` } : {}),
+  }
+  try {
+    const url = `${options.url.replace(/\/$/, '')}${endpoint.path}`
+    const response = await options.fetch(url, {
+      method: endpoint.method,
+      headers,
+      body,
+      redirect: 'manual',
+      signal: deadline,
+    })
+    return { status: response.status, bytes: await readLimited(response.body, what) }
+  } catch (cause) {
+    throw classifyNetworkFailure(what, cause)
+  }
+}
+
+async function readLimited(body: AsyncIterable<Uint8Array> | null, what: string): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body ?? []) {
+    size += chunk.length
+    if (size > LARGEST_BODY)
+      throw new WritebackError('ERR_STORE_ANSWER_INVALID', `${what}: the answer is too large`, {
+        retry: 'later',
+      })
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function readProblem(bytes: Buffer): { code: string; detail?: string | undefined } | undefined {
+  try {
+    return foreignProblemSchema.parse(JSON.parse(bytes.toString('utf8')))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,55 @@
+// What stands against writing now, without a look at the directory.
+
+import { LARGEST_CLOCK_SKEW_MS } from '../../protocol/identifiers.ts'
+import { isExpired } from '../decisions/judge-document.ts'
+import type { WriterSession } from '../directory/directory.ts'
+import { end, type Step, wait } from './step.ts'
+import type { Work, WritebackParts } from './writeback-parts.ts'
+
+const PAUSE_LOOK_MS = 1_000
+const LEASE_LOOK_MS = 250
+
+/** Expiry, clocks and pause: what ends or holds a request before any directory connection. undefined: go on. */
+export function findObstacle(parts: WritebackParts, work: Work): Step | undefined {
+  if (isExpired(work.document, parts.storeTime.nowMs())) return end({ outcome: 'expired' })
+  if (parts.storeTime.isSkewed()) {
+    parts.conditions.raise(
+      'clock_skew',
+      '',
+      `the store's clock differs by ${parts.storeTime.offsetMs() ?? 0} ms`,
+    )
+    return end({ outcome: 'failed', reason: 'clock_skew' })
+  }
+  parts.conditions.clear('clock_skew', '')
+  return parts.isPaused() ? wait(PAUSE_LOOK_MS) : undefined
+}
+
+/** As findObstacle, with the lease and the directory's clock: all that must hold right before a write. */
+export function findWriteObstacle(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+): Step | undefined {
+  const obstacle = findObstacle(parts, work)
+  if (obstacle) return obstacle
+  const directory = work.served.directory.name
+  const ahead = directoryAheadMs(parts, session)
+  if (Math.abs(ahead) > LARGEST_CLOCK_SKEW_MS) {
+    parts.conditions.raise(
+      'clock_skew',
+      directory,
+      `the directory's clock differs from the store's by ${Math.round(ahead)} ms`,
+    )
+    return end({ outcome: 'failed', reason: 'clock_skew' }, { server: session.server })
+  }
+  parts.conditions.clear('clock_skew', directory)
+  return holdsLease(parts, work) ? undefined : wait(LEASE_LOOK_MS)
+}
+
+/** Directory time minus store time, milliseconds. */
+export const directoryAheadMs = (parts: WritebackParts, session: WriterSession): number =>
+  session.directoryNowMs() - parts.storeTime.nowMs()
+
+/** True while the lease of this request has not run out. */
+export const holdsLease = (parts: WritebackParts, work: Work): boolean =>
+  parts.leases.isHeld({ request: work.open.requestId, lease: work.open.lease })

@@ -1,0 +1,109 @@
+// Settles what may already have happened: reads the marker, and when that is not enough, fences. Never repeats a write,
+// never binds as the user.
+
+import { formatMarker } from '../../protocol/marker.ts'
+import type { Account } from '../decisions/account.ts'
+import { noticesFor } from '../decisions/judge-account.ts'
+import { canSettleOn, isProvenUnapplied, isSettledBy } from '../decisions/judge-doubt.ts'
+import { readPosition, versionAfterFence } from '../decisions/judge-marker.ts'
+import type { WriteAnswer } from '../decisions/write-answer.ts'
+import type { WriterSession } from '../directory/directory.ts'
+import { holdsLease } from './find-obstacle.ts'
+import { markedRequest } from './marked-request.ts'
+import { findRefusedFence } from './read-fence-answer.ts'
+import { AGAIN, end, GIVE_UP, type Step, wait } from './step.ts'
+import type { Work, WritebackParts } from './writeback-parts.ts'
+
+const LEASE_LOOK_MS = 250
+const OTHER_SERVER_LOOK_MS = 1_000
+
+/**
+ * Returns the step to take, or undefined when nothing that was sent before can land any more and the request may go on
+ * as if it were new.
+ */
+export async function settleDoubt(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+): Promise<Step | undefined> {
+  // Only the server that may hold the write can tell; this one may not have heard of it yet.
+  if (!canSettleOn(session.server, work.doubt)) return wait(OTHER_SERVER_LOOK_MS)
+  const account = await session.readAccount(work.document.subject.anchor)
+  if (!account) return end({ outcome: 'unknown' }, { server: session.server, detail: 'the account is gone' })
+  const position = readPosition(account, markedRequest(work), parts.storeTime.nowMs())
+  switch (position.kind) {
+    case 'applied':
+      work.log.info('the lost answer is settled: the write was applied', { server: session.server })
+      return end(
+        { outcome: 'applied' },
+        {
+          server: session.server,
+          marker: account.marker,
+          notices: noticesFor(account, work.document, session.policyHints),
+        },
+      )
+    case 'lease_lost':
+      return GIVE_UP
+    case 'superseded': {
+      // The newer write hides whether ours came before it, unless the count of password writes tells.
+      const outcome = isProvenUnapplied(position.marker, work.doubt) ? 'superseded' : 'unknown'
+      return end({ outcome }, { server: session.server, marker: account.marker })
+    }
+    case 'implausible':
+      return end(
+        { outcome: 'unknown' },
+        { server: session.server, detail: 'the marker attribute holds a value of somebody else' },
+      )
+    case 'fenced':
+      return isSettledBy(position.marker, work.open.lease, work.doubt)
+        ? undefined
+        : fence(parts, work, session, account)
+    case 'free':
+      return fence(parts, work, session, account)
+  }
+}
+
+async function fence(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+  account: Account,
+): Promise<Step | undefined> {
+  if (!holdsLease(parts, work)) return wait(LEASE_LOOK_MS)
+  const n = parts.journal.nextAttempt(work.open.requestId)
+  const { id, store, sequence } = work.document
+  const markerAfter = formatMarker({
+    store,
+    sequence,
+    requestId: id,
+    flag: 'fenced',
+    lease: work.open.lease,
+    n,
+    passwordVersion: versionAfterFence(account, store),
+  })
+  parts.journal.intent({
+    requestId: id,
+    n,
+    lease: work.open.lease,
+    kind: 'fence',
+    server: session.server,
+    markerBefore: account.marker,
+    markerAfter,
+    passwordVersionBefore: account.passwordVersion?.version,
+    startedAtMs: Math.round(parts.storeTime.nowMs()),
+  })
+  const answer = await session.fence({
+    anchor: work.document.subject.anchor,
+    markerBefore: account.marker,
+    markerAfter,
+  })
+  parts.journal.answer(id, n, describeAnswer(answer))
+  work.log.info('fenced the account after a lost answer', { server: session.server, answer: answer.kind })
+  if (answer.kind === 'accepted') return undefined
+  return answer.kind === 'refused' ? findRefusedFence(answer.refusal, session.server) : AGAIN
+}
+
+/** An answer as the journal keeps it. */
+export function describeAnswer(answer: WriteAnswer): string {
+  return answer.kind === 'refused' ? `refused:${answer.refusal.kind}:${answer.refusal.code}` : answer.kind
+}

@@ -1,0 +1,52 @@
+// What carrying out a request needs, handed in by the assembly.
+import type { Backoff } from '../../clock/backoff.ts'
+import type { Clock } from '../../clock/clock.ts'
+import type { RequestDocument, ResetDocument } from '../../protocol/request-document.ts'
+import type { SigningKey } from '../../protocol/signed-message.ts'
+import type { Conditions } from '../../telemetry/conditions.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { Doubt } from '../decisions/judge-doubt.ts'
+import type { Leases } from '../decisions/leases.ts'
+import type { StoreTime } from '../decisions/store-time.ts'
+import type { Directory } from '../directory/directory.ts'
+import type { Journal, OpenRequest } from '../journal/journal.ts'
+import type { Keys } from '../keys/open-keys.ts'
+
+/** One directory with what the configuration says of it. */
+export interface ServedDirectory {
+  readonly directory: Directory
+  readonly baseDn: string
+  /** Between tries while the directory is away. */
+  readonly backoff: Backoff
+}
+
+/** The neighbours and tools of this room. */
+export interface WritebackParts {
+  readonly agent: string
+  readonly store: string
+  readonly signer: SigningKey
+  readonly journal: Journal
+  readonly keys: Keys
+  readonly directories: ReadonlyMap<string, ServedDirectory>
+  readonly storeTime: StoreTime
+  readonly leases: Leases
+  readonly conditions: Conditions
+  readonly clock: Clock
+  readonly log: Logger
+  readonly isPaused: () => boolean
+  /** Reads a journaled document; the signature was verified when it was accepted. */
+  readonly readDocument: (open: OpenRequest) => Promise<RequestDocument>
+  /** Confirms at the store that this request will be carried out on this server. False: the lease is lost. */
+  readonly confirmReceipt: (open: OpenRequest, server: string) => Promise<boolean>
+  /** An outcome was recorded: report it soon. */
+  readonly wakeReporter: () => void
+}
+
+/** One request being carried out. */
+export interface Work {
+  readonly open: OpenRequest
+  readonly document: ResetDocument
+  readonly served: ServedDirectory
+  readonly doubt: Doubt
+  readonly log: Logger
+}

@@ -1,0 +1,55 @@
+// writeback agent: runs the agent until it is told to stop.
+import type { Command } from 'commander'
+import { createAgent } from '../agent/create-agent.ts'
+import { systemClock } from '../clock/clock.ts'
+import { readAgentConfig } from '../config/agent-config.ts'
+import { createLogger, type Logger } from '../telemetry/logger.ts'
+import { EXIT, type Io } from './io.ts'
+import type { SetExit } from './run-program.ts'
+import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
+
+const EXAMPLES = `
+Examples:
+  writeback agent --config /etc/writeback/agent.yaml
+
+The first SIGTERM or SIGINT lets work that is under way finish; a second one ends the process at once.`
+
+/** Adds the command. */
+export function addAgentCommand(program: Command, io: Io, setExit: SetExit): void {
+  program
+    .command('agent')
+    .description('run the agent: take requests from the store and write them to the directory')
+    .requiredOption('--config <file>', 'the agent’s configuration, YAML')
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: { config: string }) => setExit(await runAgent(io, options.config)))
+}
+
+async function runAgent(io: Io, configFile: string): Promise<number> {
+  refuseUnsafeRuntime(io)
+  const config = readAgentConfig(configFile)
+  const log = createLogger({ ...config.log, stream: io.stdout })
+  const agent = createAgent({ config, log, clock: systemClock, env: io.env })
+  const stopped = stopRequest(io, log)
+  log.info('agent starting', { stateDirectory: config.stateDirectory, store: config.store.url })
+  try {
+    await agent.start()
+    await stopped
+    return EXIT.done
+  } finally {
+    await agent.stop()
+    log.info('agent stopped')
+  }
+}
+
+/** Resolves at the first signal; at the second the process ends at once. */
+function stopRequest(io: Io, log: Logger): Promise<void> {
+  return new Promise((resolve) => {
+    let signals = 0
+    io.onStopSignal((signal) => {
+      signals += 1
+      if (signals > 1) io.exitNow(EXIT.failed)
+      log.info('stopping', { signal })
+      resolve()
+    })
+  })
+}

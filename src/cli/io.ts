@@ -1,0 +1,29 @@
+// What a command may touch of the process it runs in. Only main.ts reads the real ones.
+
+/** The outside of one run. */
+export interface Io {
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly execArgv: readonly string[]
+  readonly stdin: NodeJS.ReadStream
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+  /** Calls back at each request to stop: SIGTERM, SIGINT, SIGBREAK. Returns how to stop listening. */
+  readonly onStopSignal: (listener: (signal: string) => void) => () => void
+  /** Ends the process at once, with nothing finished. */
+  readonly exitNow: (status: number) => void
+}
+
+/** Exit statuses of every command. 3 to 6 tell the outcome of a request. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  refused: 3,
+  overtaken: 4,
+  unknown: 5,
+  failedRequest: 6,
+} as const
+
+/** One line on standard output. */
+export const say = (io: Io, line: string): void => void io.stdout.write(`${line}\n`)

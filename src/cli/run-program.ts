@@ -1,0 +1,60 @@
+// The command line: words in, exit status out. Each command is a file of its own beside this one.
+import { Command, CommanderError } from 'commander'
+import { WritebackError } from '../errors/writeback-error.ts'
+import { VERSION } from '../protocol/version.ts'
+import { addAgentCommand } from './agent.ts'
+import { addEnrollCommand } from './enroll.ts'
+import { EXIT, type Io } from './io.ts'
+
+/** How a command hands its exit status back. */
+export type SetExit = (status: number) => void
+
+const EXIT_HELP = `
+Exit statuses:
+  0  done (a request: applied)      4  superseded or expired
+  1  failed                         5  unknown
+  2  bad usage or configuration     6  the request failed
+  3  the request was refused`
+
+/** Runs the program once. Never throws; failures become one message on standard error and an exit status. */
+export async function runProgram(io: Io): Promise<number> {
+  let status: number = EXIT.done
+  const program = createProgram(io, (code) => {
+    status = code
+  })
+  try {
+    await program.parseAsync([...io.argv], { from: 'user' })
+    return status
+  } catch (error) {
+    return reportFailure(io, error)
+  }
+}
+
+function createProgram(io: Io, setExit: SetExit): Command {
+  const program = new Command('writeback')
+    .description(
+      'Writes password resets from a reset store into Active Directory, once, and reports the truth.',
+    )
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .showHelpAfterError('(add --help for the words this command takes)')
+    .addHelpText('after', EXIT_HELP)
+  addAgentCommand(program, io, setExit)
+  addEnrollCommand(program, io)
+  return program
+}
+
+function reportFailure(io: Io, error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
+  if (!(error instanceof WritebackError)) {
+    io.stderr.write(`writeback: ERR_INTERNAL: ${error instanceof Error ? error.message : String(error)}\n`)
+    return EXIT.failed
+  }
+  io.stderr.write(`writeback: ${error.code}: ${error.message}\n`)
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
+    io.stderr.write(`  because: ${cause.message}\n`)
+  io.stderr.write(`  next: ${error.remedy}\n`)
+  const isUsage = error.code === 'ERR_USAGE' || error.code.startsWith('ERR_CONFIG_')
+  return isUsage ? EXIT.usage : EXIT.failed
+}

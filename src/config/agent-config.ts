@@ -1,0 +1,170 @@
+// The agent's configuration: what it may be told, and nothing else. The on-premises file has the last word.
+import { z } from 'zod'
+import { fileIn, readConfig } from './read-config.ts'
+
+const text = z.string().min(1).max(1024)
+const seconds = (lowest: number, highest: number) => z.number().min(lowest).max(highest)
+
+const ldapsUrl = z
+  .string()
+  .regex(
+    /^ldaps:\/\/(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?\/?$/,
+    'must look like ldaps://dc1.example.com or ldaps://dc1.example.com:636',
+  )
+
+const storeSchema = z.strictObject({
+  url: z
+    .string()
+    .regex(/^https:\/\/[^/?#@\s]+\/?$/, 'must look like https://reset.example.com')
+    .describe('where the reset store is'),
+  caFile: text
+    .optional()
+    .describe('PEM file with the certificate authorities to trust instead of the system’s'),
+})
+
+const tlsSchema = z.strictObject({
+  caFile: text
+    .optional()
+    .describe('PEM file with the certificate authorities to trust instead of the system’s'),
+  serverName: text.optional().describe('name expected in the certificate when the URL holds an address'),
+  pinSha256: z
+    .string()
+    .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be the base64 of a SHA-256 digest')
+    .optional()
+    .describe(
+      'SHA-256 of the controller’s public key (SubjectPublicKeyInfo), base64; checked beside the authority',
+    ),
+})
+
+const bindSchema = z.strictObject({
+  name: text.describe('service account: a DN, user@realm, or DOMAIN\\user'),
+  passwordFile: text.describe('file with the password of the service account, mode 0600'),
+})
+
+const directorySchema = z.strictObject({
+  type: z.literal('active-directory').describe('kind of directory'),
+  controllers: z.array(ldapsUrl).min(1).max(32).describe('writable domain controllers, as ldaps URLs'),
+  writer: z
+    .union([z.literal('pdc-emulator'), ldapsUrl])
+    .default('pdc-emulator')
+    .describe('the one controller that is written: the PDC emulator, or one URL of the list'),
+  baseDn: text.describe('only accounts below this DN are written'),
+  bind: bindSchema,
+  tls: tlsSchema
+    .prefault({})
+    .describe('how the controllers’ certificates are checked; checking cannot be switched off'),
+  markerAttribute: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/)
+    .default('adminDisplayName')
+    .describe('attribute that holds the marker; single-valued, and not writable by the user'),
+  connections: z
+    .int()
+    .min(1)
+    .max(32)
+    .default(4)
+    .describe('connections for writing, and requests carried out at once'),
+  connectTimeoutSeconds: seconds(0.1, 120).default(5).describe('longest time for connecting and for TLS'),
+  operationTimeoutSeconds: seconds(0.1, 120).default(15).describe('longest time for one bind, read or write'),
+})
+
+const queueSchema = z.strictObject({
+  redis: z
+    .union([
+      z.literal('private'),
+      z
+        .string()
+        .regex(
+          /^(redis|rediss|unix):\/\/\S+$/,
+          'must be private, or a redis://, rediss:// or unix:// URL without a password',
+        ),
+    ])
+    .default('private')
+    .describe('private: the agent starts a redis-server of its own on a unix socket; or the URL of one'),
+  passwordFile: text.optional().describe('file with the password for the URL'),
+  caFile: text.optional().describe('PEM file with the authorities for rediss://'),
+})
+
+const logSchema = z.strictObject({
+  level: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('how much is logged'),
+  format: z.enum(['json', 'text']).default('json').describe('json for machines, text for people'),
+})
+
+/** The schema of the agent's file; its descriptions are the reference in the README. */
+export const agentConfigSchema = z
+  .strictObject({
+    store: storeSchema,
+    stateDirectory: text.describe(
+      'directory for journal, keys, enrolment and the private Redis; mode 0700, one agent each',
+    ),
+    keys: z
+      .strictObject({
+        passphraseFile: text
+          .optional()
+          .describe('file with the passphrase that protects the private keys at rest'),
+      })
+      .prefault({}),
+    queue: queueSchema.prefault({}),
+    directories: z
+      .record(
+        z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a name holds lower case letters, digits and dashes'),
+        directorySchema,
+      )
+      .refine((all) => Object.keys(all).length > 0, 'name at least one directory')
+      .describe('the directories this agent serves, by the name the store knows'),
+    ops: z
+      .strictObject({
+        socket: text
+          .optional()
+          .describe('unix socket for /livez, /readyz and /status; default: ops.sock in the state directory'),
+      })
+      .prefault({}),
+    shutdownTimeoutSeconds: seconds(1, 300).default(20).describe('longest time to finish work at a stop'),
+    log: logSchema.prefault({}),
+  })
+  .superRefine((config, context) => {
+    for (const [name, directory] of Object.entries(config.directories ?? {})) {
+      if (directory.writer !== 'pdc-emulator' && !directory.controllers.includes(directory.writer))
+        context.addIssue({
+          code: 'custom',
+          path: ['directories', name, 'writer'],
+          message: 'must be pdc-emulator or one of the controllers',
+        })
+    }
+  })
+
+/** The complete configuration of an agent, all defaults filled in. */
+export type AgentConfig = z.output<typeof agentConfigSchema>
+export type DirectoryConfig = AgentConfig['directories'][string]
+
+/**
+ * Reads the agent's configuration; relative paths in it begin at the file's own directory. Throws
+ * ERR_CONFIG_UNREADABLE or ConfigError.
+ */
+export function readAgentConfig(file: string): AgentConfig {
+  const config = readConfig(file, agentConfigSchema)
+  const at = (path: string) => fileIn(file, path)
+  const optional = <K extends string>(key: K, path: string | undefined) =>
+    path === undefined ? {} : { [key]: at(path) }
+  const directories = Object.entries(config.directories).map(([name, directory]) => [
+    name,
+    {
+      ...directory,
+      bind: { ...directory.bind, passwordFile: at(directory.bind.passwordFile) },
+      tls: { ...directory.tls, ...optional('caFile', directory.tls.caFile) },
+    },
+  ])
+  return {
+    ...config,
+    store: { ...config.store, ...optional('caFile', config.store.caFile) },
+    stateDirectory: at(config.stateDirectory),
+    keys: { ...config.keys, ...optional('passphraseFile', config.keys.passphraseFile) },
+    queue: {
+      ...config.queue,
+      ...optional('passwordFile', config.queue.passwordFile),
+      ...optional('caFile', config.queue.caFile),
+    },
+    ops: { ...config.ops, ...optional('socket', config.ops.socket) },
+    directories: Object.fromEntries(directories),
+  }
+}

@@ -1,0 +1,60 @@
+// The reset store's configuration.
+import { z } from 'zod'
+import { fileIn, readConfig } from './read-config.ts'
+
+const text = z.string().min(1).max(1024)
+
+/** The schema of the store's file; its descriptions are the reference in the README. */
+export const storeConfigSchema = z.strictObject({
+  listen: z
+    .strictObject({
+      host: text.default('127.0.0.1').describe('address to listen on'),
+      port: z.int().min(0).max(65_535).default(8443).describe('port to listen on; 0 takes a free one'),
+    })
+    .prefault({}),
+  publicUrl: z
+    .string()
+    .regex(/^https:\/\/[^/?#@\s]+\/?$/, 'must look like https://reset.example.com')
+    .describe('where agents and administrators reach the store'),
+  tls: z.strictObject({
+    certificateFile: text.describe('PEM file with the store’s certificate and its chain'),
+    keyFile: text.describe('PEM file with the private key, mode 0600'),
+    caFile: text
+      .optional()
+      .describe('PEM file with the authority of the certificate, for commands on this host'),
+  }),
+  dataDirectory: text.describe(
+    'directory for the database, the signing key and the administrator’s token; mode 0700',
+  ),
+  tenant: text.default('default').describe('name of the tenant, shown in every request document'),
+  requestLifetimeSeconds: z
+    .number()
+    .min(10)
+    .max(3600)
+    .default(300)
+    .describe('how long a request may wait before it expires'),
+  log: z
+    .strictObject({
+      level: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('how much is logged'),
+      format: z.enum(['json', 'text']).default('json').describe('json for machines, text for people'),
+    })
+    .prefault({}),
+})
+
+/** The complete configuration of a store, all defaults filled in. */
+export type StoreConfig = z.output<typeof storeConfigSchema>
+
+/**
+ * Reads the store's configuration; relative paths in it begin at the file's own directory. Throws
+ * ERR_CONFIG_UNREADABLE or ConfigError.
+ */
+export function readStoreConfig(file: string): StoreConfig {
+  const config = readConfig(file, storeConfigSchema)
+  const { certificateFile, keyFile, caFile } = config.tls
+  const tls = {
+    certificateFile: fileIn(file, certificateFile),
+    keyFile: fileIn(file, keyFile),
+    ...(caFile === undefined ? {} : { caFile: fileIn(file, caFile) }),
+  }
+  return { ...config, tls, dataDirectory: fileIn(file, config.dataDirectory) }
+}

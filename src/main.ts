@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+// The process: argv in, exit status out. No static import of the program, so that an old Node.js gets a readable word.
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+const isSupported = (major === 24 && minor >= 15) || (major === 26 && minor >= 3) || major > 26
+
+if (!isSupported) {
+  process.stderr.write(
+    `writeback: ERR_RUNTIME_UNSUPPORTED: Node.js ${process.versions.node} cannot run this program; use 24.15 or newer in line 24, or 26.3 or newer\n`,
+  )
+  process.exitCode = 2
+} else {
+  const { runProgram } = await import('./cli/run-program.ts')
+  process.exitCode = await runProgram({
+    argv: process.argv.slice(2),
+    env: process.env,
+    execArgv: process.execArgv,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    exitNow: (status) => process.exit(status),
+    onStopSignal: (listener) => {
+      const signals = ['SIGTERM', 'SIGINT', 'SIGBREAK'] as const
+      for (const signal of signals) process.on(signal, listener)
+      return () => {
+        for (const signal of signals) process.off(signal, listener)
+      }
+    },
+  })
+}

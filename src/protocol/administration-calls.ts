@@ -1,0 +1,44 @@
+// The calls of the store's administrator: users, agents, enrolment codes, pause.
+import { z } from 'zod'
+import {
+  agentIdSchema,
+  anchorSchema,
+  directoryNameSchema,
+  plainTextSchema,
+  timeSchema,
+} from './identifiers.ts'
+import { verdictSchema } from './sealer-calls.ts'
+
+export const userSchema = z.strictObject({
+  name: plainTextSchema(256),
+  displayName: plainTextSchema(256),
+  directory: directoryNameSchema,
+  anchor: anchorSchema,
+})
+export type User = z.infer<typeof userSchema>
+export const usersAnswerSchema = z.strictObject({ users: z.array(userSchema) })
+
+export const agentSchema = z.strictObject({
+  agent: agentIdSchema,
+  name: plainTextSchema(64),
+  directories: z.array(directoryNameSchema),
+  state: z.enum(['active', 'silent', 'revoked']).describe('silent: no call for more than two minutes'),
+  enrolledAt: timeSchema,
+  lastSeenAt: timeSchema.nullable(),
+  version: z.string().nullable(),
+  queueDepth: z.int().nullable(),
+  conditions: z.array(z.string()),
+})
+export type AgentListing = z.infer<typeof agentSchema>
+export const agentsAnswerSchema = z.strictObject({ agents: z.array(agentSchema) })
+
+export const enrolmentCodeCallSchema = z.strictObject({
+  directories: z.array(directoryNameSchema).min(1).max(64),
+  validForMs: z.int().min(60_000).max(86_400_000),
+})
+export const enrolmentCodeAnswerSchema = z.strictObject({ code: z.string(), expiresAt: timeSchema })
+
+export const pauseCallSchema = z.strictObject({ paused: z.boolean() })
+export const pauseAnswerSchema = pauseCallSchema
+
+export const requestsAnswerSchema = z.strictObject({ requests: z.array(verdictSchema).max(200) })

@@ -1,0 +1,129 @@
+// Every call of an agent to the store: what it sends and what it gets.
+import { z } from 'zod'
+import {
+  agentIdSchema,
+  anchorSchema,
+  compactJwsSchema,
+  directoryNameSchema,
+  LONGEST_WAIT_MS,
+  leaseNumberSchema,
+  plainTextSchema,
+  publicKeySchema,
+  requestIdSchema,
+  serverIdSchema,
+  timeSchema,
+} from './identifiers.ts'
+
+/** Most leases an agent may hold, and most items in one batch. */
+export const MOST_LEASES = 256
+
+export const enrolCallSchema = z.strictObject({
+  code: z.string().min(1).max(64).describe('the secret part of the enrolment code'),
+  name: plainTextSchema(64),
+  identityKey: publicKeySchema,
+  sealingKey: compactJwsSchema.describe('JWS of type wb-sealing-key+jws'),
+  proof: compactJwsSchema.describe('JWS of type wb-enrolment+jws by the identity key'),
+})
+export const enrolAnswerSchema = z.strictObject({
+  keys: z.array(publicKeySchema).min(1).max(16),
+  enrolled: compactJwsSchema.describe('JWS of type wb-enrolled+jws by the key that the enrolment code names'),
+})
+
+const leaseSchema = z.strictObject({ request: requestIdSchema, lease: leaseNumberSchema })
+
+export const claimCallSchema = z.strictObject({
+  claimId: z.uuid().describe('repeated: the same leases again'),
+  leases: z
+    .array(leaseSchema)
+    .max(MOST_LEASES)
+    .describe('leases held; any other lease of this agent lapses at once'),
+  places: z.int().min(0).max(MOST_LEASES).describe('free places; 0 still renews'),
+  waitMs: z.int().min(0).max(LONGEST_WAIT_MS),
+})
+export const claimAnswerSchema = z.strictObject({
+  storeTime: timeSchema.describe('stamped at sending'),
+  paused: z.boolean().describe('no write may begin'),
+  renewed: z.array(leaseSchema).max(MOST_LEASES).describe('the named leases that still hold'),
+  requests: z.array(
+    z.strictObject({
+      request: requestIdSchema,
+      lease: leaseNumberSchema,
+      document: compactJwsSchema,
+      earlier: z
+        .array(z.strictObject({ agent: agentIdSchema, server: serverIdSchema }))
+        .describe('receipts of this request under earlier leases'),
+      last: z
+        .strictObject({
+          server: serverIdSchema,
+          marker: z.string().max(256).nullable(),
+          settled: z.boolean(),
+        })
+        .nullable()
+        .describe('the subject’s previous request that had a receipt'),
+    }),
+  ),
+})
+export type ClaimCall = z.infer<typeof claimCallSchema>
+export type ClaimAnswer = z.infer<typeof claimAnswerSchema>
+export type ClaimedRequest = ClaimAnswer['requests'][number]
+
+export const receiptsCallSchema = z.strictObject({
+  receipts: z
+    .array(z.strictObject({ request: requestIdSchema, lease: leaseNumberSchema, server: serverIdSchema }))
+    .min(1)
+    .max(MOST_LEASES),
+})
+export const receiptsAnswerSchema = z.strictObject({
+  results: z.array(z.strictObject({ request: requestIdSchema, result: z.enum(['accepted', 'lease_lost']) })),
+})
+export type ReceiptsCall = z.infer<typeof receiptsCallSchema>
+export type ReceiptsAnswer = z.infer<typeof receiptsAnswerSchema>
+
+export const outcomesCallSchema = z.strictObject({
+  outcomes: z.array(compactJwsSchema).min(1).max(MOST_LEASES),
+})
+export const outcomesAnswerSchema = z.strictObject({
+  results: z.array(
+    z.strictObject({
+      request: requestIdSchema,
+      result: z.enum(['accepted', 'outcome_closed', 'request_not_found']),
+    }),
+  ),
+})
+export type OutcomesAnswer = z.infer<typeof outcomesAnswerSchema>
+
+export const heartbeatCallSchema = z.strictObject({
+  version: plainTextSchema(32),
+  conditions: z
+    .array(
+      z.strictObject({
+        code: plainTextSchema(64),
+        severity: z.enum(['warning', 'error']),
+        since: timeSchema,
+      }),
+    )
+    .max(64),
+  queueDepth: z.int().min(0),
+  storeOffsetMs: z.int().nullable().describe('store time minus host time, null when not known'),
+  sealingKeyIds: z.array(z.string().max(64)).max(16),
+  directories: z
+    .array(
+      z.strictObject({
+        name: directoryNameSchema,
+        connected: z.boolean(),
+        server: serverIdSchema.nullable(),
+        clockOffsetMs: z.int().nullable().describe('directory time minus host time'),
+      }),
+    )
+    .max(64),
+})
+export const heartbeatAnswerSchema = z.strictObject({
+  storeTime: timeSchema,
+  paused: z.boolean(),
+  revokedAgents: z.array(agentIdSchema).max(1024),
+})
+export type HeartbeatCall = z.infer<typeof heartbeatCallSchema>
+export type HeartbeatAnswer = z.infer<typeof heartbeatAnswerSchema>
+
+/** The anchor in a path. */
+export const anchorPathSchema = z.strictObject({ anchor: anchorSchema })

@@ -1,0 +1,115 @@
+// The credential of one agent call: a JWT for this method, path and body only (RFC 7519; in the manner of RFC 7523 and
+// RFC 9449). Whoever receives it refuses a `jti` that was seen before.
+import { createHash, randomUUID } from 'node:crypto'
+import { type CryptoKey, errors, jwtVerify, SignJWT } from 'jose'
+import { z } from 'zod'
+import { WritebackError } from '../errors/writeback-error.ts'
+import { agentIdSchema, storeIdSchema } from './identifiers.ts'
+import type { SigningKey } from './signed-message.ts'
+
+/** How long a token is good for, in seconds. */
+export const TOKEN_LIFETIME_S = 60
+const TOKEN_TYPE = 'wb-agent+jwt'
+
+/** What a token is bound to. `path` holds the query too; `body` is the exact bytes, empty when there is none. */
+export interface AgentCall {
+  readonly method: string
+  readonly path: string
+  readonly body: Uint8Array
+}
+
+const claimsSchema = z.strictObject({
+  iss: agentIdSchema,
+  aud: storeIdSchema,
+  htm: z.string(),
+  htu: z.string(),
+  bod: z.string(),
+  jti: z.uuid(),
+  iat: z.int(),
+  exp: z.int(),
+})
+
+const digest = (body: Uint8Array): string => createHash('sha256').update(body).digest('base64url')
+
+/** Makes the token of one call. `nowMs` is the store's time as this agent knows it. */
+export function signAgentCall(
+  call: AgentCall,
+  from: { readonly agent: string; readonly store: string },
+  signer: SigningKey,
+  nowMs: number,
+): Promise<string> {
+  const iat = Math.floor(nowMs / 1000)
+  return new SignJWT({ htm: call.method, htu: call.path, bod: digest(call.body) })
+    .setProtectedHeader({ alg: 'ES256', typ: TOKEN_TYPE, kid: from.agent })
+    .setIssuer(from.agent)
+    .setAudience(from.store)
+    .setJti(randomUUID())
+    .setIssuedAt(iat)
+    .setExpirationTime(iat + TOKEN_LIFETIME_S)
+    .sign(signer.key)
+}
+
+/** Who called, and what must not be seen again until `expiresAtMs`. */
+export interface VerifiedCall {
+  readonly agent: string
+  readonly jti: string
+  readonly expiresAtMs: number
+}
+
+/**
+ * Verifies the token of one call at the store. `findKey` gives the identity key of an agent that may call. Throws
+ * ERR_SIGNATURE_INVALID. The caller still has to refuse a `jti` it has seen.
+ */
+export async function verifyAgentCall(
+  token: string,
+  call: AgentCall,
+  store: string,
+  nowMs: number,
+  findKey: (agent: string) => Promise<CryptoKey | undefined> | CryptoKey | undefined,
+): Promise<VerifiedCall> {
+  const claims = await readClaims(token, store, nowMs, findKey)
+  if (claims.htm !== call.method || claims.htu !== call.path || claims.bod !== digest(call.body))
+    throw refused('made for another call')
+  if (claims.exp - claims.iat > TOKEN_LIFETIME_S) throw refused('good for too long')
+  return { agent: claims.iss, jti: claims.jti, expiresAtMs: claims.exp * 1000 + CLOCK_TOLERANCE_S * 1000 }
+}
+
+// Both clocks may be off by a little; replay is excluded by the jti, not by the time.
+const CLOCK_TOLERANCE_S = 60
+
+async function readClaims(
+  token: string,
+  store: string,
+  nowMs: number,
+  findKey: (agent: string) => Promise<CryptoKey | undefined> | CryptoKey | undefined,
+): Promise<z.infer<typeof claimsSchema>> {
+  try {
+    const { payload, protectedHeader } = await jwtVerify(
+      token,
+      async ({ kid }) => {
+        const key = kid === undefined ? undefined : await findKey(kid)
+        if (!key) throw refused('by an agent that is not known or is revoked')
+        return key
+      },
+      {
+        algorithms: ['ES256'],
+        typ: TOKEN_TYPE,
+        audience: store,
+        currentDate: new Date(nowMs),
+        clockTolerance: CLOCK_TOLERANCE_S,
+      },
+    )
+    const claims = claimsSchema.parse(payload)
+    if (claims.iss !== protectedHeader.kid) throw refused('signed in another agent’s name')
+    return claims
+  } catch (cause) {
+    if (cause instanceof WritebackError) throw cause
+    if (cause instanceof errors.JOSEError || cause instanceof z.ZodError || cause instanceof TypeError)
+      throw refused('not valid', cause)
+    throw cause
+  }
+}
+
+function refused(why: string, cause?: unknown): WritebackError {
+  return new WritebackError('ERR_SIGNATURE_INVALID', `agent token ${why}`, { cause })
+}

@@ -1,0 +1,241 @@
+// The closed sets of codes that cross the contract, each with its meaning, who can act, and the next step. The API
+// document, the command line and the manual are made from these tables.
+
+/** What one code says to the people it concerns. */
+export interface CodeExplanation {
+  readonly meaning: string
+  readonly whoActs: 'nobody' | 'user' | 'help desk' | 'directory administrator' | 'operator'
+  readonly nextStep: string
+}
+
+/** How a request can end. Exactly one of these closes it. */
+export const OUTCOMES = {
+  applied: {
+    meaning: 'the directory holds this request’s effect, proven',
+    whoActs: 'nobody',
+    nextStep: 'sign in',
+  },
+  refused: {
+    meaning: 'the directory, its policy or the on-premises rules said no; nothing changed',
+    whoActs: 'user',
+    nextStep: 'see the reason',
+  },
+  superseded: {
+    meaning: 'a newer request or another change came first; nothing changed',
+    whoActs: 'nobody',
+    nextStep: 'use the newer password',
+  },
+  expired: {
+    meaning: 'not applied before it expired, and never will be',
+    whoActs: 'user',
+    nextStep: 'ask again',
+  },
+  unknown: {
+    meaning: 'the answer was lost and what happened could not be settled',
+    whoActs: 'user',
+    nextStep: 'try to sign in with the new password first, then ask again',
+  },
+  failed: {
+    meaning: 'a defect or a misconfiguration; nothing changed',
+    whoActs: 'operator',
+    nextStep: 'see the reason; give the help desk the request id',
+  },
+} as const satisfies Record<string, CodeExplanation>
+export type OutcomeName = keyof typeof OUTCOMES
+
+/** Why a request was refused. */
+export const REFUSAL_REASONS = {
+  password_too_short: {
+    meaning: 'the password is shorter than the policy asks',
+    whoActs: 'user',
+    nextStep: 'choose a longer one',
+  },
+  password_not_complex: {
+    meaning: 'the password has too few kinds of characters',
+    whoActs: 'user',
+    nextStep: 'mix upper and lower case, digits and symbols',
+  },
+  password_contains_name: {
+    meaning: 'the password contains the account or display name',
+    whoActs: 'user',
+    nextStep: 'leave names out',
+  },
+  password_in_history: {
+    meaning: 'the password was used before',
+    whoActs: 'user',
+    nextStep: 'choose one that was not used before',
+  },
+  password_too_young: {
+    meaning: 'the current password is too new to be changed',
+    whoActs: 'user',
+    nextStep: 'wait, or ask the help desk for a reset',
+  },
+  password_blocklisted: {
+    meaning: 'the password is on the list of forbidden ones',
+    whoActs: 'user',
+    nextStep: 'choose another',
+  },
+  password_policy: {
+    meaning: 'the directory refused the password and does not say why',
+    whoActs: 'user',
+    nextStep: 'choose a longer, more varied one that was not used before',
+  },
+  wrong_current_password: {
+    meaning: 'the current password is wrong',
+    whoActs: 'user',
+    nextStep: 'type it again, or ask for a reset',
+  },
+  too_many_attempts: {
+    meaning: 'one more wrong current password could lock the account',
+    whoActs: 'user',
+    nextStep: 'wait, or ask for a reset',
+  },
+  account_not_found: {
+    meaning: 'no account has this anchor',
+    whoActs: 'help desk',
+    nextStep: 'check that the account still exists and is linked to the right user',
+  },
+  account_ambiguous: {
+    meaning: 'more than one account has this anchor',
+    whoActs: 'directory administrator',
+    nextStep: 'make the anchor unique',
+  },
+  account_disabled: {
+    meaning: 'the account is disabled',
+    whoActs: 'help desk',
+    nextStep: 'enable the account first',
+  },
+  account_locked: {
+    meaning: 'the account is locked',
+    whoActs: 'help desk',
+    nextStep: 'unlock it, or ask for a reset with unlock',
+  },
+  account_expired: {
+    meaning: 'the account has expired',
+    whoActs: 'help desk',
+    nextStep: 'extend the account first',
+  },
+  account_protected: {
+    meaning: 'this account is protected on premises and never written',
+    whoActs: 'directory administrator',
+    nextStep: 'reset it with an administrative workstation',
+  },
+  account_out_of_scope: {
+    meaning: 'this account lies outside what the agent may write',
+    whoActs: 'directory administrator',
+    nextStep: 'widen the scope in the agent’s own configuration if that is wanted',
+  },
+  change_not_permitted: {
+    meaning: 'the user may not change this password',
+    whoActs: 'help desk',
+    nextStep: 'ask for a reset',
+  },
+  smartcard_required: {
+    meaning: 'the account signs in by smart card only',
+    whoActs: 'help desk',
+    nextStep: 'use the smart card',
+  },
+  history_not_enforceable: {
+    meaning: 'the directory cannot enforce password history on a reset, and the configuration asks for it',
+    whoActs: 'directory administrator',
+    nextStep: 'use a domain controller that knows the control, or set history to preferred',
+  },
+} as const satisfies Record<string, CodeExplanation>
+export type RefusalReason = keyof typeof REFUSAL_REASONS
+
+/** Why a request failed. Nothing was written. */
+export const FAILURE_REASONS = {
+  request_invalid: {
+    meaning: 'the request is malformed, mis-signed, replayed or not for this agent',
+    whoActs: 'operator',
+    nextStep: 'look at the reset store and at the agent’s enrolment',
+  },
+  missing_right: {
+    meaning: 'the service account lacks a right in the directory',
+    whoActs: 'directory administrator',
+    nextStep: 'grant the rights that the manual lists',
+  },
+  marker_unreadable: {
+    meaning: 'the marker attribute cannot be read',
+    whoActs: 'directory administrator',
+    nextStep: 'grant the read right on the marker attribute',
+  },
+  marker_implausible: {
+    meaning: 'the marker attribute holds a value that this system did not write',
+    whoActs: 'operator',
+    nextStep: 'look at the attribute of the account, and clear it if nobody else needs it',
+  },
+  clock_skew: {
+    meaning: 'the clocks of agent, store and directory differ too much',
+    whoActs: 'operator',
+    nextStep: 'synchronise the clocks',
+  },
+  internal: {
+    meaning: 'a defect in the agent',
+    whoActs: 'operator',
+    nextStep: 'report it with the agent’s log',
+  },
+} as const satisfies Record<string, CodeExplanation>
+export type FailureReason = keyof typeof FAILURE_REASONS
+
+/** What is worth knowing beside an outcome. */
+export const NOTICES = {
+  history_not_enforced: {
+    meaning: 'the directory cannot check password history on a reset',
+    whoActs: 'directory administrator',
+    nextStep: 'none; know it',
+  },
+  must_change_without_effect: {
+    meaning: 'the account’s password never expires, so it is not asked for a change',
+    whoActs: 'help desk',
+    nextStep: 'clear the flag on the account if a change is wanted',
+  },
+  account_disabled: {
+    meaning: 'done, but the account is disabled',
+    whoActs: 'help desk',
+    nextStep: 'enable the account',
+  },
+  account_expired: {
+    meaning: 'done, but the account has expired',
+    whoActs: 'help desk',
+    nextStep: 'extend the account',
+  },
+  other_sites_later: {
+    meaning: 'other sites learn the new password by replication',
+    whoActs: 'nobody',
+    nextStep: 'wait some minutes at another site',
+  },
+  old_password_may_work: {
+    meaning: 'the directory may accept the old password for a while',
+    whoActs: 'nobody',
+    nextStep: 'none; know it',
+  },
+} as const satisfies Record<string, CodeExplanation>
+export type Notice = keyof typeof NOTICES
+
+/** Codes of RFC 9457 problem documents, with the HTTP status each goes with. */
+export const PROBLEMS = {
+  body_invalid: { status: 400, meaning: 'the body is not strict JSON or not of the contract’s form' },
+  call_invalid: { status: 400, meaning: 'the path or the query is not of the contract’s form' },
+  credential_missing: { status: 401, meaning: 'no credential, or one that is not understood' },
+  credential_refused: { status: 401, meaning: 'the credential is wrong, stale, replayed or revoked' },
+  not_allowed: { status: 403, meaning: 'the credential does not allow this call' },
+  request_not_found: { status: 404, meaning: 'no such request' },
+  user_not_found: { status: 404, meaning: 'no such user' },
+  agent_not_found: { status: 404, meaning: 'no such agent' },
+  route_not_found: { status: 404, meaning: 'no such call' },
+  already_sealed: { status: 409, meaning: 'another value was sealed for this request before' },
+  user_exists: { status: 409, meaning: 'the user name or the anchor is taken' },
+  request_closed: { status: 409, meaning: 'the request has ended' },
+  enrolment_code_refused: { status: 403, meaning: 'the enrolment code is wrong, used or too old' },
+  body_too_large: { status: 413, meaning: 'the body is larger than allowed' },
+  media_type_unsupported: { status: 415, meaning: 'the body is not application/json' },
+  outcome_invalid: { status: 422, meaning: 'a signed outcome does not verify or does not fit its request' },
+  sealed_invalid: { status: 422, meaning: 'the sealed value does not fit its request' },
+  operation_unavailable: { status: 422, meaning: 'this operation is not there yet' },
+  too_many_requests: { status: 429, meaning: 'too many calls' },
+  no_agent: { status: 503, meaning: 'no active agent serves this directory' },
+  unavailable: { status: 503, meaning: 'the reset store is stopping, or cannot write at the moment' },
+  internal: { status: 500, meaning: 'a defect in the reset store' },
+} as const satisfies Record<string, { readonly status: number; readonly meaning: string }>
+export type ProblemCode = keyof typeof PROBLEMS

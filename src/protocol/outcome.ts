@@ -1,0 +1,69 @@
+// How a request ended, signed by the agent that carried it. Signed once, kept as bytes, repeated unchanged.
+import { z } from 'zod'
+import {
+  FAILURE_REASONS,
+  type FailureReason,
+  NOTICES,
+  type Notice,
+  REFUSAL_REASONS,
+  type RefusalReason,
+} from './codes.ts'
+import {
+  agentIdSchema,
+  directoryNameSchema,
+  leaseNumberSchema,
+  plainTextSchema,
+  requestIdSchema,
+  serverIdSchema,
+  storeIdSchema,
+  timeSchema,
+} from './identifiers.ts'
+import { type FindKey, type SigningKey, signMessage, verifyMessage } from './signed-message.ts'
+
+const keysOf = <K extends string>(table: Record<K, unknown>) => Object.keys(table) as [K, ...K[]]
+
+const sharedFields = {
+  request: requestIdSchema,
+  store: storeIdSchema,
+  agent: agentIdSchema,
+  directory: directoryNameSchema.nullable().describe('null when the document could not be read'),
+  lease: leaseNumberSchema.describe('lease number under which it was decided'),
+  server: serverIdSchema
+    .nullable()
+    .describe('the domain controller that was read or written, null when none was'),
+  marker: z
+    .string()
+    .max(256)
+    .nullable()
+    .describe('marker of the account as this outcome leaves it, null when it is not known'),
+  decidedAt: timeSchema.describe('store time as the agent knows it'),
+  notices: z.array(z.enum(keysOf(NOTICES) as [Notice, ...Notice[]])).max(8),
+  detail: plainTextSchema(500).nullable().describe('the directory’s own word, for the help desk'),
+}
+
+/** The signed outcome. A reason goes with `refused` and `failed` only. */
+export const outcomeSchema = z
+  .discriminatedUnion('outcome', [
+    z.strictObject({ ...sharedFields, outcome: z.enum(['applied', 'superseded', 'expired', 'unknown']) }),
+    z.strictObject({
+      ...sharedFields,
+      outcome: z.literal('refused'),
+      reason: z.enum(keysOf(REFUSAL_REASONS) as [RefusalReason, ...RefusalReason[]]),
+    }),
+    z.strictObject({
+      ...sharedFields,
+      outcome: z.literal('failed'),
+      reason: z.enum(keysOf(FAILURE_REASONS) as [FailureReason, ...FailureReason[]]),
+    }),
+  ])
+  .describe('outcome, payload of a JWS of type wb-outcome+jws by the agent’s identity key')
+export type Outcome = z.infer<typeof outcomeSchema>
+
+/** Signs an outcome with the agent's identity key. Keep the result: the same request must be answered by the same bytes. */
+export const signOutcome = (outcome: Outcome, signer: SigningKey): Promise<string> =>
+  signMessage('wb-outcome+jws', outcome, signer)
+
+/** Verifies an outcome at the store. Throws ERR_SIGNATURE_INVALID, ERR_JSON_INVALID or ERR_DOCUMENT_INVALID. */
+export async function verifyOutcome(jws: string, findKey: FindKey): Promise<Outcome> {
+  return (await verifyMessage('wb-outcome+jws', jws, outcomeSchema, findKey)).payload
+}

@@ -1,0 +1,68 @@
+// The calls of whoever asks for a reset and holds the password first: create, seal, watch the verdict.
+import { z } from 'zod'
+import { FAILURE_REASONS, NOTICES, OUTCOMES, REFUSAL_REASONS } from './codes.ts'
+import {
+  anchorSchema,
+  directoryNameSchema,
+  operationSchema,
+  plainTextSchema,
+  requestIdSchema,
+  timeSchema,
+} from './identifiers.ts'
+import { resetOptionsSchema } from './request-document.ts'
+import { sealedSchema } from './sealed-password.ts'
+import { sealingAgentSchema } from './sealing-key.ts'
+
+export const createRequestCallSchema = z.strictObject({
+  directory: directoryNameSchema,
+  operation: operationSchema,
+  options: resetOptionsSchema
+    .partial()
+    .describe('of a reset; what is left out: unlock true, mustChangeAtNextSignIn false'),
+})
+export const createRequestAnswerSchema = z.strictObject({
+  request: requestIdSchema,
+  directory: directoryNameSchema,
+  operation: operationSchema,
+  anchor: anchorSchema,
+  expiresAt: timeSchema,
+  agents: z
+    .array(sealingAgentSchema)
+    .min(1)
+    .describe('every active agent of the directory: seal to all of them'),
+})
+export type CreateRequestCall = z.infer<typeof createRequestCallSchema>
+export type CreateRequestAnswer = z.infer<typeof createRequestAnswerSchema>
+
+export const sealCallSchema = sealedSchema
+export const sealAnswerSchema = z.strictObject({
+  request: requestIdSchema,
+  state: z.enum(['waiting', 'in_progress', 'closed']),
+})
+
+const names = <K extends string>(...tables: readonly Record<K, unknown>[]) =>
+  z.enum(tables.flatMap((table) => Object.keys(table)) as [K, ...K[]])
+
+export const verdictSchema = z.strictObject({
+  request: requestIdSchema,
+  operation: operationSchema,
+  directory: directoryNameSchema,
+  displayName: plainTextSchema(256),
+  state: z.enum(['unsealed', 'waiting', 'in_progress', 'closed']),
+  createdAt: timeSchema,
+  expiresAt: timeSchema,
+  outcome: names(OUTCOMES).nullable().describe('null until closed'),
+  reason: names<string>(REFUSAL_REASONS, FAILURE_REASONS).nullable(),
+  notices: z.array(names(NOTICES)),
+  detail: z.string().nullable(),
+  stages: z
+    .array(
+      z.strictObject({
+        stage: z.enum(['created', 'sealed', 'claimed', 'received', 'closed']),
+        at: timeSchema,
+        agent: z.string().nullable(),
+      }),
+    )
+    .describe('what happened, in order'),
+})
+export type Verdict = z.infer<typeof verdictSchema>

@@ -1,0 +1,73 @@
+// JSON as the contract reads it: what two parsers could read differently is refused.
+import { WritebackError } from '../errors/writeback-error.ts'
+
+/** Largest body either side accepts, in bytes. */
+export const LARGEST_BODY = 1024 * 1024
+
+/**
+ * Parses UTF-8 JSON bytes. Refuses bad syntax, bytes that are not UTF-8, duplicate keys, lone surrogates, the key
+ * `__proto__`, and more than `limit` bytes. Throws ERR_JSON_INVALID; the message never quotes the content.
+ */
+export function parseStrictJson(bytes: Uint8Array, limit: number = LARGEST_BODY): unknown {
+  if (bytes.length > limit) throw invalid(`body is larger than ${limit} bytes`)
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw invalid('body is not UTF-8', cause)
+  }
+  return parseStrictText(text)
+}
+
+/** As parseStrictJson, for text that is already decoded. */
+export function parseStrictText(text: string): unknown {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // The parser's own message quotes the text, which may hold a secret.
+    throw invalid('body is not JSON')
+  }
+  refuseAmbiguousKeys(text)
+  return value
+}
+
+// The text is valid JSON here, so a scan over strings and brackets is enough to see every key.
+function refuseAmbiguousKeys(text: string): void {
+  const open: (Set<string> | undefined)[] = []
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text[at]
+    if (char === '{') open.push(new Set())
+    else if (char === '[') open.push(undefined)
+    else if (char === '}' || char === ']') open.pop()
+    else if (char === '"') {
+      const end = endOfString(text, at)
+      const value = JSON.parse(text.slice(at, end)) as string
+      if (!value.isWellFormed()) throw invalid('body holds a lone surrogate')
+      if (isKey(text, end)) refuseKey(open.at(-1), value)
+      at = end - 1
+    }
+  }
+}
+
+function refuseKey(keys: Set<string> | undefined, key: string): void {
+  if (key === '__proto__') throw invalid('body holds a forbidden key')
+  if (keys?.has(key)) throw invalid('body holds a duplicate key')
+  keys?.add(key)
+}
+
+function endOfString(text: string, start: number): number {
+  let at = start + 1
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  return at + 1
+}
+
+function isKey(text: string, end: number): boolean {
+  let at = end
+  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\r' || text[at] === '\t') at += 1
+  return text[at] === ':'
+}
+
+function invalid(message: string, cause?: unknown): WritebackError {
+  return new WritebackError('ERR_JSON_INVALID', message, { cause })
+}

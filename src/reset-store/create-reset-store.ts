@@ -1,0 +1,135 @@
+// The reset store, assembled: every part from one set of options, started in order and stopped in reverse.
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import type { Clock } from '../clock/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Repository } from './database/repository.ts'
+import { openSqliteRepository } from './database/sqlite-repository.ts'
+import type { Calls } from './http/calls.ts'
+import { createServer, type StoreServer } from './http/create-server.ts'
+import { createChanges } from './requests/changes.ts'
+import { createClaimRequests } from './requests/claim-requests.ts'
+import { createRequest } from './requests/create-request.ts'
+import { setPause } from './requests/pause.ts'
+import { sealRequest } from './requests/seal-request.ts'
+import type { StoreContext } from './requests/store-context.ts'
+import { startSweeping } from './requests/sweep.ts'
+import { takeOutcomes } from './requests/take-outcomes.ts'
+import { takeReceipts } from './requests/take-receipts.ts'
+import { addUser, listUsers } from './requests/users.ts'
+import { listVerdicts, readVerdict } from './requests/verdict.ts'
+import { createAdministratorCheck, ensureAdministrator } from './verification/administrators.ts'
+import { type AgentGate, createAgentGate } from './verification/agent-gate.ts'
+import { listAgents, revokeAgent, takeHeartbeat } from './verification/agents.ts'
+import { createEnrolment, type Enrolment } from './verification/enrolment.ts'
+import { preparePrivateDirectory } from './verification/private-file.ts'
+import { loadStoreKeys } from './verification/store-keys.ts'
+
+/** Everything a store needs to be told. */
+export interface ResetStoreOptions {
+  readonly dataDirectory: string
+  readonly listen: { readonly host: string; readonly port: number }
+  /** PEM text. */
+  readonly tls: { readonly cert: string; readonly key: string }
+  readonly publicUrl: string
+  readonly tenant: string
+  readonly requestLifetimeMs: number
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+/** A store that can run once. */
+export interface ResetStore {
+  /** Throws ERR_DATABASE_UNUSABLE, ERR_KEYS_UNUSABLE, ERR_LISTEN; nothing is left running then. */
+  readonly start: () => Promise<{ readonly url: string; readonly port: number }>
+  readonly stop: () => Promise<void>
+}
+
+/** File of the administrator's token in the data directory. */
+export const ADMIN_TOKEN_FILE = 'admin-token'
+const STOP_WITHIN_MS = 5000
+
+/** Makes a store; its data directory is created at the first start. */
+export function createResetStore(options: ResetStoreOptions): ResetStore {
+  const releases: (() => Promise<void>)[] = []
+  const stop = async () => {
+    for (const release of releases.splice(0).reverse()) await release()
+  }
+  return {
+    start: async () => {
+      try {
+        return await start(options, (release) => void releases.push(release))
+      } catch (error) {
+        await stop()
+        throw error
+      }
+    },
+    stop,
+  }
+}
+
+async function start(
+  options: ResetStoreOptions,
+  onStop: (release: () => Promise<void>) => void,
+): Promise<{ url: string; port: number }> {
+  const { clock, log, dataDirectory } = options
+  preparePrivateDirectory(dataDirectory)
+  const repository = openSqliteRepository(join(dataDirectory, 'store.db'))
+  onStop(repository.close)
+  const { context, enrolment } = await prepare(options, repository)
+  const gate = await createAgentGate(repository, clock, context.store)
+  const verifyAdministrator = await createAdministratorCheck(repository)
+  const sweeping = startSweeping(context)
+  onStop(sweeping.stop)
+  const server: StoreServer = createServer(
+    { calls: callsOf(context, gate, enrolment), gate, verifyAdministrator },
+    { listen: options.listen, tls: options.tls, log, isReady: () => !context.changes.isStopped() },
+  )
+  onStop(() => server.stop(STOP_WITHIN_MS))
+  // Released first: every wait ends, so that the server has nothing left to answer.
+  onStop(async () => context.changes.stop())
+  const port = await server.start()
+  log.info('reset store is ready', { store: context.store, url: options.publicUrl, port })
+  return { url: `https://${urlHost(options.listen.host)}:${port}`, port }
+}
+
+async function prepare(
+  options: ResetStoreOptions,
+  repository: Repository,
+): Promise<{ context: StoreContext; enrolment: Enrolment }> {
+  const { clock, log, tenant, requestLifetimeMs, dataDirectory } = options
+  const known = await repository.transaction((records) => records.readFact('store_id'))
+  const keys = await loadStoreKeys(join(dataDirectory, 'signing-key.json'), known === undefined)
+  await ensureAdministrator(repository, join(dataDirectory, ADMIN_TOKEN_FILE))
+  const store = known ?? randomBytes(4).toString('hex')
+  if (known === undefined) await repository.transaction((records) => records.writeFact('store_id', store))
+  const shared = { repository, changes: createChanges(), clock, log, store, tenant, requestLifetimeMs }
+  const context: StoreContext = { ...shared, signer: keys.signer }
+  return { context, enrolment: createEnrolment(context, keys) }
+}
+
+function callsOf(context: StoreContext, gate: AgentGate, enrolment: Enrolment): Calls {
+  const claim = createClaimRequests(context)
+  return {
+    enrol: ({ body, address }) => enrolment.enrol(body, address),
+    claim: ({ caller, body, signal }) => claim(caller, body, signal),
+    receipts: ({ caller, body }) => takeReceipts(context, caller, body),
+    outcomes: ({ caller, body }) => takeOutcomes(context, caller, body.outcomes),
+    heartbeat: ({ caller, body }) => takeHeartbeat(context, caller, body),
+    createRequest: ({ caller, parameter, body }) => createRequest(context, caller, parameter, body),
+    seal: ({ caller, parameter, body }) => sealRequest(context, caller, parameter, body),
+    verdict: ({ parameter, waitMs, signal }) => readVerdict(context, parameter, { waitMs, signal }),
+    listRequests: async () => ({ requests: await listVerdicts(context) }),
+    addUser: ({ body }) => addUser(context, body),
+    listUsers: () => listUsers(context),
+    listAgents: () => listAgents(context),
+    revokeAgent: async ({ parameter }) => {
+      await revokeAgent(context, gate, parameter)
+      return undefined
+    },
+    createEnrolmentCode: ({ body }) => enrolment.createCode(body.directories, body.validForMs),
+    setPause: ({ body }) => setPause(context, body.paused),
+  }
+}
+
+const urlHost = (host: string): string => (host.includes(':') ? `[${host}]` : host)

@@ -1,0 +1,212 @@
+// What the store remembers, as its rules see it. SQLite stands behind it today; another database implements the same.
+import type { HeartbeatCall } from '../../protocol/agent-calls.ts'
+import type { Notice, OutcomeName } from '../../protocol/codes.ts'
+import type { Operation, PublicKey } from '../../protocol/identifiers.ts'
+import type { Actor, ResetOptions } from '../../protocol/request-document.ts'
+
+/** A user of the store and the account it is linked to. */
+export interface UserRecord {
+  readonly name: string
+  readonly displayName: string
+  readonly directory: string
+  readonly anchor: string
+}
+
+/** One sealing key of an agent, as the agent's identity vouches for it. */
+export interface SealingKeyRecord {
+  readonly kid: string
+  readonly statement: string
+}
+
+/** An enrolled agent. Times in milliseconds since 1970; null where it never happened. */
+export interface AgentRecord {
+  readonly id: string
+  readonly name: string
+  readonly identityKey: PublicKey
+  readonly sealingKeys: readonly SealingKeyRecord[]
+  readonly directories: readonly string[]
+  readonly enrolledAt: number
+  readonly lastSeenAt: number | null
+  readonly revokedAt: number | null
+  readonly heartbeat: HeartbeatCall | null
+}
+
+/** An enrolment code: how it is found, the argon2id hash of its secret, and the agent that used it. */
+export interface EnrolmentCodeRecord {
+  readonly lookup: string
+  readonly hash: string
+  readonly directories: readonly string[]
+  readonly expiresAt: number
+  readonly usedBy: string | null
+}
+
+/** What is fixed when a request begins. */
+export interface NewRequest {
+  readonly id: string
+  readonly directory: string
+  readonly anchor: string
+  readonly displayName: string
+  readonly operation: Operation
+  readonly options: ResetOptions | Record<string, never>
+  readonly actor: Actor
+  /** The caller who began it and alone may seal it. */
+  readonly creator: string
+  readonly createdAt: number
+  readonly expiresAt: number
+  /** Ids of the sealing keys given to the sealer. */
+  readonly offeredKeys: readonly string[]
+}
+
+/** What is fixed when the sealed value arrives. */
+export interface Sealing {
+  readonly digest: string
+  readonly at: number
+  readonly keys: readonly string[]
+  readonly sequence: number
+  /** The signed document, compact JWS. */
+  readonly document: string
+}
+
+/** How a request ended. `agent` is null where the store itself decided by time. */
+export interface Closing {
+  readonly outcome: OutcomeName
+  readonly agent: string | null
+  readonly server: string | null
+  readonly marker: string | null
+  readonly reason: string | null
+  readonly notices: readonly Notice[]
+  readonly detail: string | null
+  readonly at: number
+}
+
+/** A request with everything that happened to it. `open` means sealed and not closed. */
+export interface RequestRecord extends NewRequest {
+  readonly state: 'unsealed' | 'open' | 'closed'
+  readonly sealing: Omit<Sealing, 'document'> | null
+  /** Null before sealing, and erased when the request closes. */
+  readonly document: string | null
+  /** The newest lease; number 0 when there never was one. It holds while `until` lies ahead. */
+  readonly lease: {
+    readonly number: number
+    readonly agent: string | null
+    readonly claim: string | null
+    readonly until: number
+  }
+  /** True once a receipt was accepted. */
+  readonly received: boolean
+  readonly closing: Closing | null
+  /** True when an `unknown` was replaced; it is never replaced again. */
+  readonly replaced: boolean
+}
+
+/** One hand-out of a request. */
+export interface LeaseRecord {
+  readonly lease: number
+  readonly agent: string
+  readonly at: number
+}
+
+/** One accepted receipt. */
+export interface ReceiptRecord extends LeaseRecord {
+  readonly server: string
+}
+
+/** How a delivered outcome was answered. */
+export type OutcomeResult = 'accepted' | 'outcome_closed' | 'request_not_found'
+
+/** A lease as it is granted. */
+export interface NewLease {
+  readonly number: number
+  readonly agent: string
+  readonly claim: string
+  readonly until: number
+  readonly at: number
+}
+
+/** Users, administrators, and single facts of the store. */
+export interface StoreRecords {
+  readonly readFact: (name: string) => Promise<string | undefined>
+  readonly writeFact: (name: string, value: string) => Promise<void>
+  readonly addAdministrator: (name: string, tokenDigest: string) => Promise<void>
+  readonly listAdministrators: () => Promise<readonly { name: string; tokenDigest: string }[]>
+  /** False when the name or the account is taken. */
+  readonly addUser: (user: UserRecord) => Promise<boolean>
+  readonly findUser: (directory: string, anchor: string) => Promise<UserRecord | undefined>
+  readonly listUsers: () => Promise<readonly UserRecord[]>
+}
+
+/** Agents, their codes, and the calls they made. */
+export interface AgentRecords {
+  readonly addAgent: (agent: AgentRecord) => Promise<void>
+  readonly findAgent: (id: string) => Promise<AgentRecord | undefined>
+  readonly listAgents: () => Promise<readonly AgentRecord[]>
+  readonly revokeAgent: (id: string, at: number) => Promise<void>
+  readonly recordHeartbeat: (id: string, heartbeat: HeartbeatCall) => Promise<void>
+  /** Remembers the id of a call until it expires, and that its agent was there. */
+  readonly rememberCall: (call: {
+    jti: string
+    expiresAt: number
+    agent: string
+    at: number
+  }) => Promise<void>
+  readonly listCalls: (now: number) => Promise<readonly { jti: string; expiresAt: number }[]>
+  readonly forgetCalls: (now: number) => Promise<void>
+  readonly addEnrolmentCode: (code: EnrolmentCodeRecord) => Promise<void>
+  readonly findEnrolmentCode: (lookup: string) => Promise<EnrolmentCodeRecord | undefined>
+  /** False when another agent used it before. */
+  readonly useEnrolmentCode: (lookup: string, agent: string) => Promise<boolean>
+}
+
+/** Requests and what happened to them. */
+export interface RequestRecords {
+  readonly addRequest: (request: NewRequest) => Promise<void>
+  readonly findRequest: (id: string) => Promise<RequestRecord | undefined>
+  readonly listRequests: (most: number) => Promise<readonly RequestRecord[]>
+  /** The highest sequence ever given to the subject; 0 when none was. */
+  readonly lastSequence: (directory: string, anchor: string) => Promise<number>
+  /** Stores the sealed document and raises the subject's sequence. */
+  readonly sealRequest: (request: RequestRecord, sealing: Sealing) => Promise<void>
+  /** Requests whose time is over: what still stands as unsealed or open. */
+  readonly findOverdue: (now: number) => Promise<readonly RequestRecord[]>
+  /** Open requests that `agent` may be handed, oldest sequence first, one per subject and none of a subject that is out. */
+  readonly findClaimable: (
+    agent: AgentRecord,
+    now: number,
+    options: { readonly most: number; readonly onlyReceived: boolean },
+  ) => Promise<readonly RequestRecord[]>
+  /** Open requests whose newest lease is this agent's and holds. */
+  readonly findLeased: (agent: string, now: number) => Promise<readonly RequestRecord[]>
+  readonly grantLease: (id: string, lease: NewLease) => Promise<void>
+  readonly setLeaseEnd: (id: string, until: number) => Promise<void>
+  /** Records a receipt; from now on the store never says `expired` by itself. */
+  readonly addReceipt: (id: string, receipt: ReceiptRecord) => Promise<void>
+  readonly listLeases: (id: string) => Promise<readonly LeaseRecord[]>
+  readonly listReceipts: (id: string) => Promise<readonly ReceiptRecord[]>
+  /** The subject's request with the highest sequence below `sequence` that had a receipt. */
+  readonly findPrevious: (
+    directory: string,
+    anchor: string,
+    sequence: number,
+  ) => Promise<RequestRecord | undefined>
+  /** Closes or, with `replaces`, replaces an `unknown`. Ends the lease and erases the document. */
+  readonly closeRequest: (id: string, closing: Closing, replaces: boolean) => Promise<void>
+  readonly findOutcome: (id: string, digest: string) => Promise<OutcomeResult | undefined>
+  /** Keeps a delivered outcome as evidence with the answer it got. */
+  readonly addOutcome: (
+    id: string,
+    outcome: { digest: string; agent: string; jws: string; result: OutcomeResult; at: number },
+  ) => Promise<void>
+}
+
+/** What can be done within one transaction. */
+export type Transaction = StoreRecords & AgentRecords & RequestRecords
+
+/** The store's memory. */
+export interface Repository {
+  /**
+   * Runs `work` in one transaction: durable when the promise resolves, without any effect when it rejects. `work` waits
+   * for nothing but the transaction's own methods. Throws ERR_DATABASE_UNUSABLE.
+   */
+  readonly transaction: <T>(work: (records: Transaction) => Promise<T>) => Promise<T>
+  readonly close: () => Promise<void>
+}

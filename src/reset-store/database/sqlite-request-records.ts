@@ -1,0 +1,174 @@
+// Requests, leases, receipts and outcomes in SQLite.
+import type { DatabaseSync } from 'node:sqlite'
+import { SETTLE_AFTER_EXPIRY_MS } from '../../protocol/identifiers.ts'
+import type {
+  LeaseRecord,
+  OutcomeResult,
+  ReceiptRecord,
+  RequestRecord,
+  RequestRecords,
+} from './repository.ts'
+import { type RequestRow, requestOf } from './request-row.ts'
+
+/** Prepares the statements once and gives the methods over them. */
+export function createRequestRecords(database: DatabaseSync): RequestRecords {
+  return {
+    ...lifecycleMethods(database),
+    ...searchMethods(database),
+    ...leaseMethods(database),
+    ...outcomeMethods(database),
+  }
+}
+
+const one = (row: unknown): RequestRecord | undefined =>
+  row === undefined ? undefined : requestOf(row as RequestRow)
+const all = (rows: unknown[]): RequestRecord[] => (rows as RequestRow[]).map(requestOf)
+
+function lifecycleMethods(
+  database: DatabaseSync,
+): Pick<RequestRecords, 'addRequest' | 'lastSequence' | 'sealRequest' | 'closeRequest'> {
+  const add = database.prepare(
+    `INSERT INTO requests (id, directory, anchor, display_name, operation, options, actor, creator, created_at,
+       expires_at, offered_keys, state, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'unsealed', ?)`,
+  )
+  const sequence = database.prepare('SELECT last_sequence FROM subjects WHERE directory = ? AND anchor = ?')
+  const raise = database.prepare(
+    `INSERT INTO subjects (directory, anchor, last_sequence) VALUES (?, ?, ?)
+       ON CONFLICT DO UPDATE SET last_sequence = max(last_sequence, excluded.last_sequence)`,
+  )
+  const seal = database.prepare(
+    `UPDATE requests SET state = 'open', sealed_digest = ?, sealed_at = ?, sealed_keys = ?, sequence = ?, document = ?
+       WHERE id = ?`,
+  )
+  const close = database.prepare(
+    `UPDATE requests SET state = 'closed', due_at = NULL, document = NULL, lease_until = min(lease_until, ?),
+       outcome = ?, outcome_agent = ?, outcome_server = ?, outcome_marker = ?, reason = ?, notices = ?, detail = ?,
+       closed_at = ?, replaced = ? WHERE id = ?`,
+  )
+  return {
+    addRequest: async (request) => {
+      const { id, directory, anchor, displayName, operation, creator, createdAt, expiresAt } = request
+      const [options, actor, keys] = [request.options, request.actor, request.offeredKeys].map((value) =>
+        JSON.stringify(value),
+      ) as [string, string, string]
+      add.run(
+        ...[id, directory, anchor, displayName, operation, options, actor, creator],
+        ...[createdAt, expiresAt, keys, expiresAt],
+      )
+    },
+    lastSequence: async (directory, anchor) =>
+      Number(sequence.get(directory, anchor)?.['last_sequence'] ?? 0),
+    sealRequest: async ({ id, directory, anchor }, sealing) => {
+      raise.run(directory, anchor, sealing.sequence)
+      const { digest, at, keys, document } = sealing
+      seal.run(digest, at, JSON.stringify(keys), sealing.sequence, document, id)
+    },
+    closeRequest: async (id, closing, replaces) => {
+      const { outcome, agent, server, marker, reason, notices, detail, at } = closing
+      close.run(
+        ...[at, outcome, agent, server, marker, reason],
+        ...[JSON.stringify(notices), detail, at, replaces ? 1 : 0, id],
+      )
+    },
+  }
+}
+
+function searchMethods(
+  database: DatabaseSync,
+): Pick<
+  RequestRecords,
+  'findRequest' | 'listRequests' | 'findOverdue' | 'findClaimable' | 'findLeased' | 'findPrevious'
+> {
+  const find = database.prepare('SELECT * FROM requests WHERE id = ?')
+  const list = database.prepare('SELECT * FROM requests ORDER BY id DESC LIMIT ?')
+  const overdue = database.prepare('SELECT * FROM requests WHERE due_at <= ? ORDER BY due_at LIMIT 500')
+  const claimable = database.prepare(
+    `SELECT * FROM requests AS r
+     WHERE state = 'open' AND directory IN (SELECT value FROM json_each(:directories))
+       AND lease_until <= :now AND (received = 1 OR (expires_at > :now AND :onlyReceived = 0))
+       AND EXISTS (SELECT 1 FROM json_each(r.sealed_keys) WHERE value IN (SELECT value FROM json_each(:keys)))
+       AND NOT EXISTS (
+         SELECT 1 FROM requests AS out WHERE out.directory = r.directory AND out.anchor = r.anchor
+           AND out.state = 'open' AND out.lease_until > :now)
+     ORDER BY sequence`,
+  )
+  const leased = database.prepare(
+    `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sequence`,
+  )
+  const previous = database.prepare(
+    `SELECT * FROM requests WHERE directory = ? AND anchor = ? AND sequence < ? AND received = 1
+       ORDER BY sequence DESC LIMIT 1`,
+  )
+  return {
+    findRequest: async (id) => one(find.get(id)),
+    listRequests: async (most) => all(list.all(most)),
+    findOverdue: async (now) => all(overdue.all(now)),
+    findClaimable: async (agent, now, { most, onlyReceived }) => {
+      const rows = claimable.iterate({
+        directories: JSON.stringify(agent.directories),
+        keys: JSON.stringify(agent.sealingKeys.map(({ kid }) => kid)),
+        now,
+        onlyReceived: onlyReceived ? 1 : 0,
+      })
+      return onePerSubject(rows as Iterable<unknown> as Iterable<RequestRow>, most)
+    },
+    findLeased: async (agent, now) => all(leased.all(agent, now)),
+    findPrevious: async (directory, anchor, below) => one(previous.get(directory, anchor, below)),
+  }
+}
+
+function onePerSubject(rows: Iterable<RequestRow>, most: number): RequestRecord[] {
+  const found = new Map<string, RequestRecord>()
+  if (most === 0) return []
+  for (const row of rows) {
+    const subject = `${row.directory} ${row.anchor}`
+    if (!found.has(subject)) found.set(subject, requestOf(row))
+    if (found.size === most) break
+  }
+  return [...found.values()]
+}
+
+function leaseMethods(
+  database: DatabaseSync,
+): Pick<RequestRecords, 'grantLease' | 'setLeaseEnd' | 'addReceipt' | 'listLeases' | 'listReceipts'> {
+  const grant = database.prepare(
+    'UPDATE requests SET lease = ?, lease_agent = ?, lease_claim = ?, lease_until = ? WHERE id = ?',
+  )
+  const addLease = database.prepare('INSERT INTO leases (request, lease, agent, at) VALUES (?, ?, ?, ?)')
+  const setEnd = database.prepare('UPDATE requests SET lease_until = ? WHERE id = ?')
+  const addReceipt = database.prepare(
+    'INSERT INTO receipts (request, lease, server, agent, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  )
+  const received = database.prepare(
+    `UPDATE requests SET received = 1, due_at = expires_at + ${SETTLE_AFTER_EXPIRY_MS} WHERE id = ? AND received = 0`,
+  )
+  const leases = database.prepare('SELECT lease, agent, at FROM leases WHERE request = ? ORDER BY lease')
+  const receipts = database.prepare(
+    'SELECT lease, server, agent, at FROM receipts WHERE request = ? ORDER BY lease, at',
+  )
+  return {
+    grantLease: async (id, { number, agent, claim, until, at }) => {
+      grant.run(number, agent, claim, until, id)
+      addLease.run(id, number, agent, at)
+    },
+    setLeaseEnd: async (id, until) => void setEnd.run(until, id),
+    addReceipt: async (id, { lease, server, agent, at }) => {
+      addReceipt.run(id, lease, server, agent, at)
+      received.run(id)
+    },
+    listLeases: async (id) => leases.all(id) as unknown as LeaseRecord[],
+    listReceipts: async (id) => receipts.all(id) as unknown as ReceiptRecord[],
+  }
+}
+
+function outcomeMethods(database: DatabaseSync): Pick<RequestRecords, 'findOutcome' | 'addOutcome'> {
+  const find = database.prepare('SELECT result FROM outcomes WHERE request = ? AND digest = ?')
+  const add = database.prepare(
+    'INSERT INTO outcomes (request, digest, agent, jws, result, at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  )
+  return {
+    findOutcome: async (id, digest) => find.get(id, digest)?.['result'] as OutcomeResult | undefined,
+    addOutcome: async (id, { digest, agent, jws, result, at }) =>
+      void add.run(id, digest, agent, jws, result, at),
+  }
+}

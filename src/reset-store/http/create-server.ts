@@ -1,0 +1,105 @@
+// The HTTPS server of the store: limits, headers, problem documents, and the few routes beside the contract.
+import type { Socket } from 'node:net'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { WritebackError } from '../../errors/writeback-error.ts'
+import { buildOpenApi } from '../../protocol/openapi.ts'
+import { problemOf } from '../../protocol/problem.ts'
+import { LARGEST_BODY } from '../../protocol/strict-json.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import { createErrorAnswer, PROBLEM_TYPE, sendProblem } from './problem-answers.ts'
+import { type Served, serveCalls } from './serve-calls.ts'
+
+/** Where the server listens, and with which certificate (PEM). */
+export interface ServerOptions {
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly tls: { readonly cert: string; readonly key: string }
+  readonly log: Logger
+  /** True while the store can serve; what /readyz says. */
+  readonly isReady: () => boolean
+}
+
+/** The running server. */
+export interface StoreServer {
+  /** Returns the port. Throws ERR_LISTEN. */
+  readonly start: () => Promise<number>
+  /** Answers what is under way, then closes every connection, at the latest after `withinMs`. */
+  readonly stop: (withinMs: number) => Promise<void>
+}
+
+const HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=31536000',
+  'x-content-type-options': 'nosniff',
+}
+
+/** Makes the server. */
+export function createServer(served: Served, options: ServerOptions): StoreServer {
+  const answerError = createErrorAnswer(options.log)
+  const server = Fastify({
+    https: { ...options.tls, minVersion: 'TLSv1.2' },
+    bodyLimit: LARGEST_BODY,
+    // One long poll, and the time to send a body after it.
+    requestTimeout: 30_000,
+    keepAliveTimeout: 75_000,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    logger: false,
+    frameworkErrors: answerError,
+    clientErrorHandler: refuseBrokenCall,
+  }) as unknown as FastifyInstance
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  )
+  server.addHook('onRequest', async (_request, reply) => {
+    reply.headers(HEADERS)
+  })
+  server.setErrorHandler(answerError)
+  server.setNotFoundHandler((_request, reply) => sendProblem(reply, problemOf('route_not_found')))
+  serveCalls(server, served)
+  serveAround(server, options.isReady)
+  return { start: () => listen(server, options), stop: (withinMs) => close(server, withinMs) }
+}
+
+function serveAround(server: FastifyInstance, isReady: () => boolean): void {
+  const openApi = JSON.stringify(buildOpenApi())
+  server.get('/v1/openapi.json', (_request, reply) =>
+    reply.header('content-type', 'application/json').send(openApi),
+  )
+  server.get('/livez', (_request, reply) => reply.send({ live: true }))
+  server.get('/readyz', (_request, reply) => {
+    const ready = isReady()
+    return reply.code(ready ? 200 : 503).send({ ready })
+  })
+}
+
+async function listen(server: FastifyInstance, { listen: { host, port } }: ServerOptions): Promise<number> {
+  try {
+    await server.listen({ host, port })
+  } catch (cause) {
+    throw new WritebackError('ERR_LISTEN', `cannot listen on ${host} port ${port}`, { cause })
+  }
+  const address = server.server.address()
+  return typeof address === 'object' && address !== null ? address.port : port
+}
+
+async function close(server: FastifyInstance, withinMs: number): Promise<void> {
+  const deadline = setTimeout(() => {
+    if ('closeAllConnections' in server.server) server.server.closeAllConnections()
+  }, withinMs)
+  try {
+    await server.close()
+  } finally {
+    clearTimeout(deadline)
+  }
+}
+
+// Bytes that are not HTTP never reach a route; they get the same kind of answer, and the connection ends.
+function refuseBrokenCall(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const body = JSON.stringify(problemOf('call_invalid'))
+  const head = ['HTTP/1.1 400 Bad Request', `content-type: ${PROBLEM_TYPE}`, `content-length: ${body.length}`]
+  socket.end(`${[...head, 'connection: close'].join('\r\n')}\r\n\r\n${body}`)
+}

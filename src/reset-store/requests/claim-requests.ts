@@ -1,0 +1,106 @@
+// Handing out work: leases are renewed, lapse, and are granted. Per subject at most one request is out at a time.
+import type { ClaimAnswer, ClaimCall, ClaimedRequest } from '../../protocol/agent-calls.ts'
+import { LEASE_MS } from '../../protocol/identifiers.ts'
+import type { AgentRecord, RequestRecord, Transaction } from '../database/repository.ts'
+import { requireActive } from './active-agent.ts'
+import { agentKey, directoryKey } from './changes.ts'
+import { describeClaimed } from './claimed-request.ts'
+import { inTime } from './close-overdue.ts'
+import { isPaused } from './pause.ts'
+import { nextNumber, type StoreContext } from './store-context.ts'
+import { waitFor } from './wait-for.ts'
+
+/** Carries out claims. */
+export type ClaimRequests = (agent: string, call: ClaimCall, signal: AbortSignal) => Promise<ClaimAnswer>
+
+/**
+ * Makes the rule. While the store is paused only requests with a receipt are handed out, to be settled. It throws
+ * CallRefused `credential_refused` as soon as the agent is revoked, also while the agent waits.
+ */
+export function createClaimRequests(context: StoreContext): ClaimRequests {
+  // The newest claim of each agent. An older one that still waits ends, or both would fill the same places.
+  const newest = new Map<string, ClaimCall>()
+
+  async function waitForRequests(agent: AgentRecord, call: ClaimCall, signal: AbortSignal) {
+    const look = async () => {
+      if (signal.aborted || newest.get(agent.id) !== call) return []
+      const requests = await inTime(context, async (records, now) =>
+        grantLeases(records, now, await requireActive(records, agent.id), call),
+      )
+      return requests.length > 0 ? requests : undefined
+    }
+    const keys = [agentKey(agent.id), ...agent.directories.map(directoryKey)]
+    const found = await waitFor({ keys, waitMs: call.waitMs, signal, look }, context.changes, context.clock)
+    return found ?? []
+  }
+
+  return async (agentId, call, signal) => {
+    newest.set(agentId, call)
+    context.changes.announce(agentKey(agentId))
+    const begun = await inTime(context, (records, now) => beginClaim(records, now, agentId, call))
+    for (const directory of begun.lapsedIn) context.changes.announce(directoryKey(directory))
+    const isDone = begun.requests.length > 0 || call.places === 0 || call.waitMs === 0
+    const requests = isDone ? begun.requests : await waitForRequests(begun.agent, call, signal)
+    const paused = isDone ? begun.paused : await context.repository.transaction(isPaused)
+    return { storeTime: context.clock.wallMs(), paused, renewed: begun.renewed, requests }
+  }
+}
+
+interface BegunClaim {
+  readonly agent: AgentRecord
+  readonly paused: boolean
+  readonly renewed: ClaimAnswer['renewed']
+  readonly requests: ClaimedRequest[]
+  readonly lapsedIn: ReadonlySet<string>
+}
+
+async function beginClaim(
+  records: Transaction,
+  now: number,
+  agentId: string,
+  call: ClaimCall,
+): Promise<BegunClaim> {
+  const agent = await requireActive(records, agentId)
+  const { named, repeated, others } = sortLeases(await records.findLeased(agentId, now), call)
+  for (const { id } of others) await records.setLeaseEnd(id, now)
+  for (const { id } of [...named, ...repeated]) await records.setLeaseEnd(id, now + LEASE_MS)
+  const requests: ClaimedRequest[] = []
+  for (const request of repeated) requests.push(await describeClaimed(records, request))
+  return {
+    agent,
+    paused: await isPaused(records),
+    renewed: named.map(({ id, lease }) => ({ request: id, lease: lease.number })),
+    requests: repeated.length > 0 ? requests : await grantLeases(records, now, agent, call),
+    lapsedIn: new Set(others.map(({ directory }) => directory)),
+  }
+}
+
+// The leases an agent holds: those it names, those an earlier try of this same claim gave, and those that lapse.
+function sortLeases(held: readonly RequestRecord[], call: ClaimCall) {
+  const numbers = new Map(call.leases.map(({ request, lease }) => [request, lease]))
+  const sorted = Map.groupBy(held, ({ id, lease }) => {
+    if (numbers.get(id) === lease.number) return 'named'
+    return lease.claim === call.claimId ? 'repeated' : 'others'
+  })
+  const { named = [], repeated = [], others = [] } = Object.fromEntries(sorted)
+  return { named, repeated, others }
+}
+
+async function grantLeases(
+  records: Transaction,
+  now: number,
+  agent: AgentRecord,
+  call: ClaimCall,
+): Promise<ClaimedRequest[]> {
+  const onlyReceived = await isPaused(records)
+  const claimable = await records.findClaimable(agent, now, { most: call.places, onlyReceived })
+  const granted: ClaimedRequest[] = []
+  for (const request of claimable) {
+    const number = nextNumber(request.lease.number, now)
+    const until = now + LEASE_MS
+    await records.grantLease(request.id, { number, agent: agent.id, claim: call.claimId, until, at: now })
+    const lease = { number, agent: agent.id, claim: call.claimId, until }
+    granted.push(await describeClaimed(records, { ...request, lease }))
+  }
+  return granted
+}

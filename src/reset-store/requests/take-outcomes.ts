@@ -1,0 +1,127 @@
+// Outcomes: the first terminal one closes a request, `unknown` may be replaced once, everything else is evidence.
+import { createHash } from 'node:crypto'
+import type { OutcomesAnswer } from '../../protocol/agent-calls.ts'
+import { type Outcome, verifyOutcome } from '../../protocol/outcome.ts'
+import { importPublicKey } from '../../protocol/signed-message.ts'
+import { errorFields } from '../../telemetry/logger.ts'
+import type { Closing, OutcomeResult, RequestRecord, Transaction } from '../database/repository.ts'
+import { requireActive } from './active-agent.ts'
+import { CallRefused } from './call-refused.ts'
+import { directoryKey, requestKey } from './changes.ts'
+import { inTime } from './close-overdue.ts'
+import type { StoreContext } from './store-context.ts'
+
+interface Delivered {
+  readonly outcome: Outcome
+  readonly jws: string
+  readonly digest: string
+}
+
+/**
+ * Takes signed outcomes, all or none: one that does not verify, or that names another agent, store or directory, fails
+ * the whole call. Throws CallRefused `outcome_invalid`. A request that was never handed to this agent is
+ * `request_not_found` to it, as one that does not exist.
+ */
+export async function takeOutcomes(
+  context: StoreContext,
+  agentId: string,
+  outcomes: readonly string[],
+): Promise<OutcomesAnswer> {
+  const delivered = await verifyAll(context, agentId, outcomes)
+  const results = await inTime(context, async (records, now) => {
+    await requireActive(records, agentId)
+    for (const item of delivered) await requireDirectory(records, item)
+    const results: OutcomesAnswer['results'] = []
+    for (const item of delivered)
+      results.push({ request: item.outcome.request, result: await take(records, item, now) })
+    return results
+  })
+  for (const [index, { request, result }] of results.entries()) {
+    const { outcome } = delivered[index] ?? {}
+    context.log.info('outcome delivered', { requestId: request, outcome: outcome?.outcome, result })
+    context.changes.announce(requestKey(request))
+    // The subject's next request may go out now.
+    if (outcome?.directory) context.changes.announce(directoryKey(outcome.directory))
+  }
+  return { results }
+}
+
+async function verifyAll(
+  context: StoreContext,
+  agentId: string,
+  outcomes: readonly string[],
+): Promise<Delivered[]> {
+  const agent = await context.repository.transaction((records) => requireActive(records, agentId))
+  const key = await importPublicKey(agent.identityKey)
+  return Promise.all(
+    outcomes.map(async (jws, index) => {
+      const outcome = await verifyOne(jws, index, (kid) => (kid === agent.identityKey.kid ? key : undefined))
+      if (outcome.agent !== agentId || outcome.store !== context.store)
+        throw new CallRefused('outcome_invalid', `outcome ${index} names another agent or store`)
+      return { outcome, jws, digest: createHash('sha256').update(jws).digest('base64url') }
+    }),
+  )
+}
+
+async function verifyOne(jws: string, index: number, findKey: Parameters<typeof verifyOutcome>[1]) {
+  try {
+    return await verifyOutcome(jws, findKey)
+  } catch (cause) {
+    throw new CallRefused(
+      'outcome_invalid',
+      `outcome ${index}: ${String(errorFields(cause)['error'])}`,
+      cause,
+    )
+  }
+}
+
+async function requireDirectory(records: Transaction, { outcome }: Delivered): Promise<void> {
+  const request = await records.findRequest(outcome.request)
+  if (request && outcome.directory !== null && request.directory !== outcome.directory)
+    throw new CallRefused('outcome_invalid', `the outcome of ${request.id} names another directory`)
+}
+
+async function take(records: Transaction, item: Delivered, now: number): Promise<OutcomeResult> {
+  const { outcome, jws, digest } = item
+  const request = await records.findRequest(outcome.request)
+  if (!request) return 'request_not_found'
+  const before = await records.findOutcome(request.id, digest)
+  if (before) return before
+  const result = await decide(records, request, outcome, now)
+  await records.addOutcome(request.id, { digest, agent: outcome.agent, jws, result, at: now })
+  return result
+}
+
+async function decide(
+  records: Transaction,
+  request: RequestRecord,
+  outcome: Outcome,
+  now: number,
+): Promise<OutcomeResult> {
+  const leases = await records.listLeases(request.id)
+  if (!leases.some(({ lease, agent }) => lease === outcome.lease && agent === outcome.agent))
+    return 'request_not_found'
+  const { closing } = request
+  if (closing === null) {
+    await records.closeRequest(request.id, closingOf(outcome, now), false)
+    return 'accepted'
+  }
+  if (closing.outcome === 'unknown') {
+    if (outcome.outcome !== 'unknown') await records.closeRequest(request.id, closingOf(outcome, now), true)
+    return 'accepted'
+  }
+  // The store said `expired` by itself, and the agent says the same.
+  if (closing.agent === null && closing.outcome === outcome.outcome) return 'accepted'
+  return 'outcome_closed'
+}
+
+const closingOf = (outcome: Outcome, now: number): Closing => ({
+  outcome: outcome.outcome,
+  agent: outcome.agent,
+  server: outcome.server,
+  marker: outcome.marker,
+  reason: 'reason' in outcome ? outcome.reason : null,
+  notices: outcome.notices,
+  detail: outcome.detail,
+  at: now,
+})

@@ -1,0 +1,81 @@
+// Where a request is, for whoever asked for it.
+import type { Verdict } from '../../protocol/sealer-calls.ts'
+import type { RequestRecord, Transaction } from '../database/repository.ts'
+import { CallRefused } from './call-refused.ts'
+import { requestKey } from './changes.ts'
+import { inTime } from './close-overdue.ts'
+import type { StoreContext } from './store-context.ts'
+import { waitFor } from './wait-for.ts'
+
+const MOST_LISTED = 200
+
+/** The state that a verdict shows. A request is in progress while a lease holds or once a receipt was accepted. */
+export function stateOf(request: RequestRecord, now: number): Verdict['state'] {
+  if (request.state !== 'open') return request.state
+  return request.received || request.lease.until > now ? 'in_progress' : 'waiting'
+}
+
+/**
+ * The verdict of one request; waits up to `waitMs` for it to close. Throws CallRefused `request_not_found`.
+ */
+export async function readVerdict(
+  context: StoreContext,
+  id: string,
+  wait: { readonly waitMs: number; readonly signal: AbortSignal },
+): Promise<Verdict> {
+  let latest: Verdict | undefined
+  const look = async () => {
+    latest = await inTime(context, async (records, now) => {
+      const request = await records.findRequest(id)
+      if (!request) throw new CallRefused('request_not_found')
+      return verdictOf(records, request, now)
+    })
+    return latest.state === 'closed' ? latest : undefined
+  }
+  const closed = await waitFor({ keys: [requestKey(id)], ...wait, look }, context.changes, context.clock)
+  return closed ?? latest ?? Promise.reject(new CallRefused('request_not_found'))
+}
+
+/** The newest requests. */
+export const listVerdicts = (context: StoreContext): Promise<Verdict[]> =>
+  inTime(context, async (records, now) => {
+    const verdicts: Verdict[] = []
+    for (const request of await records.listRequests(MOST_LISTED))
+      verdicts.push(await verdictOf(records, request, now))
+    return verdicts
+  })
+
+async function verdictOf(records: Transaction, request: RequestRecord, now: number): Promise<Verdict> {
+  const { id, operation, directory, displayName, createdAt, expiresAt, closing } = request
+  return {
+    ...{ request: id, operation, directory, displayName, createdAt, expiresAt },
+    state: stateOf(request, now),
+    outcome: closing?.outcome ?? null,
+    reason: (closing?.reason ?? null) as Verdict['reason'],
+    notices: [...(closing?.notices ?? [])],
+    detail: closing?.detail ?? null,
+    stages: await stagesOf(records, request),
+  }
+}
+
+async function stagesOf(records: Transaction, request: RequestRecord): Promise<Verdict['stages']> {
+  const names = new Map<string, string>()
+  const nameOf = async (agent: string | null) => {
+    if (agent === null) return null
+    const name = names.get(agent) ?? (await records.findAgent(agent))?.name ?? agent
+    names.set(agent, name)
+    return name
+  }
+  const stages: Verdict['stages'] = [{ stage: 'created', at: request.createdAt, agent: null }]
+  if (request.sealing) stages.push({ stage: 'sealed', at: request.sealing.at, agent: null })
+  if (request.lease.number > 0)
+    for (const { at, agent } of await records.listLeases(request.id))
+      stages.push({ stage: 'claimed', at, agent: await nameOf(agent) })
+  if (request.received)
+    for (const { at, agent } of await records.listReceipts(request.id))
+      stages.push({ stage: 'received', at, agent: await nameOf(agent) })
+  const { closing } = request
+  if (closing) stages.push({ stage: 'closed', at: closing.at, agent: await nameOf(closing.agent) })
+  // Stable, so what happened within one millisecond keeps the order of the stages.
+  return stages.sort((a, b) => a.at - b.at)
+}

@@ -1,0 +1,97 @@
+// Health as a list of conditions: what is wrong now, since when, and what to do about it.
+import type { Clock } from '../clock/clock.ts'
+import type { Logger } from './logger.ts'
+
+/** What can be wrong. `error`: the agent is not ready. `warning`: it works, somebody should look. */
+export const CONDITIONS = {
+  store_unreachable: {
+    severity: 'error',
+    remedy: 'check the reset store, the proxy and the firewall between',
+  },
+  store_refuses_agent: {
+    severity: 'error',
+    remedy: 'look whether the agent was revoked; enrol it again if that is wanted',
+  },
+  directory_unreachable: {
+    severity: 'error',
+    remedy: 'check the domain controller, its certificate and the service account',
+  },
+  queue_unreachable: { severity: 'error', remedy: 'check Redis; requests wait in the journal meanwhile' },
+  clock_skew: {
+    severity: 'error',
+    remedy: 'synchronise the clocks of this host, the store and the domain controllers',
+  },
+  paused: { severity: 'warning', remedy: 'resume writing at the reset store when the reason is gone' },
+  missing_right: {
+    severity: 'warning',
+    remedy: 'grant the service account the rights that the README lists',
+  },
+  marker_implausible: {
+    severity: 'warning',
+    remedy:
+      'look at the marker attribute of the account named in the log, and clear it if nobody else needs it',
+  },
+  history_not_enforced: {
+    severity: 'warning',
+    remedy: 'know it: this directory cannot check password history on a reset',
+  },
+  outcome_not_delivered: {
+    severity: 'warning',
+    remedy: 'read the log: the store refuses the signature or the form of an outcome',
+  },
+} as const satisfies Record<string, { readonly severity: 'warning' | 'error'; readonly remedy: string }>
+export type ConditionCode = keyof typeof CONDITIONS
+
+/** One condition that holds now. `subject` says of what: a directory's name, or empty. */
+export interface Condition {
+  readonly code: ConditionCode
+  readonly subject: string
+  readonly severity: 'warning' | 'error'
+  /** Wall time, milliseconds since 1970. */
+  readonly since: number
+  readonly detail: string
+  readonly remedy: string
+}
+
+/** The conditions of one process. Raising and clearing are idempotent; only changes are logged. */
+export interface Conditions {
+  readonly raise: (code: ConditionCode, subject: string, detail: string) => void
+  readonly clear: (code: ConditionCode, subject: string) => void
+  readonly list: () => readonly Condition[]
+}
+
+/** Makes an empty list. */
+export function createConditions(options: { readonly clock: Clock; readonly log: Logger }): Conditions {
+  const held = new Map<string, Condition>()
+  return {
+    raise: (code, subject, detail) => {
+      const key = `${code} ${subject}`
+      const { severity, remedy } = CONDITIONS[code]
+      const known = held.get(key)
+      held.set(key, {
+        code,
+        subject,
+        severity,
+        remedy,
+        detail,
+        since: known?.since ?? options.clock.wallMs(),
+      })
+      if (!known)
+        options.log[severity === 'error' ? 'error' : 'warn']('condition raised', {
+          condition: code,
+          subject,
+          detail,
+          remedy,
+        })
+    },
+    clear: (code, subject) => {
+      if (held.delete(`${code} ${subject}`))
+        options.log.info('condition cleared', { condition: code, subject })
+    },
+    list: () => [...held.values()],
+  }
+}
+
+/** True when nothing stands against doing the work. Pure, for the readiness answer. */
+export const isReady = (conditions: readonly Condition[]): boolean =>
+  conditions.every(({ severity }) => severity !== 'error')

@@ -1,4 +1,5 @@
 // A few connections to one server, opened when needed, kept, and replaced when dead. One user at a time each.
+import { WritebackError } from '../../errors/writeback-error.ts'
 
 /** What the pool needs to know of a connection. */
 export interface Pooled {
@@ -30,6 +31,7 @@ export function createConnectionPool<T extends Pooled>(options: {
   const queue: (() => void)[] = []
   let places = options.size
   let retired = false
+  let stopped = false
 
   const adopt = (connection: T) => {
     all.add(connection)
@@ -50,6 +52,8 @@ export function createConnectionPool<T extends Pooled>(options: {
     return undefined
   }
   const open = async () => {
+    if (stopped)
+      throw new WritebackError('ERR_DIRECTORY_CLOSED', 'the directory is stopped', { retry: 'later' })
     try {
       const connection = await options.open()
       adopt(connection)
@@ -84,6 +88,7 @@ export function createConnectionPool<T extends Pooled>(options: {
         } finally {
           if (retired) drop(connection)
           else if (connection.isOpen()) idle.push(connection)
+          else if (all.delete(connection)) options.onDeath()
         }
       } finally {
         leave()
@@ -95,6 +100,7 @@ export function createConnectionPool<T extends Pooled>(options: {
     },
     stop: () => {
       retired = true
+      stopped = true
       for (const connection of all) drop(connection)
       idle.length = 0
     },

@@ -106,6 +106,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     stop: async () => {
       stopped = true
       session?.stop()
+      session = undefined
       await connecting?.catch(() => {})
     },
   }

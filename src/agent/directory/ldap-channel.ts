@@ -49,6 +49,12 @@ interface Waiting {
   phase: 'partly_written' | 'written'
 }
 
+// Samba refuses any request whose critical control it does not know with an extended answer of the same message id.
+function isResultFor(response: LdapResponse, request: ChannelRequest): response is LdapResult {
+  if (response.kind === 'search_entry') return false
+  return response.kind === request.expects || (response.kind === 'extended' && response.code !== 0)
+}
+
 /** Takes over a connected socket. `where` names the server in messages. */
 export function createLdapChannel(socket: TLSSocket, where: string): LdapChannel {
   const splitter = createPduSplitter()
@@ -77,7 +83,7 @@ export function createLdapChannel(socket: TLSSocket, where: string): LdapChannel
     }
     if (response.kind === 'search_entry' && at.request.expects === 'search_done') {
       at.entries.push(response)
-    } else if (response.kind === at.request.expects) {
+    } else if (isResultFor(response, at.request)) {
       waiting = undefined
       at.settle({ kind: 'answered', result: response, entries: at.entries })
     } else fail('ERR_LDAP_MALFORMED', 'an answer of another kind')

@@ -36,8 +36,8 @@ const directory = createDirectory({
   readBindPassword: async () => readSecret(task.bindFile),
   tls: { ca: [readFileSync(task.caFile, 'utf8')], serverName: 'dc1.corp.test' },
   connections: 1,
-  connectTimeoutMs: 2000,
-  operationTimeoutMs: 2000,
+  connectTimeoutMs: 10_000,
+  operationTimeoutMs: 10_000,
   log: silentLogger,
   clock: systemClock,
 })

@@ -63,7 +63,7 @@ async function tryController(
   }
 }
 
-/** True when the server behind `client` is the PDC emulator by its own copy of the domain (MS-ADTS §6.1.5.3). */
+/** True when the server behind `client` is the PDC emulator by its own copy of the domain (MS-ADTS §6.1.5). */
 export async function holdsWriterRole(client: ReadClient, root: RootDse): Promise<boolean> {
   const [domain] = await client.search(root.defaultNamingContext, {
     scope: 'base',

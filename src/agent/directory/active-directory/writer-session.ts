@@ -7,10 +7,11 @@ import type { Fence, PasswordWrite, WriterSession } from '../directory.ts'
 import { openReadClient, type ReadClient } from '../read-client.ts'
 import { type ModifyRequest, openWriteConnection, type WriteConnection } from '../write-connection.ts'
 import { type FoundWriter, holdsWriterRole } from './find-writer.ts'
+import { checkMarkerAttribute } from './marker-attribute.ts'
 import { dnOfGuid, fenceChanges, passwordChanges, policyHintsControl } from './password-modify.ts'
 import { readAccount } from './read-account.ts'
 import { readRootDse, unsuitable } from './root-dse.ts'
-import { readServiceAccount } from './service-account.ts'
+import { readServiceAccount, type ServiceAccount } from './service-account.ts'
 import { unicodePassword } from './unicode-password.ts'
 
 /** A session with what its owner needs to keep it true. */
@@ -43,6 +44,7 @@ const REFRESH_MS = 60_000
 export async function openWriterSession(options: SessionOptions): Promise<OwnedSession> {
   const { found, settings, clock } = options
   const { endpoint } = found
+  const serviceAccount = await introduce(options)
   let sound = true
   const onDeath = () => {
     sound = false
@@ -57,13 +59,6 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
   const time = createDirectoryTime(clock, found.root.currentTimeMs)
   const control = policyHintsControl(found.root.supportedControls)
   const controls = control === undefined ? [] : [control]
-  const serviceAccount = await readers
-    .use((client) => readServiceAccount(client, endpoint.url))
-    .catch((error) => {
-      readers.stop()
-      throw error
-    })
-
   const modify = async (request: ModifyRequest): Promise<WriteAnswer> => {
     try {
       return await writers.use((connection) => connection.modify(request))
@@ -119,6 +114,18 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
     },
     fence: (fence) =>
       modify({ dn: dnOfGuid(fence.anchor), changes: fenceChanges(marker(fence)), controls: [] }),
+  }
+}
+
+// What must be known before the first write, read on the connection that found the writer.
+async function introduce({ found, markerAttribute }: SessionOptions): Promise<ServiceAccount> {
+  const { client, endpoint, root } = found
+  try {
+    await checkMarkerAttribute(client, endpoint.url, root, markerAttribute)
+    return await readServiceAccount(client, endpoint.url)
+  } catch (error) {
+    client.close()
+    throw error
   }
 }
 

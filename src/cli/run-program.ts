@@ -5,6 +5,7 @@ import { VERSION } from '../protocol/version.ts'
 import { addAgentCommand } from './agent.ts'
 import { addEnrollCommand } from './enroll.ts'
 import { EXIT, type Io } from './io.ts'
+import { addStoreCommand } from './store.ts'
 
 /** How a command hands its exit status back. */
 export type SetExit = (status: number) => void
@@ -36,12 +37,15 @@ function createProgram(io: Io, setExit: SetExit): Command {
       'Writes password resets from a reset store into Active Directory, once, and reports the truth.',
     )
     .version(VERSION)
+    // A word belongs to the command it follows: `store` and its subcommands have words of the same name.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .showHelpAfterError('(add --help for the words this command takes)')
     .addHelpText('after', EXIT_HELP)
   addAgentCommand(program, io, setExit)
   addEnrollCommand(program, io)
+  addStoreCommand(program, io, setExit)
   return program
 }
 

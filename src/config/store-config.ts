@@ -41,6 +41,9 @@ export const storeConfigSchema = z.strictObject({
     .prefault({}),
 })
 
+/** File of the first administrator's token, in the data directory. */
+export const ADMIN_TOKEN_FILE = 'admin-token'
+
 /** The complete configuration of a store, all defaults filled in. */
 export type StoreConfig = z.output<typeof storeConfigSchema>
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clock } from '../clock/clock.ts'
+import { ADMIN_TOKEN_FILE } from '../config/store-config.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Repository } from './database/repository.ts'
 import { openSqliteRepository } from './database/sqlite-repository.ts'
@@ -45,8 +46,6 @@ export interface ResetStore {
   readonly stop: () => Promise<void>
 }
 
-/** File of the administrator's token in the data directory. */
-export const ADMIN_TOKEN_FILE = 'admin-token'
 const STOP_WITHIN_MS = 5000
 
 /** Makes a store; its data directory is created at the first start. */

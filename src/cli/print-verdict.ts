@@ -1,0 +1,56 @@
+// A verdict in words, from the tables of codes, and as an exit status.
+import {
+  type CodeExplanation,
+  FAILURE_REASONS,
+  NOTICES,
+  OUTCOMES,
+  type OutcomeName,
+  REFUSAL_REASONS,
+} from '../protocol/codes.ts'
+import type { Verdict } from '../protocol/sealer-calls.ts'
+import { EXIT } from './io.ts'
+
+const EXIT_OF: Readonly<Record<OutcomeName, number>> = {
+  applied: EXIT.done,
+  refused: EXIT.refused,
+  superseded: EXIT.overtaken,
+  expired: EXIT.overtaken,
+  unknown: EXIT.unknown,
+  failed: EXIT.failedRequest,
+}
+
+/** The exit status of an outcome; a request that is not closed yet counts as done. */
+export const exitOf = (outcome: OutcomeName | null): number =>
+  outcome === null ? EXIT.done : EXIT_OF[outcome]
+
+const REASONS: Readonly<Record<string, CodeExplanation>> = { ...REFUSAL_REASONS, ...FAILURE_REASONS }
+
+const STATES: Readonly<Record<Verdict['state'], string>> = {
+  unsealed: 'begun; the sealed password has not arrived',
+  waiting: 'waiting for an agent',
+  in_progress: 'an agent has it',
+  closed: 'closed',
+}
+
+/** The lines a person reads: what happened, why, and what to do next. */
+export function describeVerdict(verdict: Verdict): readonly string[] {
+  const { request, displayName, directory, createdAt } = verdict
+  const stages = verdict.stages.map(
+    ({ stage, at, agent }) => `  ${stage} +${at - createdAt} ms${agent === null ? '' : ` (${agent})`}`,
+  )
+  return [`request ${request} for ${displayName} in ${directory}`, ...stages, ...endOf(verdict)]
+}
+
+function endOf(verdict: Verdict): readonly string[] {
+  const { outcome, reason, detail, notices, stages, createdAt } = verdict
+  if (outcome === null) return [STATES[verdict.state]]
+  const because = reason === null ? undefined : REASONS[reason]
+  const { meaning, nextStep, whoActs }: CodeExplanation = because ?? OUTCOMES[outcome]
+  const tookMs = (stages.at(-1)?.at ?? createdAt) - createdAt
+  return [
+    `${outcome}${reason === null ? '' : `: ${reason}`} after ${(tookMs / 1000).toFixed(2)} s: ${meaning}`,
+    ...(detail === null ? [] : [`the directory’s word: ${detail}`]),
+    ...notices.map((notice) => `note: ${NOTICES[notice].meaning}`),
+    `next: ${nextStep}${whoActs === 'nobody' ? '' : ` (${whoActs})`}`,
+  ]
+}

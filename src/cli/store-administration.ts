@@ -1,0 +1,93 @@
+// writeback store user, agent, enrolment-code, pause, resume.
+import type { Command } from 'commander'
+import { WritebackError } from '../errors/writeback-error.ts'
+import { userSchema } from '../protocol/administration-calls.ts'
+import { parseDocument } from '../protocol/signed-message.ts'
+import { type Io, say } from './io.ts'
+import { connectToStore, type StoreWords, withStoreWords } from './store-api.ts'
+
+type Words<T = object> = StoreWords & { readonly json?: boolean } & T
+
+const leaf = (parent: Command, words: string, description: string): Command =>
+  withStoreWords(parent.command(words).description(description)).option('--json', 'print the answer as JSON')
+
+/** Adds the subcommands. */
+export function addStoreAdministration(store: Command, io: Io): void {
+  addUserCommands(store, io)
+  addAgentCommands(store, io)
+  leaf(store, 'enrolment-code', 'make a code that enrols one agent; the code alone goes to standard output')
+    .requiredOption('--directory <name...>', 'directory the agent serves; may be repeated')
+    .option('--valid-minutes <number>', 'how long the code may be used', '60')
+    .action((words: Words<{ directory: string[]; validMinutes: string }>) => makeCode(io, words))
+  for (const [name, paused] of [
+    ['pause', true],
+    ['resume', false],
+  ] as const)
+    leaf(
+      store,
+      name,
+      paused ? 'stop all writing; requests wait until they expire' : 'let writing go on',
+    ).action(async (words: Words) => {
+      const answer = await (await connectToStore(words))('setPause', { body: { paused } })
+      say(io, words.json ? JSON.stringify(answer) : paused ? 'paused: nothing is written' : 'writing goes on')
+    })
+}
+
+function addUserCommands(store: Command, io: Io): void {
+  const user = store.command('user').description('users and the accounts they are linked to')
+  leaf(user, 'add <name>', 'link a user to an account')
+    .requiredOption('--anchor <guid>', 'the account’s objectGUID, lower case, with dashes')
+    .requiredOption('--directory <name>', 'the directory the account is in')
+    .option('--display-name <text>', 'how the user is shown; default: the name')
+    .action(
+      async (name: string, words: Words<{ anchor: string; directory: string; displayName?: string }>) => {
+        const { anchor, directory, displayName = name } = words
+        const body = readUser({ name, displayName, directory, anchor: anchor.toLowerCase() })
+        const added = await (await connectToStore(words))('addUser', { body })
+        say(io, words.json ? JSON.stringify(added) : `added ${name}: ${directory} ${added.anchor}`)
+      },
+    )
+  leaf(user, 'list', 'all users').action(async (words: Words) => {
+    const answer = await (await connectToStore(words))('listUsers')
+    if (words.json) return say(io, JSON.stringify(answer))
+    for (const { name, displayName, directory, anchor } of answer.users)
+      say(io, [name, displayName, directory, anchor].join('  '))
+  })
+}
+
+function readUser(user: unknown) {
+  try {
+    return parseDocument('user', user, userSchema)
+  } catch (cause) {
+    throw new WritebackError('ERR_USAGE', 'this is not a user the store can have', { cause })
+  }
+}
+
+function addAgentCommands(store: Command, io: Io): void {
+  const agent = store.command('agent').description('agents that are enrolled')
+  leaf(agent, 'list', 'all agents and how they are').action(async (words: Words) => {
+    const answer = await (await connectToStore(words))('listAgents')
+    if (words.json) return say(io, JSON.stringify(answer))
+    for (const { agent: id, name, directories, state, lastSeenAt, conditions } of answer.agents) {
+      const seen = lastSeenAt === null ? 'never seen' : `seen ${new Date(lastSeenAt).toISOString()}`
+      say(io, [id, name, state, directories.join(','), seen, ...conditions].join('  '))
+    }
+  })
+  leaf(agent, 'revoke <id>', 'shut one agent out, at once and for good').action(
+    async (id: string, words: Words) => {
+      await (await connectToStore(words))('revokeAgent', { parameters: { id } })
+      say(io, words.json ? JSON.stringify({ agent: id, state: 'revoked' }) : `revoked ${id}`)
+    },
+  )
+}
+
+async function makeCode(io: Io, words: Words<{ directory: string[]; validMinutes: string }>): Promise<void> {
+  const minutes = Number(words.validMinutes)
+  if (!Number.isInteger(minutes) || minutes < 1 || minutes > 1440)
+    throw new WritebackError('ERR_USAGE', '--valid-minutes is a whole number from 1 to 1440')
+  const body = { directories: words.directory, validForMs: minutes * 60_000 }
+  const answer = await (await connectToStore(words))('createEnrolmentCode', { body })
+  if (words.json) return say(io, JSON.stringify(answer))
+  say(io, answer.code)
+  io.stderr.write(`serves once, until ${new Date(answer.expiresAt).toISOString()}\nnext: writeback enroll\n`)
+}

@@ -1,0 +1,75 @@
+// writeback store: runs the reset store; its subcommands administer a running one.
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { systemClock } from '../clock/clock.ts'
+import { readStoreConfig } from '../config/store-config.ts'
+import { WritebackError } from '../errors/writeback-error.ts'
+import { createLogger } from '../telemetry/logger.ts'
+import { EXIT, type Io } from './io.ts'
+import type { SetExit } from './run-program.ts'
+import { addStoreAdministration } from './store-administration.ts'
+import { addStoreRequestCommands } from './store-request.ts'
+
+const EXAMPLES = `
+Examples:
+  writeback store --config /etc/writeback/store.yaml
+  writeback store user add ada --display-name "Ada Example" --directory corp --anchor 5f3c… --config store.yaml
+  writeback store enrolment-code --directory corp --config store.yaml
+  writeback store request reset ada --wait --config store.yaml`
+
+/** Adds the command and its subcommands. */
+export function addStoreCommand(program: Command, io: Io, setExit: SetExit): void {
+  const store = program
+    .command('store')
+    .description('run the reset store, or administer a running one')
+    // A subcommand has words of the same name; each belongs to what it follows.
+    .enablePositionalOptions()
+    .option('--config <file>', 'the store’s configuration, YAML')
+    .addHelpText('after', EXAMPLES)
+    .action(async (words: { config?: string }) => setExit(await runStore(io, words.config)))
+  addStoreAdministration(store, io)
+  addStoreRequestCommands(store, io, setExit)
+}
+
+async function runStore(io: Io, configFile: string | undefined): Promise<number> {
+  if (configFile === undefined) throw new WritebackError('ERR_USAGE', 'the store needs --config')
+  const config = readStoreConfig(configFile)
+  // Loaded here: the other commands start without the server and the database.
+  const { createResetStore } = await import('../reset-store/create-reset-store.ts')
+  const log = createLogger({ ...config.log, stream: io.stdout })
+  const store = createResetStore({
+    ...{ dataDirectory: config.dataDirectory, listen: config.listen, publicUrl: config.publicUrl },
+    tls: { cert: readPem(config.tls.certificateFile), key: readPem(config.tls.keyFile) },
+    ...{ tenant: config.tenant, requestLifetimeMs: config.requestLifetimeSeconds * 1000 },
+    ...{ log, clock: systemClock },
+  })
+  const stopped = stopRequest(io)
+  await store.start()
+  try {
+    log.info('stopping', { signal: await stopped })
+    return EXIT.done
+  } finally {
+    await store.stop()
+    log.info('reset store stopped')
+  }
+}
+
+/** Resolves with the first signal; at the second the process ends at once. */
+function stopRequest(io: Io): Promise<string> {
+  return new Promise((resolve) => {
+    let signals = 0
+    io.onStopSignal((signal) => {
+      signals += 1
+      if (signals > 1) io.exitNow(EXIT.failed)
+      resolve(signal)
+    })
+  })
+}
+
+function readPem(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new WritebackError('ERR_CONFIG_UNREADABLE', `PEM file ${file} cannot be read`, { cause })
+  }
+}

@@ -61,6 +61,16 @@ node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.ex
   exit 1
 }
 
+# As with_low_ports, in place of this shell: whatever ends the command's process then ends the whole.
+exec_with_low_ports() {
+  if [ "$(id -u)" = 0 ] || [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -le 88 ]; then
+    exec "$@"
+  else
+    # shellcheck disable=SC2016  # for the inner shell
+    exec unshare -Urn sh -c 'ip link set lo up && exec "$@"' sh "$@"
+  fi
+}
+
 # Runs a command where the ports of a directory server (636, 88) may be opened: as it is when that is allowed already, else
 # in a network of its own that has only a loopback interface.
 with_low_ports() {

@@ -35,6 +35,8 @@ export interface WorldOptions {
   readonly agentSettings?: string
   /** Environment of the agent. */
   readonly agentEnv?: Readonly<Record<string, string>>
+  /** Runs each part of the start; a demo shows its progress with it. */
+  readonly onPart?: <T>(name: string, start: () => Promise<T>) => Promise<T>
 }
 
 /** A program of the project as a child process. */
@@ -92,8 +94,12 @@ export interface World {
 
 /** Starts a world: domain, store, enrolled agent, ready for requests. */
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const part = options.onPart ?? ((_name, start) => start())
   const directory = makeScratchDirectory()
-  const [ca, domain, port] = await Promise.all([testCa(), startSambaDomain(options.domain), freePort()])
+  const domain = await part('a throw-away Active Directory domain controller (Samba)', () =>
+    startSambaDomain(options.domain),
+  )
+  const [ca, port] = await Promise.all([testCa(), freePort()])
   const proxy = options.proxied === false ? undefined : await startLdapProxy({ target: domain.url })
   const storeUrl = `https://127.0.0.1:${port}`
   const files = writeConfigs({
@@ -105,23 +111,26 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     ldapUrl: proxy?.url ?? domain.url,
     options,
   })
+  const storeReady = () =>
+    answers(httpsRequest, { host: '127.0.0.1', port, path: '/readyz', ca: readFileSync(ca.caFile) })
   const store = describeProgram(
     ['store', '--config', files.storeConfigFile],
     path.join(directory, 'store.log'),
     {},
-    () => answers(httpsRequest, { host: '127.0.0.1', port, path: '/readyz', ca: readFileSync(ca.caFile) }),
+    storeReady,
   )
-  await store.start()
+  await part('the reset store', store.start)
   const socketPath = path.join(directory, 'state', 'ops.sock')
+  const agentReady = () => answers(httpRequest, { socketPath, path: '/readyz' })
   const agent = describeProgram(
     ['agent', '--config', files.agentConfigFile],
     path.join(directory, 'agent.log'),
     options.agentEnv ?? {},
-    () => answers(httpRequest, { socketPath, path: '/readyz' }),
+    agentReady,
   )
   const admin = createAdmin(directory, port, readFileSync(ca.caFile))
-  await enrol(admin, files.agentConfigFile)
-  await agent.start()
+  await part('the agent’s enrolment, with a code from the store', () => enrol(admin, files.agentConfigFile))
+  await part('the agent, with a private Redis of its own', agent.start)
   const world: World = {
     directory,
     domain,

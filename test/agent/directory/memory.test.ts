@@ -1,4 +1,4 @@
-// One second after a write, the process that wrote holds no copy of the password and none of the bind password.
+// One second after its writes, a process holds no copy of the password and none of the bind password.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -8,13 +8,20 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { newPassword, servicePassword } from '../../servers/canaries.ts'
 import { bareEnvironment } from '../../servers/child-process.ts'
+import type { RecordedMessage } from '../../servers/ldap-faults.ts'
+import { type LdapProxy, startLdapProxy } from '../../servers/ldap-proxy.ts'
 import { type SambaDomain, startSambaDomain } from '../../servers/samba-domain.ts'
 
 let domain: SambaDomain
+let proxy: LdapProxy
 beforeAll(async () => {
   domain = await startSambaDomain()
+  proxy = await startLdapProxy({ target: domain.url })
 })
-afterAll(() => domain?.stop())
+afterAll(async () => {
+  await proxy.stop()
+  await domain.stop()
+})
 
 const PIECE = 1024 * 1024
 
@@ -58,12 +65,15 @@ function writableRanges(pid: number): [number, number][] {
 
 async function copiesAfterWrite(name: string, keep: boolean): Promise<number[]> {
   const user = await domain.createUser({ name })
+  const isThird = ({ changes }: RecordedMessage) =>
+    changes?.some(({ values }) => values?.[0] === 'third') ?? false
+  proxy.onRequest(isThird, { kind: 'swallow-response' })
   const bindFile = path.join(domain.directory, 'bind-password')
   const passwordFile = path.join(domain.directory, 'new-password')
   writeFileSync(bindFile, servicePassword(), { mode: 0o600 })
   writeFileSync(passwordFile, newPassword(), { mode: 0o600 })
   const task = {
-    url: domain.url,
+    url: proxy.url,
     caFile: domain.caFile,
     baseDn: domain.baseDn,
     bindName: domain.serviceAccountDn,
@@ -83,7 +93,7 @@ async function copiesAfterWrite(name: string, keep: boolean): Promise<number[]> 
   )
   try {
     const [line] = (await once(child.stdout, 'data')) as [Buffer]
-    expect(line.toString().trim()).toBe('accepted')
+    expect(line.toString().trim()).toBe('refused accepted lost')
     await new Promise((resolve) => setTimeout(resolve, 1000))
     const utf16 = (password: Buffer) => Buffer.from(password.toString(), 'utf16le')
     return await countInMemory(child.pid ?? 0, [
@@ -98,7 +108,7 @@ async function copiesAfterWrite(name: string, keep: boolean): Promise<number[]> 
   }
 }
 
-test('no copy of the new password or the bind password is left one second after the write', async () => {
+test('no copy of the new password or the bind password is left one second after writes that were refused, accepted and lost', async () => {
   expect(await copiesAfterWrite('memory', false)).toEqual([0, 0, 0, 0])
 })
 

@@ -97,7 +97,7 @@ class KeptDirectory implements Directory {
   async #connect(): Promise<OwnedSession> {
     const { log } = this.#options
     try {
-      const next = await openSession(this.#options, this.#settings)
+      const next = await openSession(this.#options, this.#settings, this.#session?.url)
       this.#take(next)
       return next
     } catch (error) {
@@ -122,12 +122,16 @@ class KeptDirectory implements Directory {
   }
 }
 
-async function openSession(options: DirectoryOptions, settings: ConnectionSettings): Promise<OwnedSession> {
-  const { serverName } = options.tls
-  const found = await findWriter(
-    { ...options, ...(serverName === undefined ? {} : { serverName }) },
-    settings,
-  )
+async function openSession(
+  options: DirectoryOptions,
+  settings: ConnectionSettings,
+  lastUrl: string | undefined,
+): Promise<OwnedSession> {
+  const { writer, baseDn, tls } = options
+  // The last writer is most likely the next one, and a dead controller before it would cost its whole deadline.
+  const controllers = options.controllers.toSorted((a, b) => Number(b === lastUrl) - Number(a === lastUrl))
+  const serverName = tls.serverName === undefined ? {} : { serverName: tls.serverName }
+  const found = await findWriter({ controllers, writer, baseDn, ...serverName }, settings)
   return openWriterSession({
     found,
     settings,

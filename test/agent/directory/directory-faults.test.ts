@@ -368,3 +368,25 @@ test('writes of a session that was replaced are finished, and its connections cl
   expect((await before.readAccount(other.objectGuid))?.anchor).toBe(other.objectGuid)
   expect((await after.readAccount(user.objectGuid))?.marker).toBe('wb1:00000000:1:a')
 })
+
+test('the last writer is asked first, and a controller that does not answer is named before one without the role', async () => {
+  const silent = await startLdapProxy({ target: domain.url })
+  try {
+    const directory = open({ controllers: [silent.url, proxy.url], connectTimeoutMs: 2000 })
+    silent.onRequest({ operation: 'bind' }, { kind: 'reset', when: 'before' })
+    expect((await directory.writer()).url).toBe(proxy.url)
+    silent.forget()
+    proxy.disconnectAll()
+    await systemClock.sleep(50)
+    expect((await directory.writer()).url).toBe(proxy.url)
+    expect(silent.messages()).toEqual([])
+    const role = replaceBytes('CN=NTDS Settings,CN=DC1', 'CN=NTDS Settings,CN=DC9')
+    const rule = proxy.onRequest({ operation: 'search', dn: domain.baseDn }, role, 100)
+    await silent.refuseConnections()
+    const unlucky = open({ controllers: [proxy.url, silent.url] })
+    await expect(unlucky.writer()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' })
+    rule.remove()
+  } finally {
+    await silent.stop()
+  }
+})

@@ -115,3 +115,36 @@ test('no copy of the new password or the bind password is left one second after 
 test('a copy that is left is found', async () => {
   expect((await copiesAfterWrite('planted', true))[0]).toBeGreaterThan(0)
 })
+
+async function copiesAfterWipe(allocate: string): Promise<number> {
+  const module = fileURLToPath(new URL('../../../src/ldap-wire/wipeable-buffer.ts', import.meta.url))
+  const program = `
+    const { wipeableBuffer } = await import(${JSON.stringify(module)})
+    const secret = ${allocate}
+    for (let at = 0; at < secret.length; at++) secret[at] = (at * 37 + 11) & 0xff
+    gc({ type: 'minor' })
+    gc({ type: 'minor' })
+    secret.fill(0)
+    console.log('wiped')
+    setInterval(() => secret.length, 1000)`
+  const flags = ['--expose-gc', '--disable-warning=ExperimentalWarning', '--input-type=module', '-e', program]
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, ...flags], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: bareEnvironment(),
+  })
+  try {
+    await once(child.stdout, 'data')
+    const [count = 0] = await countInMemory(child.pid ?? 0, [
+      Buffer.from(Array.from({ length: 48 }, (_, at) => (at * 37 + 11) & 0xff)),
+    ])
+    return count
+  } finally {
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+}
+
+test('a short secret survives its wiping in an ordinary buffer, and not in a wipeable one', async () => {
+  expect(await copiesAfterWipe('wipeableBuffer(48)')).toBe(0)
+  expect(await copiesAfterWipe('Buffer.allocUnsafeSlow(48)')).toBeGreaterThan(0)
+})

@@ -332,3 +332,61 @@ test('clock and role are read again after a minute, not on every request', async
   rule.remove()
   expect(await directory.writer()).not.toBe(writer)
 })
+
+test('a directory that stops leaves nothing open: what is under way is lost, what comes later is not sent', async () => {
+  const user = await newUser()
+  const directory = open({ connections: 1 })
+  const writer = await directory.writer()
+  const held = proxy.onRequest(PASSWORD, { kind: 'swallow-request' })
+  const underWay = writer.writePassword(resetOf(user.objectGuid))
+  const waiting = writer.writePassword(resetOf(user.objectGuid))
+  await held.hit
+  await directory.stop()
+  expect(await underWay).toMatchObject({ kind: 'lost', cause: { code: 'ERR_DIRECTORY_CLOSED' } })
+  expect(await waiting).toMatchObject({ kind: 'not_sent', cause: { code: 'ERR_DIRECTORY_CLOSED' } })
+  expect(directory.status()).toEqual({ connected: false })
+  await expect(writer.readAccount(user.objectGuid)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
+  expect(proxy.count(PASSWORD)).toBe(1)
+})
+
+test('writes of a session that was replaced are finished, and its connections closed', async () => {
+  const user = await newUser()
+  const other = await newUser()
+  const directory = open(impatient)
+  const before = await directory.writer()
+  proxy.onRequest(PASSWORD, { kind: 'delay-response', ms: 600 })
+  const slow = before.writePassword(resetOf(user.objectGuid))
+  await proxy.seen(PASSWORD)
+  proxy.onRequest(
+    { operation: 'search', dn: `<GUID=${other.objectGuid}>` },
+    { kind: 'reset', when: 'before' },
+  )
+  await expect(before.readAccount(other.objectGuid)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
+  const after = await directory.writer()
+  expect(after).not.toBe(before)
+  expect(await slow).toEqual({ kind: 'accepted' })
+  expect((await before.readAccount(other.objectGuid))?.anchor).toBe(other.objectGuid)
+  expect((await after.readAccount(user.objectGuid))?.marker).toBe('wb1:00000000:1:a')
+})
+
+test('the last writer is asked first, and a controller that does not answer is named before one without the role', async () => {
+  const silent = await startLdapProxy({ target: domain.url })
+  try {
+    const directory = open({ controllers: [silent.url, proxy.url], connectTimeoutMs: 2000 })
+    silent.onRequest({ operation: 'bind' }, { kind: 'reset', when: 'before' })
+    expect((await directory.writer()).url).toBe(proxy.url)
+    silent.forget()
+    proxy.disconnectAll()
+    await systemClock.sleep(50)
+    expect((await directory.writer()).url).toBe(proxy.url)
+    expect(silent.messages()).toEqual([])
+    const role = replaceBytes('CN=NTDS Settings,CN=DC1', 'CN=NTDS Settings,CN=DC9')
+    const rule = proxy.onRequest({ operation: 'search', dn: domain.baseDn }, role, 100)
+    await silent.refuseConnections()
+    const unlucky = open({ controllers: [proxy.url, silent.url] })
+    await expect(unlucky.writer()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE' })
+    rule.remove()
+  } finally {
+    await silent.stop()
+  }
+})

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { createBindGate } from '../../../src/agent/directory/bind-gate.ts'
-import { createLdapChannel, type LdapChannel } from '../../../src/agent/directory/ldap-channel.ts'
+import { LdapChannel } from '../../../src/agent/directory/ldap-channel.ts'
 import { parseEndpoint } from '../../../src/agent/directory/server-endpoint.ts'
 import { connectTls } from '../../../src/agent/directory/tls-socket.ts'
 import { createTlsTrust, type TlsTrust } from '../../../src/agent/directory/tls-trust.ts'
@@ -40,7 +40,7 @@ afterAll(async () => {
 
 async function connected(answer: (socket: TLSSocket) => void): Promise<LdapChannel> {
   onClient = answer
-  return createLdapChannel(await connectTls(parseEndpoint(url), trust, 5000), url)
+  return new LdapChannel(await connectTls(parseEndpoint(url), trust, 5000), url)
 }
 const modifyFrame = (size = 100) =>
   encodeModify({

@@ -7,6 +7,7 @@ export default {
   injectGlobals: false,
   testTimeout: 30_000,
   maxWorkers: 2,
+  cacheDirectory: '<rootDir>/.cache/jest',
   workerIdleMemoryLimit: '768MB',
   transform: { '\\.ts$': '<rootDir>/test/strip-types.mjs' },
   coverageProvider: 'v8',

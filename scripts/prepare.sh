@@ -12,14 +12,43 @@ case $(uname -m) in
   *) node_arch=unknown ;;
 esac
 
-if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-  mkdir -p .cache/logs
-  echo 'installing npm packages (npm ci)'
-  npm ci --no-progress >.cache/logs/npm.log 2>&1 </dev/null || {
-    tail -n 20 .cache/logs/npm.log >&2
-    echo "npm ci failed (all of its words: $root/.cache/logs/npm.log)" >&2
+npm_ci() {
+  npm ci --no-progress >>"$npm_log" 2>&1 </dev/null || {
+    tail -n 20 "$npm_log" >&2
+    echo "npm ci failed (all of its words: $npm_log)" >&2
     exit 1
   }
+}
+
+if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  npm_log="$root/.cache/logs/npm.log"
+  mkdir -p .cache/logs
+  : >"$npm_log"
+  npm_path=$PATH
+  # On a Node before 20.19 npm leaves out optional packages that ask for a newer one, without a word. There, the Node of this
+  # project comes first, by the lock file's own entry, and npm then runs on it.
+  if node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a < 20 || (a === 20 && b < 19) ? 0 : 1)'; then
+    echo 'installing Node.js 24 for npm'
+    rm -rf .cache/runtime
+    mkdir -p .cache/runtime
+    node -e '
+      const [name] = process.argv.slice(1)
+      const entry = require("./package-lock.json").packages["node_modules/" + name]
+      const manifest = { name: "runtime", version: "1.0.0", dependencies: { [name]: entry.version } }
+      const packages = { "": manifest, ["node_modules/" + name]: { ...entry, optional: undefined } }
+      const write = (file, value) => require("fs").writeFileSync(".cache/runtime/" + file, JSON.stringify(value))
+      write("package.json", manifest)
+      write("package-lock.json", { ...manifest, dependencies: undefined, lockfileVersion: 3, requires: true, packages })
+    ' "node-linux-$node_arch"
+    cd .cache/runtime
+    npm_ci
+    cd "$root"
+    npm_path="$root/.cache/runtime/node_modules/node-linux-$node_arch/bin:$PATH"
+  fi
+  echo 'installing npm packages'
+  PATH=$npm_path
+  npm_ci
+  rm -rf .cache/runtime
   touch node_modules/.package-lock.json
 fi
 
@@ -30,6 +59,16 @@ unset NODE_OPTIONS
 node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit((a === 24 && b >= 15) || (a === 26 && b >= 3) || a > 26 ? 0 : 1)' || {
   echo "Node.js $(node -v) cannot run this project: 24.15 or newer in line 24, or 26.3 or newer, is needed" >&2
   exit 1
+}
+
+# As with_low_ports, in place of this shell: whatever ends the command's process then ends the whole.
+exec_with_low_ports() {
+  if [ "$(id -u)" = 0 ] || [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -le 88 ]; then
+    exec "$@"
+  else
+    # shellcheck disable=SC2016  # for the inner shell
+    exec unshare -Urn sh -c 'ip link set lo up && exec "$@"' sh "$@"
+  fi
 }
 
 # Runs a command where the ports of a directory server (636, 88) may be opened: as it is when that is allowed already, else

@@ -4,7 +4,7 @@ import { BER } from './ber-write.ts'
 import { malformed } from './malformed.ts'
 
 /** A control that came with an answer (RFC 4511 §4.1.11). */
-export interface ResponseControl {
+interface ResponseControl {
   readonly oid: string
   readonly critical: boolean
   readonly value: Buffer | undefined

@@ -11,8 +11,6 @@ export const LONGEST_MESSAGE = 1024 * 1024
 export interface PduSplitter {
   /** Throws ERR_LDAP_MALFORMED; afterwards the stream cannot be used any more. */
   readonly push: (chunk: Buffer) => Buffer[]
-  /** True when nothing of a next message has arrived. */
-  readonly isEmpty: () => boolean
 }
 
 const LONGEST_HEADER = 6
@@ -69,7 +67,7 @@ export function createPduSplitter(limit = LONGEST_MESSAGE): PduSplitter {
     }
     return messages
   }
-  return { push, isEmpty: () => body === undefined && header.length === 0 }
+  return { push }
 }
 
 function messageSize(bytes: Buffer, limit: number): number | undefined {

@@ -25,16 +25,19 @@ const base64url = (longest: number) =>
     .max(longest)
     .regex(/^[\w-]+$/)
 
+// The ephemeral key stands with its recipient; a library that seals to one recipient may put it into the protected header.
+const ephemeralKeySchema = z.strictObject({
+  kty: z.literal('EC'),
+  crv: z.literal('P-256'),
+  x: base64url(43),
+  y: base64url(43),
+})
+
 const recipientSchema = z.strictObject({
   header: z.strictObject({
     alg: z.literal('ECDH-ES+A256KW'),
     kid: z.string().min(1).max(64),
-    epk: z.strictObject({
-      kty: z.literal('EC'),
-      crv: z.literal('P-256'),
-      x: base64url(43),
-      y: base64url(43),
-    }),
+    epk: ephemeralKeySchema.optional(),
   }),
   encrypted_key: base64url(128),
 })
@@ -51,6 +54,7 @@ export type Sealed = z.infer<typeof sealedSchema>
 
 const protectedHeaderSchema = z.strictObject({
   enc: z.literal('A256GCM'),
+  epk: ephemeralKeySchema.optional(),
   wbid: requestIdSchema,
   op: z.enum(['reset', 'change']),
   sub: anchorSchema,

@@ -255,12 +255,3 @@ test('a message of the largest size in single bytes is read in linear time and b
   expect(performance.now() - started).toBeLessThan(3000)
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * LONGEST_MESSAGE)
 })
-
-test('a splitter knows whether a message has begun', () => {
-  const splitter = createPduSplitter()
-  expect(splitter.isEmpty()).toBe(true)
-  splitter.push(Buffer.of(0x30))
-  expect(splitter.isEmpty()).toBe(false)
-  expect(splitter.push(Buffer.of(0x00))).toEqual([Buffer.of(0x30, 0x00)])
-  expect(splitter.isEmpty()).toBe(true)
-})

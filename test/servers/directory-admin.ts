@@ -106,9 +106,24 @@ export async function createUser(client: Client, place: DirectoryPlace, user: Ne
     ...user.attributes,
     unicodePwd: unicodePwd(user.password ?? oldPassword()),
   } as unknown as Record<string, string>)
-  const { objectGUID } = await readEntry(client, dn, ['objectGUID'])
-  return { dn, accountName, principal, objectGuid: formatGuid(objectGUID as Buffer) }
+  return { dn, accountName, principal, objectGuid: await readGuid(client, dn) }
 }
+
+/** The objectGUID of an entry, lower case with dashes. */
+export async function readGuid(client: Client, dn: string): Promise<string> {
+  const { objectGUID } = await readEntry(client, dn, ['objectGUID'])
+  return formatGuid(objectGUID as Buffer)
+}
+
+/** Sets a password as an administrator does, past the agent. */
+export const setPassword = (client: Client, dn: string, password: Buffer): Promise<void> =>
+  client.modify(
+    dn,
+    new Change({
+      operation: 'replace',
+      modification: new Attribute({ type: 'unicodePwd', values: [unicodePwd(password)] }),
+    }),
+  )
 
 /** Reads attributes of one entry; missing ones are `[]`, binary ones (objectGUID, objectSid) are Buffers. */
 export async function readEntry(

@@ -75,6 +75,26 @@ test('the service account has no right outside its organisational unit', async (
   await service.unbind()
 })
 
+test('rights can be given one by one, an account protected, and a password aged', async () => {
+  const [helper, user, admin] = await Promise.all(
+    ['helper', 'delegated', 'protected'].map((name) => domain.createUser({ name })),
+  )
+  if (!helper || !user || !admin) throw new Error('three users were asked for')
+  await domain.edit(
+    { edit: 'delegate', account: helper.dn, ou: domain.peopleDn, rights: ['resetPassword'] },
+    { edit: 'protect', dn: admin.dn },
+    { edit: 'password_age', dn: user.dn, days: 60 },
+  )
+  expect(await domain.canBind(user.dn, oldPassword())).toBe(false)
+  const client = await ldapClient(domain.url)
+  await client.bind(helper.dn, oldPassword().toString())
+  await client.modify(user.dn, reset(newPassword()))
+  await expect(client.modify(user.dn, set('lockoutTime', '0'))).rejects.toMatchObject({ code: 50 })
+  await expect(client.modify(admin.dn, reset(newPassword()))).rejects.toMatchObject({ code: 50 })
+  await client.unbind()
+  expect(await domain.canBind(user.dn, newPassword())).toBe(true)
+})
+
 test('a killed domain comes back with its data, a paused one answers nothing', async () => {
   const other = await startSambaDomain()
   try {

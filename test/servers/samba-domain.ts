@@ -18,7 +18,13 @@ import {
   setDomainPolicy,
 } from './directory-admin.ts'
 import { takeLoopbackAddress } from './loopback-address.ts'
-import { layOutDomain, SERVICE_ACCOUNT, sambaTemplate } from './samba-template.ts'
+import {
+  type DomainEdit,
+  editDomain,
+  layOutDomain,
+  SERVICE_ACCOUNT,
+  sambaTemplate,
+} from './samba-template.ts'
 import { makeScratchDirectory, removeScratchDirectory } from './scratch-directory.ts'
 import { testCa } from './test-ca.ts'
 
@@ -61,6 +67,8 @@ export interface SambaDomain {
   readonly createUser: (user: NewUser) => Promise<CreatedUser>
   readonly readAccount: (dn: string) => Promise<AccountState>
   readonly setPolicy: (policy: DomainPolicy) => Promise<void>
+  /** Changes that LDAP does not offer, made in the database of the running domain (about 0.5 s). */
+  readonly edit: (...edits: DomainEdit[]) => Promise<void>
   /** True when a simple bind with this password is accepted. A refused one counts as a bad password. */
   readonly canBind: (name: string, password: Buffer) => Promise<boolean>
   /** Ends everything and removes the files. */
@@ -140,6 +148,7 @@ function describeDomain(running: Running): SambaDomain {
     createUser: async (user) => createUser(await admin.client(), running, user),
     readAccount: async (dn) => readAccountState(await admin.client(), dn),
     setPolicy: async (policy) => setDomainPolicy(await admin.client(), baseDn, policy),
+    edit: (...edits) => editDomain(path.join(directory, 'etc', 'smb.conf'), edits),
     canBind: (name, password) => canBind(url, name, password),
     pause: () => child.pause(),
     resume: () => child.resume(),

@@ -9,6 +9,7 @@ import { runCommand } from './child-process.ts'
 import type { TestCa } from './test-ca.ts'
 
 const PROVISION = fileURLToPath(new URL('provision-domain.py', import.meta.url))
+const EDITS = fileURLToPath(new URL('domain_edits.py', import.meta.url))
 
 /** The least-privilege account that the template holds. */
 export const SERVICE_ACCOUNT = 'svc-writeback'
@@ -19,8 +20,11 @@ export async function sambaTemplate(realm: string): Promise<string> {
     .replace(/[^0-9.]+/g, ' ')
     .trim()
     .split(' ')[0]
-  const recipe = createHash('sha256').update(await readFile(PROVISION))
-  recipe.update(adminPassword()).update(servicePassword())
+  const recipe = createHash('sha256')
+    .update(await readFile(PROVISION))
+    .update(await readFile(EDITS))
+    .update(adminPassword())
+    .update(servicePassword())
   const name = `samba-${version}-${realm.toLowerCase()}-${recipe.digest('hex').slice(0, 12)}`
   return builtOnce(name, (directory) => provision(directory, realm))
 }
@@ -38,6 +42,25 @@ async function provision(directory: string, realm: string): Promise<void> {
     input: JSON.stringify(wish),
     env: { TDB_NO_FSYNC: '1' },
   })
+}
+
+/** A change that LDAP does not offer. */
+export type DomainEdit =
+  /** Gives an account rights on the users below `ou`. */
+  | {
+      readonly edit: 'delegate'
+      readonly account: string
+      readonly ou: string
+      readonly rights: readonly ('resetPassword' | 'lockoutTime' | 'pwdLastSet' | 'adminDisplayName')[]
+    }
+  /** Makes the password of `dn` look `days` old. */
+  | { readonly edit: 'password_age'; readonly dn: string; readonly days: number }
+  /** Protects `dn` as Windows protects members of administrative groups: adminCount 1, no inherited rights. */
+  | { readonly edit: 'protect'; readonly dn: string }
+
+/** Makes changes in the database of a domain, also while it runs (about 0.5 s for all of them together). */
+export async function editDomain(smbConfFile: string, edits: readonly DomainEdit[]): Promise<void> {
+  await runCommand('/usr/bin/python3', [EDITS, smbConfFile], { input: JSON.stringify(edits) })
 }
 
 /** NetBIOS name of a realm: its first label. */

@@ -1,6 +1,6 @@
 // Private directories of running test servers. Named after the process that owns them, so that what a killed test run
 // left behind is found and removed by the next one.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -23,8 +23,12 @@ export const removeScratchDirectory = (directory: string): Promise<void> =>
 function sweep(): void {
   for (const name of readdirSync(os.tmpdir())) {
     const owner = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : 0
-    if (owner > 0 && !isAlive(owner)) {
-      rmSync(path.join(os.tmpdir(), name), { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
-    }
+    if (owner > 0 && !isAlive(owner)) removeIfOurs(path.join(os.tmpdir(), name))
   }
+}
+
+/** Another user's left-overs stay: they are not ours to remove. */
+function removeIfOurs(directory: string): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.uid !== process.getuid?.()) return
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
 }

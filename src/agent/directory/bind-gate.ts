@@ -13,7 +13,7 @@ export interface BindGate {
 }
 
 /** Slow, because every try counts against the lockout threshold of the service account. */
-export const BIND_BACKOFF: BackoffLimits = { firstMs: 60_000, longestMs: 1_800_000 }
+const BIND_BACKOFF: BackoffLimits = { firstMs: 60_000, longestMs: 1_800_000 }
 
 /** Makes the gate of one directory. */
 export function createBindGate(clock: Clock, limits: BackoffLimits = BIND_BACKOFF): BindGate {

@@ -1,6 +1,6 @@
 // The only way to a usable connection: connect, verify, bind. What comes out is bound, or nothing comes out.
 import type { BindGate } from './bind-gate.ts'
-import { createLdapChannel, type LdapChannel } from './ldap-channel.ts'
+import { LdapChannel } from './ldap-channel.ts'
 import type { ServerEndpoint } from './server-endpoint.ts'
 import { bindService, type ServiceCredentials } from './service-bind.ts'
 import { connectTls } from './tls-socket.ts'
@@ -25,7 +25,7 @@ export async function openBoundChannel(
 ): Promise<LdapChannel> {
   settings.gate.check()
   const socket = await connectTls(endpoint, settings.trust, settings.connectTimeoutMs)
-  const channel = createLdapChannel(socket, endpoint.url)
+  const channel = new LdapChannel(socket, endpoint.url)
   try {
     await settings.gate.run(() => bindService(channel, settings.credentials, settings.operationTimeoutMs))
     return channel

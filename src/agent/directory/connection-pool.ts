@@ -1,4 +1,5 @@
 // A few connections to one server, opened when needed, kept, and replaced when dead. One user at a time each.
+import { WritebackError } from '../../errors/writeback-error.ts'
 
 /** What the pool needs to know of a connection. */
 export interface Pooled {
@@ -7,96 +8,115 @@ export interface Pooled {
   readonly closed: Promise<void>
 }
 
-/** A bounded pool. */
-export interface ConnectionPool<T extends Pooled> {
-  /** Lends a live connection to `work`. Throws what opening one throws. */
-  readonly use: <R>(work: (connection: T) => Promise<R>) => Promise<R>
-  /** Puts an open connection into the pool. */
-  readonly adopt: (connection: T) => void
-  /** From now on connections are closed when their user is done; idle ones at once. */
-  readonly retire: () => void
-  /** Closes every connection, also the ones in use. */
-  readonly stop: () => void
-}
-
-/** Makes a pool. `onDeath` hears of connections that ended by themselves or could not be opened. */
-export function createConnectionPool<T extends Pooled>(options: {
+/** How a pool gets its connections. */
+export interface PoolOptions<T> {
   readonly size: number
   readonly open: () => Promise<T>
+  /** Told of each connection that ended by itself or could not be opened. */
   readonly onDeath: () => void
-}): ConnectionPool<T> {
-  const idle: T[] = []
-  const all = new Set<T>()
-  const queue: (() => void)[] = []
-  let places = options.size
-  let retired = false
+}
 
-  const adopt = (connection: T) => {
-    all.add(connection)
-    idle.push(connection)
-    void connection.closed.then(() => {
-      if (all.delete(connection)) options.onDeath()
-    })
+/** A bounded pool. */
+export class ConnectionPool<T extends Pooled> {
+  readonly #options: PoolOptions<T>
+  readonly #idle: T[] = []
+  readonly #all = new Set<T>()
+  readonly #queue: (() => void)[] = []
+  #places: number
+  #state: 'open' | 'retired' | 'stopped' = 'open'
+
+  constructor(options: PoolOptions<T>) {
+    this.#options = options
+    this.#places = options.size
   }
-  const drop = (connection: T) => {
-    all.delete(connection)
-    connection.close()
+
+  /** Puts a connection into the pool that was opened elsewhere. */
+  adopt(connection: T): void {
+    this.#watch(connection)
+    this.#idle.push(connection)
   }
-  const takeIdle = () => {
-    for (let next = idle.pop(); next !== undefined; next = idle.pop()) {
-      if (next.isOpen()) return next
-      drop(next)
-    }
-    return undefined
-  }
-  const open = async () => {
+
+  /** Lends a live connection to `work`. Throws what opening one throws, or ERR_DIRECTORY_CLOSED after `stop`. */
+  async use<R>(work: (connection: T) => Promise<R>): Promise<R> {
+    await this.#enter()
     try {
-      const connection = await options.open()
-      adopt(connection)
-      idle.splice(idle.indexOf(connection), 1)
+      const connection = this.#takeIdle() ?? (await this.#open())
+      try {
+        return await work(connection)
+      } finally {
+        this.#giveBack(connection)
+      }
+    } finally {
+      this.#leave()
+    }
+  }
+
+  /** Closes idle connections now, and the others when their user is done. */
+  retire(): void {
+    if (this.#state === 'open') this.#state = 'retired'
+    for (const connection of this.#idle.splice(0)) this.#drop(connection)
+  }
+
+  /** Closes every connection, also the ones in use. */
+  stop(): void {
+    this.#state = 'stopped'
+    this.#idle.length = 0
+    for (const connection of this.#all) this.#drop(connection)
+  }
+
+  async #open(): Promise<T> {
+    if (this.#state === 'stopped') {
+      throw new WritebackError('ERR_DIRECTORY_CLOSED', 'the directory is stopped', { retry: 'later' })
+    }
+    try {
+      const connection = await this.#options.open()
+      this.#watch(connection)
       return connection
     } catch (error) {
-      options.onDeath()
+      this.#options.onDeath()
       throw error
     }
   }
-  const enter = () => {
-    if (places > 0) {
-      places--
-      return Promise.resolve()
-    }
-    return new Promise<void>((resolve) => queue.push(resolve))
-  }
-  const leave = () => {
-    const next = queue.shift()
-    if (next === undefined) places++
-    else next()
+
+  #watch(connection: T): void {
+    this.#all.add(connection)
+    void connection.closed.then(() => this.#bury(connection))
   }
 
-  return {
-    adopt,
-    use: async (work) => {
-      await enter()
-      try {
-        const connection = takeIdle() ?? (await open())
-        try {
-          return await work(connection)
-        } finally {
-          if (retired) drop(connection)
-          else if (connection.isOpen()) idle.push(connection)
-        }
-      } finally {
-        leave()
-      }
-    },
-    retire: () => {
-      retired = true
-      for (const connection of idle.splice(0)) drop(connection)
-    },
-    stop: () => {
-      retired = true
-      for (const connection of all) drop(connection)
-      idle.length = 0
-    },
+  // A connection this pool dropped is no longer in the set, so only a death of its own is told.
+  #bury(connection: T): void {
+    if (this.#all.delete(connection)) this.#options.onDeath()
+  }
+
+  #drop(connection: T): void {
+    this.#all.delete(connection)
+    connection.close()
+  }
+
+  #takeIdle(): T | undefined {
+    for (let next = this.#idle.pop(); next !== undefined; next = this.#idle.pop()) {
+      if (next.isOpen()) return next
+    }
+    return undefined
+  }
+
+  #giveBack(connection: T): void {
+    if (!connection.isOpen()) this.#bury(connection)
+    else if (this.#state === 'open') this.#idle.push(connection)
+    else this.#drop(connection)
+  }
+
+  #enter(): Promise<void> {
+    if (this.#places > 0) {
+      this.#places--
+      return Promise.resolve()
+    }
+    return new Promise((resolve) => this.#queue.push(resolve))
+  }
+
+  #leave(): void {
+    const next = this.#queue.shift()
+    if (next === undefined) this.#places++
+    else next()
   }
 }

@@ -7,7 +7,7 @@ import { findWriter } from './active-directory/find-writer.ts'
 import { type OwnedSession, openWriterSession } from './active-directory/writer-session.ts'
 import { createBindGate } from './bind-gate.ts'
 import type { ConnectionSettings } from './bound-channel.ts'
-import type { Directory } from './directory.ts'
+import type { Directory, DirectoryStatus } from './directory.ts'
 import { parseEndpoint } from './server-endpoint.ts'
 import { createTlsTrust, type TrustOptions } from './tls-trust.ts'
 
@@ -41,82 +41,97 @@ const MARKER_ATTRIBUTE = 'adminDisplayName'
 export function createDirectory(options: DirectoryOptions): Directory {
   for (const url of options.controllers) parseEndpoint(url)
   if (options.writer !== 'pdc-emulator') parseEndpoint(options.writer)
-  const settings = connectionSettings(options)
-  let session: OwnedSession | undefined
-  let connecting: Promise<OwnedSession> | undefined
-  let refreshing: Promise<void> | undefined
-  let lastError: WritebackError | undefined
-  let stopped = false
+  return new KeptDirectory(options)
+}
 
-  const replace = async (): Promise<OwnedSession> => {
-    const before = session
-    const next = await openSession(options, settings)
-    if (stopped) {
-      next.stop()
-      throw closedError(options.name)
-    }
-    before?.retire()
-    session = next
-    lastError = undefined
-    if (before?.server !== next.server) {
-      options.log.info('writer domain controller in use', {
-        directory: options.name,
-        url: next.url,
-        server: next.server,
-      })
-    }
-    return next
-  }
-  const connect = () => {
-    connecting ??= replace()
-      .catch((error: unknown) => {
-        lastError = translate(options.name, error)
-        options.log.debug('no writer domain controller', {
-          directory: options.name,
-          ...errorFields(lastError),
-        })
-        throw lastError
-      })
-      .finally(() => {
-        connecting = undefined
-      })
-    return connecting
+class KeptDirectory implements Directory {
+  readonly name: string
+  readonly #options: DirectoryOptions
+  readonly #settings: ConnectionSettings
+  #session: OwnedSession | undefined
+  #connecting: Promise<OwnedSession> | undefined
+  #refreshing: Promise<void> | undefined
+  #lastError: WritebackError | undefined
+  readonly #stopping = new AbortController()
+
+  constructor(options: DirectoryOptions) {
+    this.name = options.name
+    this.#options = options
+    this.#settings = connectionSettings(options)
   }
 
-  return {
-    name: options.name,
-    writer: async () => {
-      if (stopped) throw closedError(options.name)
-      if (session?.isSound()) {
-        refreshing ??= session.refresh().finally(() => {
-          refreshing = undefined
-        })
-        await refreshing
-        if (session.isSound()) return session
-      }
-      return connect()
-    },
-    status: () => ({
+  async writer(): Promise<OwnedSession> {
+    if (this.#stopping.signal.aborted) throw closedError(this.name)
+    const session = this.#session
+    if (session?.isSound()) {
+      this.#refreshing ??= session.refresh().finally(() => {
+        this.#refreshing = undefined
+      })
+      await this.#refreshing
+      if (session.isSound()) return session
+    }
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined
+    })
+    return this.#connecting
+  }
+
+  status(): DirectoryStatus {
+    const session = this.#session
+    return {
       connected: session?.isSound() ?? false,
       ...(session === undefined
         ? {}
         : { server: session.server, url: session.url, clockOffsetMs: session.clockOffsetMs() }),
-      ...(lastError === undefined ? {} : { lastError }),
-    }),
-    stop: async () => {
-      stopped = true
-      session?.stop()
-      await connecting?.catch(() => {})
-    },
+      ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#session?.stop()
+    this.#session = undefined
+    await this.#connecting?.catch(() => {})
+  }
+
+  async #connect(): Promise<OwnedSession> {
+    const { log } = this.#options
+    try {
+      const next = await openSession(this.#options, this.#settings, this.#session?.url)
+      this.#take(next)
+      return next
+    } catch (error) {
+      this.#lastError = translate(this.name, error)
+      log.debug('no writer domain controller', { directory: this.name, ...errorFields(this.#lastError) })
+      throw this.#lastError
+    }
+  }
+
+  #take(next: OwnedSession): void {
+    if (this.#stopping.signal.aborted) {
+      next.stop()
+      throw closedError(this.name)
+    }
+    const { url, server } = next
+    if (this.#session?.server !== server) {
+      this.#options.log.info('writer domain controller in use', { directory: this.name, url, server })
+    }
+    this.#session?.retire()
+    this.#session = next
+    this.#lastError = undefined
   }
 }
 
-async function openSession(options: DirectoryOptions, settings: ConnectionSettings): Promise<OwnedSession> {
-  const { serverName } = options.tls
-  const found = await findWriter(
-    { ...options, ...(serverName === undefined ? {} : { serverName }) },
-    settings,
-  )
+async function openSession(
+  options: DirectoryOptions,
+  settings: ConnectionSettings,
+  lastUrl: string | undefined,
+): Promise<OwnedSession> {
+  const { writer, baseDn, tls } = options
+  // The last writer is most likely the next one, and a dead controller before it would cost its whole deadline.
+  const controllers = options.controllers.toSorted((a, b) => Number(b === lastUrl) - Number(a === lastUrl))
+  const serverName = tls.serverName === undefined ? {} : { serverName: tls.serverName }
+  const found = await findWriter({ controllers, writer, baseDn, ...serverName }, settings)
   return openWriterSession({
     found,
     settings,

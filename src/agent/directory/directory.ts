@@ -58,6 +58,6 @@ export interface Directory {
   /** The writer in use; connects when needed. Throws WritebackError, to be tried again later, when it cannot be reached. */
   readonly writer: () => Promise<WriterSession>
   readonly status: () => DirectoryStatus
-  /** Closes every connection. */
+  /** Closes every connection: what is under way ends as lost. An earlier session's connection ends with its request. */
   readonly stop: () => Promise<void>
 }

@@ -1,6 +1,7 @@
 // One LDAP connection that this project speaks itself: one request at a time, and always the truth about how far it got.
 // A dead channel stays dead: it never connects again by itself.
 import type { TLSSocket } from 'node:tls'
+import type { ErrorCode } from '../../errors/error-codes.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import {
   decodeResponse,
@@ -14,7 +15,7 @@ import { createPduSplitter } from '../../ldap-wire/pdu-splitter.ts'
 import { printable } from './classify-error.ts'
 
 /** One request as bytes. The frame is wiped before the exchange ends, whatever its end. */
-export interface ChannelRequest {
+interface ChannelRequest {
   readonly frame: Buffer
   readonly messageId: number
   readonly expects: LdapResult['kind']
@@ -24,23 +25,10 @@ export interface ChannelRequest {
 }
 
 /** What came of a request. `lost` always leaves a dead channel. */
-export type Exchange =
+type Exchange =
   | { readonly kind: 'answered'; readonly result: LdapResult; readonly entries: readonly LdapEntry[] }
   | { readonly kind: 'not_sent'; readonly cause: unknown }
   | { readonly kind: 'lost'; readonly phase: 'partly_written' | 'written'; readonly cause: WritebackError }
-
-/** A connection that owns its socket. */
-export interface LdapChannel {
-  readonly isOpen: () => boolean
-  readonly nextMessageId: () => number
-  readonly exchange: (request: ChannelRequest) => Promise<Exchange>
-  /** Hands the idle socket to another reader. The channel must not be used any more. */
-  readonly release: () => TLSSocket
-  /** Says good-bye and closes. */
-  readonly close: () => void
-  /** Resolves once, when the connection has ended for whatever reason. */
-  readonly closed: Promise<void>
-}
 
 interface Waiting {
   readonly request: ChannelRequest
@@ -49,107 +37,136 @@ interface Waiting {
   phase: 'partly_written' | 'written'
 }
 
-/** Takes over a connected socket. `where` names the server in messages. */
-export function createLdapChannel(socket: TLSSocket, where: string): LdapChannel {
-  const splitter = createPduSplitter()
-  const ended = Promise.withResolvers<void>()
-  let waiting: Waiting | undefined
-  let open = true
-  let lastMessageId = 0
+// Samba refuses any request whose critical control it does not know with an extended answer of the same message id.
+function isResultFor(response: LdapResponse, request: ChannelRequest): response is LdapResult {
+  if (response.kind === 'search_entry') return false
+  return response.kind === request.expects || (response.kind === 'extended' && response.code !== 0)
+}
 
-  const die = (cause: WritebackError) => {
-    open = false
-    socket.destroy()
-    const at = waiting
-    waiting = undefined
-    at?.settle({ kind: 'lost', phase: at.phase, cause })
+/** A connection that owns its socket. */
+export class LdapChannel {
+  /** Resolves once, when the connection has ended for whatever reason. */
+  readonly closed: Promise<void>
+  readonly #socket: TLSSocket
+  readonly #where: string
+  readonly #splitter = createPduSplitter()
+  #waiting: Waiting | undefined
+  #open = true
+  #lastMessageId = 0
+  readonly #onData = (chunk: Buffer) => this.#read(chunk)
+  readonly #onEnd = () => this.#fail('ERR_DIRECTORY_CLOSED', 'the server closed the connection')
+  readonly #onError = (cause: Error) => this.#fail('ERR_DIRECTORY_CLOSED', 'the connection broke', cause)
+  readonly #onClose = () => this.#fail('ERR_DIRECTORY_CLOSED', 'the connection closed')
+
+  /** Takes over a connected socket. `where` names the server in messages. */
+  constructor(socket: TLSSocket, where: string) {
+    this.#socket = socket
+    this.#where = where
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
+    socket
+      .on('data', this.#onData)
+      .on('end', this.#onEnd)
+      .on('error', this.#onError)
+      .on('close', this.#onClose)
   }
-  const fail = (code: WritebackError['code'], what: string, cause?: unknown) =>
-    die(new WritebackError(code, `${where}: ${what}`, { retry: 'later', cause }))
 
-  const accept = (response: LdapResponse) => {
-    if (response.kind === 'extended' && response.responseName === NOTICE_OF_DISCONNECTION) {
-      return fail('ERR_DIRECTORY_CLOSED', `the server ends the connection: ${printable(response.diagnostic)}`)
-    }
-    const at = waiting
-    if (at === undefined || response.messageId !== at.request.messageId) {
-      return fail('ERR_LDAP_MALFORMED', 'an answer to no request')
-    }
-    if (response.kind === 'search_entry' && at.request.expects === 'search_done') {
-      at.entries.push(response)
-    } else if (response.kind === at.request.expects) {
-      waiting = undefined
-      at.settle({ kind: 'answered', result: response, entries: at.entries })
-    } else fail('ERR_LDAP_MALFORMED', 'an answer of another kind')
+  /** True while requests can be sent. Never again after it was false. */
+  isOpen(): boolean {
+    return this.#open && this.#socket.writable
   }
 
-  const onData = (chunk: Buffer) => {
+  /** An id no other request under way has (RFC 4511 §4.1.1.1). */
+  nextMessageId(): number {
+    this.#lastMessageId = (this.#lastMessageId % 0x7fff_ffff) + 1
+    return this.#lastMessageId
+  }
+
+  /** Sends one request and waits for its end. Never throws. */
+  async exchange(request: ChannelRequest): Promise<Exchange> {
     try {
-      for (const message of splitter.push(chunk)) if (open) accept(decodeResponse(message))
-    } catch (cause) {
-      fail('ERR_LDAP_MALFORMED', 'no LDAP answer', cause)
+      if (this.#waiting !== undefined) return this.#notSent('another request is under way')
+      if (!this.isOpen()) return this.#notSent('the connection is closed')
+      if (request.mayStart?.() === false) return this.#notSent('the write may not start any more')
+      return await this.#send(request)
+    } finally {
+      request.frame.fill(0)
     }
   }
-  const onEnd = () => fail('ERR_DIRECTORY_CLOSED', 'the server closed the connection')
-  const onError = (cause: Error) => fail('ERR_DIRECTORY_CLOSED', 'the connection broke', cause)
-  const onClose = () => {
-    if (open) fail('ERR_DIRECTORY_CLOSED', 'the connection closed')
-    ended.resolve()
-  }
-  socket.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
 
-  const send = (request: ChannelRequest) =>
-    new Promise<Exchange>((resolve) => {
-      const timer = setTimeout(() => fail('ERR_DIRECTORY_TIMEOUT', 'no answer in time'), request.timeoutMs)
-      const at: Waiting = {
-        request,
-        entries: [],
-        phase: 'partly_written',
-        settle: (exchange) => {
-          clearTimeout(timer)
-          resolve(exchange)
-        },
+  /** Hands the idle socket to another reader. The channel must not be used any more. */
+  release(): TLSSocket {
+    this.#open = false
+    const socket = this.#socket
+    socket
+      .off('data', this.#onData)
+      .off('end', this.#onEnd)
+      .off('error', this.#onError)
+      .off('close', this.#onClose)
+    return socket
+  }
+
+  /** Says good-bye and closes. What is under way is lost. */
+  close(): void {
+    if (this.#waiting !== undefined) this.#fail('ERR_DIRECTORY_CLOSED', 'closed from this side')
+    if (!this.#open) return
+    this.#open = false
+    this.#socket.end(encodeUnbind(this.nextMessageId()))
+    // A server that never closes its side must not hold the process.
+    setTimeout(() => this.#socket.destroy(), 1000).unref()
+  }
+
+  #send(request: ChannelRequest): Promise<Exchange> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(
+        () => this.#fail('ERR_DIRECTORY_TIMEOUT', 'no answer in time'),
+        request.timeoutMs,
+      )
+      const settle = (exchange: Exchange) => {
+        clearTimeout(timer)
+        resolve(exchange)
       }
-      waiting = at
-      socket.write(request.frame, (error) => {
-        if (error == null) at.phase = 'written'
+      const waiting: Waiting = { request, entries: [], phase: 'partly_written', settle }
+      this.#waiting = waiting
+      this.#socket.write(request.frame, (error) => {
+        if (error == null) waiting.phase = 'written'
       })
     })
+  }
 
-  const notSent = (why: string): Exchange => ({
-    kind: 'not_sent',
-    cause: new WritebackError('ERR_DIRECTORY_CLOSED', `${where}: ${why}`, { retry: 'later' }),
-  })
+  #read(chunk: Buffer): void {
+    try {
+      for (const message of this.#splitter.push(chunk)) if (this.#open) this.#accept(decodeResponse(message))
+    } catch (cause) {
+      this.#fail('ERR_LDAP_MALFORMED', 'no LDAP answer', cause)
+    }
+  }
 
-  return {
-    closed: ended.promise,
-    isOpen: () => open && socket.writable,
-    nextMessageId: () => {
-      lastMessageId = (lastMessageId % 0x7fff_ffff) + 1
-      return lastMessageId
-    },
-    exchange: async (request) => {
-      try {
-        if (waiting !== undefined) return notSent('another request is under way')
-        if (!open || !socket.writable) return notSent('the connection is closed')
-        if (request.mayStart?.() === false) return notSent('the write may not start any more')
-        return await send(request)
-      } finally {
-        request.frame.fill(0)
-      }
-    },
-    release: () => {
-      open = false
-      socket.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
-      return socket
-    },
-    close: () => {
-      if (!open) return
-      if (waiting !== undefined) return fail('ERR_DIRECTORY_CLOSED', 'closed from this side')
-      open = false
-      socket.end(encodeUnbind(lastMessageId + 1))
-      // A server that never closes its side must not hold the process.
-      setTimeout(() => socket.destroy(), 1000).unref()
-    },
+  #accept(response: LdapResponse): void {
+    const waiting = this.#waiting
+    if (response.kind === 'extended' && response.responseName === NOTICE_OF_DISCONNECTION) {
+      this.#fail('ERR_DIRECTORY_CLOSED', `the server ends the connection: ${printable(response.diagnostic)}`)
+    } else if (response.messageId !== waiting?.request.messageId) {
+      this.#fail('ERR_LDAP_MALFORMED', 'an answer to no request')
+    } else if (response.kind === 'search_entry' && waiting.request.expects === 'search_done') {
+      waiting.entries.push(response)
+    } else if (isResultFor(response, waiting.request)) {
+      this.#waiting = undefined
+      waiting.settle({ kind: 'answered', result: response, entries: waiting.entries })
+    } else this.#fail('ERR_LDAP_MALFORMED', 'an answer of another kind')
+  }
+
+  #fail(code: ErrorCode, what: string, cause?: unknown): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#socket.destroy()
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    const failure = new WritebackError(code, `${this.#where}: ${what}`, { retry: 'later', cause })
+    waiting?.settle({ kind: 'lost', phase: waiting.phase, cause: failure })
+  }
+
+  #notSent(why: string): Exchange {
+    const cause = new WritebackError('ERR_DIRECTORY_CLOSED', `${this.#where}: ${why}`, { retry: 'later' })
+    return { kind: 'not_sent', cause }
   }
 }

@@ -57,9 +57,9 @@ export async function openWriteConnection(
     throw error
   }
   return {
-    isOpen: channel.isOpen,
+    isOpen: () => channel.isOpen(),
     closed: channel.closed,
-    close: channel.close,
+    close: () => channel.close(),
     modify: (request) => modify(channel, request, settings.operationTimeoutMs),
   }
 }

@@ -28,8 +28,13 @@ export function createJournal(directory: string): Journal {
 function settings(db: DatabaseSync): Pick<Journal, 'get' | 'set'> {
   const read = db.prepare('SELECT value FROM settings WHERE key = ?')
   const write = db.prepare('INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)')
+  const forget = db.prepare('DELETE FROM settings WHERE key = ?')
   return {
     get: (key) => guarded('read a setting', () => read.get(key)?.['value']?.toString()),
-    set: (key, value) => guarded('journal a setting', () => void write.run(key, value)),
+    set: (key, value) =>
+      guarded(
+        'journal a setting',
+        () => void (value === undefined ? forget.run(key) : write.run(key, value)),
+      ),
   }
 }

@@ -123,7 +123,8 @@ export interface Journal {
   readonly release: (requestId: string, atMs: number) => void
   /** A small durable setting, such as the highest sequence seen. */
   readonly get: (key: string) => string | undefined
-  readonly set: (key: string, value: string) => void
+  /** Sets it; undefined forgets it. */
+  readonly set: (key: string, value: string | undefined) => void
   /** Counts by state, for operators. */
   readonly counts: () => { readonly open: number; readonly undelivered: number; readonly finished: number }
   /** Forgets finished requests older than `beforeMs`, and overwrites what deletion left in the write-ahead log. */

@@ -58,7 +58,7 @@ export async function checkRedis(
 }
 
 /** The address for messages. */
-export function whereIs(connection: RedisConnection): string {
+function whereIs(connection: RedisConnection): string {
   return connection.path ?? `${connection.host}:${connection.port}`
 }
 
@@ -73,7 +73,8 @@ async function examine(client: Redis): Promise<RedisFacts> {
   if (policy !== 'noeviction')
     throw unsuitable(`maxmemory-policy is ${policy ?? 'not told'}, it must be noeviction`)
   await client.eval(TRIAL, 1, 'wb:check')
-  await client.bzpopmin('wb:check', 0.01)
+  await client.zadd('wb:check', 1, 'a')
+  await client.bzpopmin('wb:check', 1)
   return { version, appendOnly: field(info, 'aof_enabled') === '1' }
 }
 
@@ -92,7 +93,8 @@ const PASSING = /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)/
 function refusal(error: unknown): WritebackError | undefined {
   let at = error as { name?: unknown; message?: unknown; cause?: unknown } | undefined
   for (; at?.message !== undefined; at = at.cause as typeof at) {
-    if (at instanceof WritebackError && at.code === 'ERR_REDIS_UNSUITABLE') return at
+    if (at instanceof WritebackError && at.code === 'ERR_REDIS_UNSUITABLE' && at.cause === undefined)
+      return at
     const message = String(at.message)
     if (/^(WRONGPASS|NOAUTH|ERR AUTH|ERR invalid password)/.test(message))
       return unsuitable('it refuses this user name and password', at)

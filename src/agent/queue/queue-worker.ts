@@ -1,7 +1,9 @@
 // The BullMQ worker of one queue, and the end of it, which BullMQ alone does not reach while Redis is away.
 import { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { errorFields, type Logger } from '../../telemetry/logger.ts'
+import { createBackoff } from '../../clock/backoff.ts'
+import { errorFields } from '../../telemetry/logger.ts'
+import { KEY_PREFIX } from './job-store.ts'
 import type { QueueOptions } from './queue.ts'
 import { createClient } from './redis-connection.ts'
 import type { JobRunner } from './run-job.ts'
@@ -26,12 +28,12 @@ const ABORT_SHARE = 0.25
 const DISCONNECT_MS = 50
 
 /** Makes a worker that begins at once. */
-export function createQueueWorker(name: string, prefix: string, options: WorkerOptions): QueueWorker {
-  const { log, clock, runner } = options
+export function createQueueWorker(name: string, options: WorkerOptions): QueueWorker {
+  const { clock, runner } = options
   const clients = openClients(options)
   const worker: Worker = new Worker(name, (job) => runner.run(job, worker), {
     connection: clients.main,
-    prefix,
+    prefix: KEY_PREFIX,
     concurrency: options.concurrency,
     // A request is handed out again soon after its worker died, and as often as it takes: BullMQ would otherwise
     // drop it after two deaths. The journal counts deaths and gives up.
@@ -43,20 +45,20 @@ export function createQueueWorker(name: string, prefix: string, options: WorkerO
       backoffStrategy: (tries = 1) => Math.min(FIRST_RETRY_MS * 2 ** (tries - 1), LONGEST_RETRY_MS),
     },
   })
-  const unwatch = watch(worker, clients.main, log, options.repair)
+  const unwatch = watch(worker, clients.main, options)
   return {
     ready: async () => {
       await worker.waitUntilReady()
     },
     stop: async (deadlineMs, stopping) => {
       const until = clock.monotonicMs() + Math.max(0, deadlineMs - 2 * DISCONNECT_MS)
+      unwatch()
       // `close` would wait for Redis for ever, and could not be forced any more once it was asked politely.
       const finished = worker.pause()
-      await waitFor([finished], deadlineMs * (1 - ABORT_SHARE))
+      await waitFor([finished, runner.idle()], deadlineMs * (1 - ABORT_SHARE))
       stopping.abort()
       await waitFor([runner.idle()], until - clock.monotonicMs())
       await waitFor([finished], Math.min(until - clock.monotonicMs(), DISCONNECT_MS))
-      unwatch()
       await waitFor([worker.close(true)], DISCONNECT_MS)
       clients.disconnect()
     },
@@ -90,7 +92,9 @@ function openClients(options: WorkerOptions): { readonly main: Redis; readonly d
 }
 
 /** Says once that Redis is away and once that it is back, and mends the queue then. */
-function watch(worker: Worker, client: Redis, log: Logger, repair: () => void): () => void {
+function watch(worker: Worker, client: Redis, options: WorkerOptions): () => void {
+  const { log, repair } = options
+  const calmDown = createCalm(worker, options)
   let away = false
   const onClose = () => {
     if (!away) log.warn('the connection to Redis is lost, work goes on when it is back')
@@ -105,12 +109,44 @@ function watch(worker: Worker, client: Redis, log: Logger, repair: () => void): 
   }
   client.on('close', onClose).on('ready', onReady)
   worker.on('error', (error) => {
-    if (away) return
-    // A job or its lock vanished under the worker: Redis was wiped, wound back, or away for long.
-    log.warn('the queue does not hold what it should', errorFields(error))
-    repair()
+    if (!away) calmDown.afterError(error)
   })
   return () => {
     client.off('close', onClose).off('ready', onReady)
+    calmDown.end()
+  }
+}
+
+/**
+ * Redis answers, but not as it should: a job or its lock vanished under the worker, or it takes no writes. BullMQ asks
+ * again at once, with all the processor has, so the worker rests for a growing while and then compares the queue.
+ */
+function createCalm(worker: Worker, { log, clock, repair }: WorkerOptions) {
+  const backoff = createBackoff({ firstMs: 100, longestMs: 5000 })
+  const ended = new AbortController()
+  let troubled = false
+  let resting = false
+  const rest = async () => {
+    await worker.pause(true)
+    await clock.sleep(backoff.next(), ended.signal)
+    resting = false
+    if (ended.signal.aborted) return
+    repair()
+    await worker.resume()
+  }
+  worker.on('completed', () => {
+    if (resting) return
+    troubled = false
+    backoff.reset()
+  })
+  return {
+    afterError: (error: Error) => {
+      if (!troubled) log.warn('Redis refuses the work of the queue, it is tried again', errorFields(error))
+      troubled = true
+      if (resting || ended.signal.aborted) return
+      resting = true
+      rest().catch((cause) => log.error('the worker of the queue does not go on', errorFields(cause)))
+    },
+    end: () => ended.abort(),
   }
 }

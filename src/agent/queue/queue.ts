@@ -19,8 +19,9 @@ export interface QueueOptions {
   readonly log: Logger
   readonly clock: Clock
   /**
-   * Carries one request on; may be called again for a request at any time, but never twice at once. Something thrown
-   * is a defect: it is logged, and the request is tried again later. The signal aborts when the agent stops.
+   * Carries one request on. May be called for a request again at any time, also for one that is closed or unknown (a
+   * Redis that was wound back); never twice at once. Something thrown is a defect: it is logged, and the request is
+   * tried again later. The signal aborts when the agent stops.
    */
   readonly process: (requestId: string, signal: AbortSignal) => Promise<ProcessResult>
   /** The requests that should be here, in their order: the journal's word. The queue is filled again from it. */
@@ -36,13 +37,16 @@ export interface QueueCounts {
 
 /** The queue of one directory. All calls that need Redis throw ERR_REDIS_UNREACHABLE within seconds when it is away. */
 export interface Queue {
-  /** Empties what an earlier process left, fills from `openIds`, and begins to process. */
+  /** Empties what an earlier process left, fills from `openIds`, and begins to process. After a failure: call again. */
   readonly start: () => Promise<void>
   /** Adds requests. One that is here already stays where it is. */
   readonly add: (requestIds: readonly string[]) => Promise<void>
   /** Which of these the queue does not know. */
   readonly missing: (requestIds: readonly string[]) => Promise<readonly string[]>
-  /** Adds what `openIds` names and the queue has lost; gives how many. Also runs by itself after an outage. */
+  /**
+   * Adds what `openIds` names and the queue has lost; gives how many. Runs by itself after an outage; housekeeping
+   * calls it too, because an idle queue does not notice that it was wiped.
+   */
   readonly reconcile: () => Promise<number>
   readonly counts: () => Promise<QueueCounts>
   /** Lets no further request begin. Those being processed go on. */

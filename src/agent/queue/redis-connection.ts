@@ -44,7 +44,10 @@ export function createClient(connection: RedisConnection, role: ClientRole): Red
   return client
 }
 
-/** Waits for `work` at most `limitMs`. Throws ERR_REDIS_UNREACHABLE after that, and for every connection error. */
+/**
+ * Waits for `work` at most `limitMs`. Throws ERR_REDIS_UNREACHABLE after that and for every connection error,
+ * ERR_REDIS_UNSUITABLE when Redis answered and said no: full, read-only, no right.
+ */
 export async function bounded<T>(what: string, limitMs: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const limit = new Promise<never>((_, reject) => {
@@ -53,10 +56,15 @@ export async function bounded<T>(what: string, limitMs: number, work: Promise<T>
   try {
     return await Promise.race([work, limit])
   } catch (cause) {
-    throw cause instanceof WritebackError ? cause : unreachable(what, cause)
+    throw cause instanceof WritebackError ? cause : translate(what, cause)
   } finally {
     clearTimeout(timer)
   }
+}
+
+function translate(what: string, cause: unknown): WritebackError {
+  if ((cause as { name?: unknown } | undefined)?.name !== 'ReplyError') return unreachable(what, cause)
+  return new WritebackError('ERR_REDIS_UNSUITABLE', `${what}: Redis refuses`, { cause, retry: 'later' })
 }
 
 /** Makes the error of a Redis that does not answer. */

@@ -65,6 +65,8 @@ function spawnRedis(files: PrivateRedisFiles, searchPath: string): ChildProcess 
   return spawn(argv[0] ?? server, argv.slice(1), {
     env: { PATH: searchPath, LC_ALL: 'C' },
     cwd: files.data,
+    // In a group of its own: Ctrl-C in a terminal must not end it before the agent has drained.
+    detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 }

@@ -21,13 +21,15 @@ export function createClaimRequests(context: StoreContext): ClaimRequests {
   // The newest claim of each agent. An older one that still waits ends, or both would fill the same places.
   const newest = new Map<string, ClaimCall>()
 
-  async function waitForRequests(agent: AgentRecord, call: ClaimCall, signal: AbortSignal) {
+  async function waitForRequests({ agent, paused }: BegunClaim, call: ClaimCall, signal: AbortSignal) {
     const look = async () => {
       if (signal.aborted || newest.get(agent.id) !== call) return []
-      const requests = await inTime(context, async (records, now) =>
-        grantLeases(records, now, await requireActive(records, agent.id), call),
-      )
-      return requests.length > 0 ? requests : undefined
+      const requests = await inTime(context, async (records, now) => {
+        const active = await requireActive(records, agent.id)
+        // An agent that has work must hear of a pause at once.
+        return (await isPaused(records)) === paused ? grantLeases(records, now, active, call) : undefined
+      })
+      return requests === undefined ? [] : requests.length > 0 ? requests : undefined
     }
     const keys = [agentKey(agent.id), ...agent.directories.map(directoryKey)]
     const found = await waitFor({ keys, waitMs: call.waitMs, signal, look }, context.changes, context.clock)
@@ -40,7 +42,7 @@ export function createClaimRequests(context: StoreContext): ClaimRequests {
     const begun = await inTime(context, (records, now) => beginClaim(records, now, agentId, call))
     for (const directory of begun.lapsedIn) context.changes.announce(directoryKey(directory))
     const isDone = begun.requests.length > 0 || call.places === 0 || call.waitMs === 0
-    const requests = isDone ? begun.requests : await waitForRequests(begun.agent, call, signal)
+    const requests = isDone ? begun.requests : await waitForRequests(begun, call, signal)
     const paused = isDone ? begun.paused : await context.repository.transaction(isPaused)
     return { storeTime: context.clock.wallMs(), paused, renewed: begun.renewed, requests }
   }

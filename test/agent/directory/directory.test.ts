@@ -1,11 +1,6 @@
 // A directory against a real domain controller: what it reads, writes, refuses, and never does twice.
-import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
-import type { ClearBytes } from '../../../src/agent/decisions/clear-bytes.ts'
-import { createDirectory, type DirectoryOptions } from '../../../src/agent/directory/create-directory.ts'
-import type { Directory, PasswordWrite } from '../../../src/agent/directory/directory.ts'
-import { systemClock } from '../../../src/clock/clock.ts'
-import { silentLogger } from '../../../src/telemetry/logger.ts'
+import type { DirectoryOptions } from '../../../src/agent/directory/create-directory.ts'
 import {
   laterPassword,
   newPassword,
@@ -14,47 +9,16 @@ import {
   wrongPassword,
 } from '../../servers/canaries.ts'
 import { type SambaDomain, startSambaDomain } from '../../servers/samba-domain.ts'
+import { clear, openedDirectories, resetOf as write } from './opened-directories.ts'
 
+const directories = openedDirectories()
 let domain: SambaDomain
-const opened: Directory[] = []
 beforeAll(async () => {
   domain = await startSambaDomain({ policy: { lockoutThreshold: 3 } })
 })
-afterEach(async () => {
-  for (const directory of opened.splice(0)) await directory.stop()
-})
+afterEach(() => directories.closeAll())
 afterAll(() => domain?.stop())
-
-const open = (changes: Partial<DirectoryOptions> = {}): Directory => {
-  const directory = createDirectory({
-    name: 'corp',
-    controllers: [domain.url],
-    writer: 'pdc-emulator',
-    baseDn: domain.baseDn,
-    bindName: domain.serviceAccountDn,
-    readBindPassword: async () => servicePassword(),
-    tls: { ca: [readFileSync(domain.caFile, 'utf8')], serverName: 'dc1.corp.test' },
-    connections: 2,
-    connectTimeoutMs: 2000,
-    operationTimeoutMs: 2000,
-    log: silentLogger,
-    clock: systemClock,
-    ...changes,
-  })
-  opened.push(directory)
-  return directory
-}
-const clear = (password: Buffer | string) => Buffer.from(password) as ClearBytes
-const write = (anchor: string, changes: Partial<PasswordWrite> = {}): PasswordWrite => ({
-  anchor,
-  password: clear(newPassword()),
-  unlock: false,
-  mustChange: false,
-  markerBefore: undefined,
-  markerAfter: 'wb1:00000000:1:a',
-  mayStart: () => true,
-  ...changes,
-})
+const open = (changes: Partial<DirectoryOptions> = {}) => directories.open(domain, changes)
 
 test('finds the writer, its identity, its clock, and who the service account is', async () => {
   for (const bindName of [domain.serviceAccountDn, domain.serviceAccountName]) {
@@ -314,4 +278,18 @@ test('after a restart of the domain controller the next call connects again, wit
   expect(await after.writePassword(write(user.objectGuid))).toEqual({ kind: 'accepted' })
   await directory.stop()
   await expect(directory.writer()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
+})
+
+test.each([
+  ['description', 'several values'],
+  ['msDS-cloudExtensionAttribute1', 'Personal-Information'],
+  ['info', 'Personal-Information'],
+  ['employeeNumber)(cn=*', 'no attribute name'],
+  ['noSuchAttribute', 'no such attribute'],
+  ['c', 'characters'],
+])('the attribute %s cannot carry the marker', async (markerAttribute, words) => {
+  await expect(open({ markerAttribute }).writer()).rejects.toMatchObject({
+    code: 'ERR_DIRECTORY_UNSUITABLE',
+    message: expect.stringContaining(words),
+  })
 })

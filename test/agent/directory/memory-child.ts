@@ -36,7 +36,7 @@ const directory = createDirectory({
   readBindPassword: async () => readSecret(task.bindFile),
   tls: { ca: [readFileSync(task.caFile, 'utf8')], serverName: 'dc1.corp.test' },
   connections: 1,
-  connectTimeoutMs: 2000,
+  connectTimeoutMs: 10_000,
   operationTimeoutMs: 2000,
   log: silentLogger,
   clock: systemClock,
@@ -44,16 +44,25 @@ const directory = createDirectory({
 const writer = await directory.writer()
 const password = readSecret(task.passwordFile) as ClearBytes
 const kept = task.keep ? Buffer.from(password) : undefined
-const answer = await writer.writePassword({
-  anchor: task.anchor,
-  password,
-  unlock: true,
-  mustChange: false,
-  markerBefore: undefined,
-  markerAfter: 'wb1:00000000:1:a',
-  mayStart: () => true,
-})
+const kinds: string[] = []
+// Refused by the marker, accepted, and then one whose answer the other side of the connection swallows.
+for (const [markerBefore, markerAfter] of [
+  ['stale', 'first'],
+  [undefined, 'second'],
+  ['second', 'third'],
+] as const) {
+  const answer = await writer.writePassword({
+    anchor: task.anchor,
+    password,
+    unlock: true,
+    mustChange: false,
+    markerBefore,
+    markerAfter,
+    mayStart: () => true,
+  })
+  kinds.push(answer.kind)
+}
 password.fill(0)
-console.log(answer.kind)
+console.log(kinds.join(' '))
 // Stays alive, and keeps what it was told to keep, until its parent ends it.
 setInterval(() => kept?.length, 1000)

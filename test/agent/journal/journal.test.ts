@@ -1,8 +1,7 @@
 // The journal on a real disk, with real crashes.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,6 +9,8 @@ import { promisify } from 'node:util'
 import { afterEach, expect, test } from '@jest/globals'
 import { createJournal } from '../../../src/agent/journal/create-journal.ts'
 import type { Journal } from '../../../src/agent/journal/journal.ts'
+import { bareEnvironment } from '../../servers/child-process.ts'
+import { makeScratchDirectory } from '../../servers/scratch-directory.ts'
 import { documentOf, intentOf } from './samples.ts'
 
 const CHILD = join(import.meta.dirname, 'crashing-child.ts')
@@ -19,7 +20,7 @@ afterEach(() => {
 })
 
 function freshDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'writeback-journal-'))
+  const directory = makeScratchDirectory()
   cleanUp.push(() => rmSync(directory, { recursive: true, force: true }))
   return join(directory, 'state')
 }
@@ -31,8 +32,9 @@ function openJournal(directory = freshDirectory()): Journal {
 }
 
 function startChild(directory: string, task: string) {
-  const child = spawn(process.execPath, [CHILD, directory, task], {
-    env: { NODE_OPTIONS: '--disable-warning=ExperimentalWarning' },
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', CHILD, directory, task]
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...node], {
+    env: bareEnvironment(),
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   cleanUp.push(() => child.kill('SIGKILL'))
@@ -119,11 +121,12 @@ test('refuses the file of a newer release and a file that is no database', () =>
 
 test('a full disk is ERR_JOURNAL_UNUSABLE, and what was taken in before stays', async () => {
   const directory = freshDirectory()
+  // The limit is on the size of one file; Node ignores the signal and sees a failed write, as on a full disk.
   const command = `ulimit -f 600; exec "$0" "$@"`
   const { stdout } = await promisify(execFile)(
     'bash',
     ['-c', command, process.execPath, CHILD, directory, 'full'],
-    { env: { NODE_OPTIONS: '--disable-warning=ExperimentalWarning' } },
+    { env: { ...bareEnvironment(), NODE_OPTIONS: '--disable-warning=ExperimentalWarning' }, timeout: 20_000 },
   )
   const { code, retry, taken, known } = JSON.parse(stdout)
   expect({ code, retry }).toEqual({ code: 'ERR_JOURNAL_UNUSABLE', retry: 'later' })
@@ -198,6 +201,15 @@ test('the first outcome wins and is delivered until the store confirms it', () =
   expect(journal.undelivered(5)).toEqual([{ requestId: 'a', bytes: 'signed' }])
   journal.release('b', 3)
   expect(journal.outcome({ ...outcome, requestId: 'b' })).toBe('kept_out')
+})
+
+test('keeps small settings until they are forgotten', () => {
+  const journal = openJournal()
+  journal.set('key', 'one')
+  journal.set('key', 'two')
+  expect(journal.get('key')).toBe('two')
+  journal.set('key', undefined)
+  expect(journal.get('key')).toBeUndefined()
 })
 
 test('starts count until processing comes back', () => {

@@ -1,4 +1,4 @@
-// The Redis the agent starts itself, and the checks of one that somebody else runs.
+// The Redis the agent starts itself.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
@@ -16,14 +16,10 @@ import { afterEach, expect, test } from '@jest/globals'
 import { checkRedis } from '../../../src/agent/queue/check-redis.ts'
 import { createPrivateRedis, type PrivateRedisOptions } from '../../../src/agent/queue/private-redis.ts'
 import { createClient, type RedisConnection } from '../../../src/agent/queue/redis-connection.ts'
-import { readRedisUrl } from '../../../src/agent/queue/redis-url.ts'
 import { systemClock } from '../../../src/clock/clock.ts'
 import type { Logger } from '../../../src/telemetry/logger.ts'
-import { redisPassword } from '../../servers/canaries.ts'
 import { bareEnvironment, isAlive } from '../../servers/child-process.ts'
-import { type RedisOptions, startRedisServer } from '../../servers/redis-server.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../../servers/scratch-directory.ts'
-import { testCa } from '../../servers/test-ca.ts'
 
 const cleanUp: (() => Promise<unknown> | unknown)[] = []
 afterEach(async () => {
@@ -111,6 +107,16 @@ test('keeps its files for the owner, and its password out of argv, environment a
   expect([...places, ...files].join()).not.toContain(password)
   await redis.stop()
   expect((await privateRedis(redis.directory).start()).password).toBe(password)
+})
+
+test('does not hear the Ctrl-C that the agent hears', async () => {
+  const redis = privateRedis()
+  await redis.start()
+  // proc(5): after the name in brackets come state, parent and process group.
+  const [, , group] = readFileSync(`/proc/${redis.pid()}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ')
+  expect(Number(group)).toBe(redis.pid())
 })
 
 test('is started again when it dies, with what it held', async () => {
@@ -223,90 +229,4 @@ test('says what is missing when it cannot start', async () => {
   await expect(privateRedis(deep).start()).rejects.toMatchObject({
     message: expect.stringContaining('longer than 107 bytes'),
   })
-})
-
-async function external(options: RedisOptions) {
-  const server = await startRedisServer(options)
-  cleanUp.push(() => server.stop())
-  const passwordFile = join(scratch(), 'password')
-  writeFileSync(passwordFile, Buffer.concat([redisPassword(), Buffer.from('\n')]))
-  return { server, passwordFile }
-}
-
-test('an external Redis serves by socket, by redis:// and by rediss:// with its CA', async () => {
-  const { server } = await external({ transport: 'unix' })
-  await checkRedis(readRedisUrl({ url: server.url }))
-  const plain = await external({ transport: 'tcp' })
-  const facts = await checkRedis(readRedisUrl({ ...plain, url: plain.server.url }))
-  expect(facts).toMatchObject({ version: expect.stringMatching(/^\d+\.\d+/), appendOnly: true })
-  const secure = await external({ transport: 'tls' })
-  const { caFile, strangerCaFile } = await testCa()
-  await checkRedis(readRedisUrl({ ...secure, url: secure.server.url, caFile }))
-  for (const wrong of [undefined, strangerCaFile]) {
-    const connection = readRedisUrl({ ...secure, url: secure.server.url, caFile: wrong })
-    await expect(checkRedis(connection)).rejects.toMatchObject({ code: 'ERR_REDIS_UNREACHABLE' })
-  }
-})
-
-test.each<[string, Record<string, string>, string]>([
-  ['that evicts', { 'maxmemory-policy': 'allkeys-lru' }, 'maxmemory-policy is allkeys-lru'],
-  ['that forbids scripts', { 'rename-command': 'EVAL ""' }, 'may not run what the queue needs'],
-  [
-    'whose user may not write',
-    { user: 'default on nopass ~* &* +@all -hset' },
-    'may not run what the queue needs',
-  ],
-])('refuses a Redis %s', async (_, settings, fault) => {
-  const { server } = await external({ settings })
-  await expect(checkRedis(readRedisUrl({ url: server.url }))).rejects.toMatchObject({
-    code: 'ERR_REDIS_UNSUITABLE',
-    message: expect.stringContaining(fault),
-  })
-})
-
-test('refuses a wrong password, no password, and an address without a Redis', async () => {
-  const { server } = await external({ transport: 'tcp' })
-  const wrong = join(scratch(), 'wrong')
-  writeFileSync(wrong, 'not the password')
-  for (const passwordFile of [wrong, undefined])
-    await expect(checkRedis(readRedisUrl({ url: server.url, passwordFile }))).rejects.toMatchObject({
-      code: 'ERR_REDIS_UNSUITABLE',
-      message: expect.stringContaining('user name and password'),
-    })
-  await server.kill()
-  await expect(checkRedis(readRedisUrl({ url: server.url }), 1000)).rejects.toMatchObject({
-    code: 'ERR_REDIS_UNREACHABLE',
-    retry: 'later',
-  })
-})
-
-test('a Redis that does not answer is ERR_REDIS_UNREACHABLE in time', async () => {
-  const { server } = await external({})
-  server.pause()
-  await expect(checkRedis(readRedisUrl({ url: server.url }), 300)).rejects.toMatchObject({
-    code: 'ERR_REDIS_UNREACHABLE',
-  })
-  server.resume()
-})
-
-test.each([
-  ['http://localhost', 'must begin with redis://'],
-  ['redis://user:secret@localhost', 'must not hold a password'],
-  ['redis://localhost/first', 'must be a number'],
-  ['redis:///1', 'names no host'],
-])('refuses the URL %s', (url, fault) => {
-  expect(() => readRedisUrl({ url })).toThrow(fault)
-})
-
-test('reads host, port, database and user from a URL', () => {
-  expect(readRedisUrl({ url: 'redis://someone@redis.example:6380/2' })).toEqual({
-    host: 'redis.example',
-    port: 6380,
-    db: 2,
-    username: 'someone',
-  })
-  expect(readRedisUrl({ url: 'rediss://[::1]' })).toEqual({ host: '::1', port: 6379, db: 0, tls: {} })
-  expect(readRedisUrl({ url: 'rediss://redis.example' }).tls).toEqual({ servername: 'redis.example' })
-  expect(readRedisUrl({ url: 'unix:///run/redis.sock?db=3' })).toEqual({ path: '/run/redis.sock', db: 3 })
-  expect(() => readRedisUrl({ url: 'redis://h', passwordFile: '/nowhere/file' })).toThrow('cannot read')
 })

@@ -1,17 +1,15 @@
-// The queue on a real Redis that is wiped, killed, stopped and restarted under it.
+// The queue on a real Redis: order, waiting, defects, deaths, and what Redis gets to hold.
 import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'
-import { createQueue, queueName } from '../../../src/agent/queue/create-queue.ts'
-import type { ProcessResult, Queue, QueueOptions } from '../../../src/agent/queue/queue.ts'
-import { readRedisUrl } from '../../../src/agent/queue/redis-url.ts'
-import { systemClock } from '../../../src/clock/clock.ts'
-import type { Logger } from '../../../src/telemetry/logger.ts'
+import { queueName } from '../../../src/agent/queue/create-queue.ts'
+import type { ProcessResult, QueueOptions } from '../../../src/agent/queue/queue.ts'
 import { bareEnvironment } from '../../servers/child-process.ts'
 import { startRedisServer, type TestRedis } from '../../servers/redis-server.ts'
+import { addOpen, createTestQueue, names, type TestQueue, until } from './test-queue.ts'
 
 let redis: TestRedis
 let admin: Redis
@@ -30,63 +28,14 @@ afterAll(async () => {
   await redis.stop()
 })
 
-interface TestQueue extends Queue {
-  readonly processed: string[]
-  readonly open: Set<string>
-  readonly logged: string[]
-}
-
-/** A queue whose journal is a set: what is done leaves it. */
 function testQueue(
-  run: (requestId: string, signal: AbortSignal) => Promise<ProcessResult> = async () => 'done',
-  options: Partial<QueueOptions> = {},
+  run?: (requestId: string, signal: AbortSignal) => Promise<ProcessResult>,
+  options?: Partial<QueueOptions>,
 ): TestQueue {
-  const processed: string[] = []
-  const open = new Set<string>()
-  const logged: string[] = []
-  const queue = createQueue({
-    agent: 'agent',
-    directory: 'main',
-    connection: readRedisUrl({ url: redis.url }),
-    concurrency: 1,
-    log: listeningLogger(logged),
-    clock: systemClock,
-    openIds: () => [...open],
-    process: async (requestId, signal) => {
-      processed.push(requestId)
-      const result = await run(requestId, signal)
-      if (result === 'done') open.delete(requestId)
-      return result
-    },
-    ...options,
-  })
+  const queue = createTestQueue(redis, run, options)
   stops.push(() => queue.stop(1000))
-  return { ...queue, processed, open, logged }
+  return queue
 }
-
-function listeningLogger(lines: string[]): Logger {
-  const at = (sentence: string, fields: object = {}) => {
-    lines.push(`${sentence} ${JSON.stringify(fields)}`)
-  }
-  const logger: Logger = { debug: at, info: at, warn: at, error: at, child: () => logger }
-  return logger
-}
-
-async function until(what: () => boolean | Promise<boolean>, limitMs = 15_000): Promise<void> {
-  const end = performance.now() + limitMs
-  while (!(await what())) {
-    if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`)
-    await sleep(5)
-  }
-}
-
-async function addOpen(queue: TestQueue, ids: readonly string[]): Promise<void> {
-  for (const id of ids) queue.open.add(id)
-  await queue.add(ids)
-}
-
-const names = (count: number, from = 1): string[] =>
-  Array.from({ length: count }, (_, at) => `r${String(at + from).padStart(3, '0')}`)
 
 test('adding a request again changes nothing, and works again when it is finished', async () => {
   const queue = testQueue()
@@ -110,6 +59,26 @@ test('keeps the order while the directory is not reachable', async () => {
   await addOpen(queue, names(5))
   await until(() => queue.open.size === 0)
   expect(queue.processed).toEqual(['r001', 'r001', 'r001', ...names(5)])
+})
+
+test('begins nothing while the directory is not reachable, and then forgets nobody', async () => {
+  const times: number[] = []
+  let refusals = 3
+  const queue = testQueue(
+    async () => {
+      times.push(performance.now())
+      return refusals-- > 0 ? { retryAfterMs: 200 } : 'done'
+    },
+    { concurrency: 3 },
+  )
+  await queue.start()
+  await queue.pause()
+  await addOpen(queue, names(20))
+  await queue.resume()
+  await until(() => queue.open.size === 0)
+  const [, , third = 0, fourth = 0] = times
+  expect(fourth - third).toBeGreaterThan(150)
+  expect([queue.processed.length, new Set(queue.processed).size]).toEqual([23, 20])
 })
 
 test('a request for later lets the others pass', async () => {
@@ -173,104 +142,6 @@ test('a job stuck with a dead worker does not block the same request after a res
   second.open.add('r1')
   await second.start()
   await until(() => second.processed.length === 1, 2000)
-})
-
-test('after FLUSHALL the queue is filled again from the journal', async () => {
-  const queue = testQueue(
-    async () => {
-      await sleep(3)
-      return 'done'
-    },
-    { concurrency: 4 },
-  )
-  await queue.start()
-  await addOpen(queue, names(100))
-  await until(() => queue.processed.length > 30)
-  await admin.flushall()
-  await until(() => queue.logged.some((line) => line.includes('had lost requests')))
-  await queue.reconcile()
-  await until(() => queue.open.size === 0)
-  expect(new Set(queue.processed).size).toBe(100)
-})
-
-test('a paused queue stays paused when Redis forgets it', async () => {
-  const queue = testQueue()
-  await queue.start()
-  await queue.pause()
-  await admin.flushall()
-  queue.open.add('r1')
-  await queue.reconcile()
-  await addOpen(queue, ['r2'])
-  await sleep(100)
-  expect(queue.processed).toEqual([])
-  await queue.resume()
-  await until(() => queue.open.size === 0)
-})
-
-test('Redis killed and started again while jobs run: every request is processed', async () => {
-  const queue = testQueue(
-    async () => {
-      await sleep(5)
-      return 'done'
-    },
-    { concurrency: 4 },
-  )
-  await queue.start()
-  await addOpen(queue, names(100))
-  await until(() => queue.processed.length > 20)
-  await redis.kill()
-  await sleep(300)
-  await expect(queue.add(['x'])).rejects.toMatchObject({ code: 'ERR_REDIS_UNREACHABLE' })
-  await redis.restart()
-  await until(() => queue.open.size === 0, 25_000)
-  expect(new Set(queue.processed).size).toBe(100)
-  expect(queue.logged.filter((line) => line.includes('is lost'))).toHaveLength(1)
-  await until(() => queue.logged.some((line) => line.includes('is back')))
-}, 40_000)
-
-test('one request is never processed twice at once, even when its lock is lost', async () => {
-  let active = 0
-  let most = 0
-  const queue = testQueue(
-    async () => {
-      most = Math.max(most, ++active)
-      await sleep(300)
-      active--
-      return 'done'
-    },
-    { concurrency: 3 },
-  )
-  await queue.start()
-  await addOpen(queue, ['r1'])
-  await until(() => queue.processed.length === 1)
-  await admin.flushall()
-  await queue.reconcile()
-  await until(async () => (await queue.missing(['r1'])).length === 1)
-  expect(most).toBe(1)
-})
-
-test.each([
-  ['killed', () => redis.kill()],
-  ['stopped', async () => redis.pause()],
-])('stop() returns within its deadline while Redis is %s', async (_, take) => {
-  const seen: string[] = []
-  const queue = testQueue((id, signal) => {
-    return new Promise((resolve) => {
-      signal.addEventListener('abort', () => {
-        seen.push(id)
-        resolve('done')
-      })
-    })
-  })
-  await queue.start()
-  await addOpen(queue, ['r1'])
-  await until(() => queue.processed.length === 1)
-  await take()
-  const begun = performance.now()
-  await queue.stop(800)
-  expect(performance.now() - begun).toBeLessThan(900)
-  expect(seen).toEqual(['r1'])
-  await redis.restart()
 })
 
 test('stop() lets what is being processed end, and begins nothing new', async () => {

@@ -25,8 +25,8 @@ export interface WriterChoice {
 }
 
 /**
- * Asks the controllers in order until one is the writer. Throws the first failure when none is: of a bind at once
- * (another controller would only count it again), of the others after all were asked.
+ * Asks the controllers in order until one is the writer. Throws when none is: a refused bind at once (another
+ * controller would only count it again), else, after all were asked, the failure that tells most.
  */
 export async function findWriter(choice: WriterChoice, settings: ConnectionSettings): Promise<FoundWriter> {
   const urls = choice.writer === 'pdc-emulator' ? choice.controllers : [choice.writer]
@@ -39,7 +39,13 @@ export async function findWriter(choice: WriterChoice, settings: ConnectionSetti
       failures.push(error)
     }
   }
-  throw failures[0] ?? new WritebackError('ERR_CONFIG_INVALID', 'the directory has no controllers')
+  // "Not the PDC emulator" says little while another controller, perhaps the one that is, does not answer.
+  const telling = failures.find((error) => !isUnsuitable(error)) ?? failures[0]
+  throw telling ?? new WritebackError('ERR_CONFIG_INVALID', 'the directory has no controllers')
+}
+
+function isUnsuitable(error: unknown): boolean {
+  return error instanceof WritebackError && error.code === 'ERR_DIRECTORY_UNSUITABLE'
 }
 
 async function tryController(
@@ -63,7 +69,7 @@ async function tryController(
   }
 }
 
-/** True when the server behind `client` is the PDC emulator by its own copy of the domain (MS-ADTS §6.1.5.3). */
+/** True when the server behind `client` is the PDC emulator by its own copy of the domain (MS-ADTS §6.1.5). */
 export async function holdsWriterRole(client: ReadClient, root: RootDse): Promise<boolean> {
   const [domain] = await client.search(root.defaultNamingContext, {
     scope: 'base',

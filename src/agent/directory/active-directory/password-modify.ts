@@ -11,7 +11,7 @@ export interface MarkerMove {
 }
 
 /** LDAP_SERVER_POLICY_HINTS_OID and its older number (MS-ADTS §3.1.1.3.4.1.27). */
-export const POLICY_HINTS = ['1.2.840.113556.1.4.2239', '1.2.840.113556.1.4.2066'] as const
+const POLICY_HINTS = ['1.2.840.113556.1.4.2239', '1.2.840.113556.1.4.2066'] as const
 
 /**
  * The changes of a reset: the marker as compare-and-set, the password, and what was asked beside it. The

@@ -7,6 +7,7 @@ import { momentOfGeneralizedTime } from './file-time.ts'
 /** The root entry of a writable Active Directory domain controller. */
 export interface RootDse {
   readonly defaultNamingContext: string
+  readonly schemaNamingContext: string
   /** Name of the NTDS settings of this server; fSMORoleOwner names servers the same way. */
   readonly serviceName: string
   readonly supportedControls: ReadonlySet<string>
@@ -20,6 +21,7 @@ const READ_ONLY_DOMAIN_CONTROLLER = '1.2.840.113556.1.4.1920'
 
 const ATTRIBUTES = [
   'defaultNamingContext',
+  'schemaNamingContext',
   'dsServiceName',
   'supportedControl',
   'supportedCapabilities',
@@ -40,14 +42,20 @@ export async function readRootDse(client: ReadClient, url: string): Promise<Root
   if (capabilities.includes(READ_ONLY_DOMAIN_CONTROLLER))
     throw unsuitable(url, 'it is a read-only domain controller')
   if (textOf(entry, 'isSynchronized') === 'FALSE') throw unsuitable(url, 'it has not replicated yet')
-  const defaultNamingContext = textOf(entry, 'defaultNamingContext')
-  const serviceName = textOf(entry, 'dsServiceName')
-  const currentTimeMs = momentOfGeneralizedTime(textOf(entry, 'currentTime') ?? '')
-  if (defaultNamingContext === undefined || serviceName === undefined || currentTimeMs === undefined) {
-    throw unsuitable(url, 'its root entry is incomplete')
+  const required = (name: string): string => {
+    const value = textOf(entry, name)
+    if (value === undefined) throw unsuitable(url, `its root entry does not tell ${name}`)
+    return value
   }
-  const supportedControls = new Set(textsOf(entry, 'supportedControl'))
-  return { defaultNamingContext, serviceName, supportedControls, currentTimeMs }
+  const currentTimeMs = momentOfGeneralizedTime(required('currentTime'))
+  if (currentTimeMs === undefined) throw unsuitable(url, 'its currentTime cannot be read')
+  return {
+    defaultNamingContext: required('defaultNamingContext'),
+    schemaNamingContext: required('schemaNamingContext'),
+    serviceName: required('dsServiceName'),
+    supportedControls: new Set(textsOf(entry, 'supportedControl')),
+    currentTimeMs,
+  }
 }
 
 /** A failure for a server that cannot be the writer. Its role or state may change, so it is tried again. */

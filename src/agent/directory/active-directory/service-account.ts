@@ -16,7 +16,7 @@ const ACCOUNT_SID = /^S-1-5-21-/
 
 /**
  * Finds the service account by the SIDs of its own token, which the root entry shows to whoever is bound
- * (tokenGroups, MS-ADTS §3.1.1.3.2.26): right for every spelling of the bind name. Throws ERR_DIRECTORY_UNSUITABLE
+ * (tokenGroups, MS-ADTS §3.1.1.3.2): right for every spelling of the bind name. Throws ERR_DIRECTORY_UNSUITABLE
  * when no SID of the token is a user's, and what a read throws.
  */
 export async function readServiceAccount(client: ReadClient, url: string): Promise<ServiceAccount> {

@@ -2,15 +2,16 @@
 import type { Clock } from '../../../clock/clock.ts'
 import type { WriteAnswer } from '../../decisions/write-answer.ts'
 import type { ConnectionSettings } from '../bound-channel.ts'
-import { createConnectionPool } from '../connection-pool.ts'
+import { ConnectionPool } from '../connection-pool.ts'
 import type { Fence, PasswordWrite, WriterSession } from '../directory.ts'
 import { openReadClient, type ReadClient } from '../read-client.ts'
 import { type ModifyRequest, openWriteConnection, type WriteConnection } from '../write-connection.ts'
 import { type FoundWriter, holdsWriterRole } from './find-writer.ts'
+import { checkMarkerAttribute } from './marker-attribute.ts'
 import { dnOfGuid, fenceChanges, passwordChanges, policyHintsControl } from './password-modify.ts'
 import { readAccount } from './read-account.ts'
-import { readRootDse, unsuitable } from './root-dse.ts'
-import { readServiceAccount } from './service-account.ts'
+import { type RootDse, readRootDse, unsuitable } from './root-dse.ts'
+import { readServiceAccount, type ServiceAccount } from './service-account.ts'
 import { unicodePassword } from './unicode-password.ts'
 
 /** A session with what its owner needs to keep it true. */
@@ -39,31 +40,62 @@ export interface SessionOptions {
 
 const REFRESH_MS = 60_000
 
+interface Pools {
+  readonly readers: ConnectionPool<ReadClient>
+  readonly writers: ConnectionPool<WriteConnection>
+}
+
 /** Opens a session on a found writer. Throws what its reads throw; the found connection is closed then. */
 export async function openWriterSession(options: SessionOptions): Promise<OwnedSession> {
-  const { found, settings, clock } = options
-  const { endpoint } = found
+  const { found, clock } = options
+  const serviceAccount = await introduce(options)
   let sound = true
-  const onDeath = () => {
+  const pools = createPools(options, () => {
     sound = false
-  }
-  const pool = { size: options.connections, onDeath }
-  const readers = createConnectionPool<ReadClient>({ ...pool, open: () => openReader(found, settings) })
-  const writers = createConnectionPool<WriteConnection>({
-    ...pool,
-    open: () => openWriteConnection(endpoint, settings, found.root.serviceName),
   })
-  readers.adopt(found.client)
   const time = createDirectoryTime(clock, found.root.currentTimeMs)
+  const refresh = async () => {
+    if (!time.isOld()) return
+    try {
+      const root = await pools.readers.use((client) => readAgain(client, options))
+      time.set(root.currentTimeMs)
+    } catch {
+      sound = false
+    }
+  }
+  return {
+    server: found.server,
+    url: found.endpoint.url,
+    serviceAccount,
+    directoryNowMs: time.nowMs,
+    clockOffsetMs: () => time.nowMs() - clock.wallMs(),
+    isSound: () => sound,
+    refresh,
+    retire: () => {
+      pools.readers.retire()
+      pools.writers.retire()
+    },
+    stop: () => {
+      pools.readers.stop()
+      pools.writers.stop()
+    },
+    ...accountCalls(options, pools),
+  }
+}
+
+function createPools({ found, settings, connections: size }: SessionOptions, onDeath: () => void): Pools {
+  const { endpoint, root } = found
+  const readers = new ConnectionPool({ size, onDeath, open: () => openReader(found, settings) })
+  const openWriter = () => openWriteConnection(endpoint, settings, root.serviceName)
+  readers.adopt(found.client)
+  return { readers, writers: new ConnectionPool({ size, onDeath, open: openWriter }) }
+}
+
+type AccountCalls = Pick<WriterSession, 'policyHints' | 'readAccount' | 'writePassword' | 'fence'>
+
+function accountCalls({ found, markerAttribute }: SessionOptions, { readers, writers }: Pools): AccountCalls {
   const control = policyHintsControl(found.root.supportedControls)
   const controls = control === undefined ? [] : [control]
-  const serviceAccount = await readers
-    .use((client) => readServiceAccount(client, endpoint.url))
-    .catch((error) => {
-      readers.stop()
-      throw error
-    })
-
   const modify = async (request: ModifyRequest): Promise<WriteAnswer> => {
     try {
       return await writers.use((connection) => connection.modify(request))
@@ -72,53 +104,46 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       return { kind: 'not_sent', cause }
     }
   }
-  const refresh = async () => {
-    if (!time.isOld()) return
-    try {
-      await readers.use(async (client) => {
-        const root = await readRootDse(client, endpoint.url)
-        time.set(root.currentTimeMs)
-        if (options.followsRole && !(await holdsWriterRole(client, root))) sound = false
-      })
-    } catch {
-      sound = false
-    }
-  }
   const marker = ({ markerBefore: before, markerAfter: after }: Fence | PasswordWrite) => ({
-    attribute: options.markerAttribute,
+    attribute: markerAttribute,
     before,
     after,
   })
-
   return {
-    server: found.server,
-    url: endpoint.url,
     policyHints: control !== undefined,
-    serviceAccount,
-    directoryNowMs: time.nowMs,
-    clockOffsetMs: () => time.nowMs() - clock.wallMs(),
-    isSound: () => sound,
-    refresh,
-    retire: () => {
-      readers.retire()
-      writers.retire()
-    },
-    stop: () => {
-      readers.stop()
-      writers.stop()
-    },
-    readAccount: (anchor) => readers.use((client) => readAccount(client, anchor, options.markerAttribute)),
+    readAccount: (anchor) => readers.use((client) => readAccount(client, anchor, markerAttribute)),
+    fence: async (fence) =>
+      modify({ dn: dnOfGuid(fence.anchor), changes: fenceChanges(marker(fence)), controls: [] }),
     writePassword: async (write) => {
+      const dn = dnOfGuid(write.anchor)
       const unicodePwd = unicodePassword(write.password)
       try {
         const changes = passwordChanges({ ...write, marker: marker(write), unicodePwd })
-        return await modify({ dn: dnOfGuid(write.anchor), changes, controls, mayStart: write.mayStart })
+        return await modify({ dn, changes, controls, mayStart: write.mayStart })
       } finally {
         unicodePwd.fill(0)
       }
     },
-    fence: (fence) =>
-      modify({ dn: dnOfGuid(fence.anchor), changes: fenceChanges(marker(fence)), controls: [] }),
+  }
+}
+
+async function readAgain(client: ReadClient, { found, followsRole }: SessionOptions): Promise<RootDse> {
+  const root = await readRootDse(client, found.endpoint.url)
+  if (followsRole && !(await holdsWriterRole(client, root))) {
+    throw unsuitable(found.endpoint.url, 'it is no longer the PDC emulator')
+  }
+  return root
+}
+
+// What must be known before the first write, read on the connection that found the writer.
+async function introduce({ found, markerAttribute }: SessionOptions): Promise<ServiceAccount> {
+  const { client, endpoint, root } = found
+  try {
+    await checkMarkerAttribute(client, endpoint.url, root, markerAttribute)
+    return await readServiceAccount(client, endpoint.url)
+  } catch (error) {
+    client.close()
+    throw error
   }
 }
 

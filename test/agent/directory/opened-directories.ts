@@ -1,0 +1,60 @@
+// Directories on a test domain, as the agent's assembly would make them, closed after each test.
+import { readFileSync } from 'node:fs'
+import type { ClearBytes } from '../../../src/agent/decisions/clear-bytes.ts'
+import { createDirectory, type DirectoryOptions } from '../../../src/agent/directory/create-directory.ts'
+import type { Directory, PasswordWrite } from '../../../src/agent/directory/directory.ts'
+import { systemClock } from '../../../src/clock/clock.ts'
+import { silentLogger } from '../../../src/telemetry/logger.ts'
+import { newPassword, servicePassword } from '../../servers/canaries.ts'
+import type { SambaDomain } from '../../servers/samba-domain.ts'
+
+/** Opens directories and closes them all. */
+export interface OpenedDirectories {
+  /** `changes.controllers` leads through a proxy; default: straight to the domain. */
+  readonly open: (domain: SambaDomain, changes?: Partial<DirectoryOptions>) => Directory
+  readonly closeAll: () => Promise<void>
+}
+
+/** Makes the keeper of one test file's directories. */
+export function openedDirectories(): OpenedDirectories {
+  const opened: Directory[] = []
+  return {
+    open: (domain, changes = {}) => {
+      const directory = createDirectory({
+        name: 'corp',
+        controllers: [domain.url],
+        writer: 'pdc-emulator',
+        baseDn: domain.baseDn,
+        bindName: domain.serviceAccountDn,
+        readBindPassword: async () => servicePassword(),
+        tls: { ca: [readFileSync(domain.caFile, 'utf8')], serverName: 'dc1.corp.test' },
+        connections: 2,
+        connectTimeoutMs: 10_000,
+        operationTimeoutMs: 10_000,
+        log: silentLogger,
+        clock: systemClock,
+        ...changes,
+      })
+      opened.push(directory)
+      return directory
+    },
+    closeAll: async () => {
+      for (const directory of opened.splice(0)) await directory.stop()
+    },
+  }
+}
+
+/** A password as the keys room would hand it over. */
+export const clear = (password: Buffer | string): ClearBytes => Buffer.from(password) as ClearBytes
+
+/** A plain reset of an account without a marker. */
+export const resetOf = (anchor: string, changes: Partial<PasswordWrite> = {}): PasswordWrite => ({
+  anchor,
+  password: clear(newPassword()),
+  unlock: false,
+  mustChange: false,
+  markerBefore: undefined,
+  markerAfter: 'wb1:00000000:1:a',
+  mayStart: () => true,
+  ...changes,
+})

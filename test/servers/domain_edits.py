@@ -1,0 +1,70 @@
+#!/usr/bin/python3
+"""Changes to a test domain that LDAP does not offer, made in its database, also while it runs. Arguments: smb.conf. Reads
+a JSON list of edits on stdin: {"edit": "delegate"|"password_age"|"protect", ...}."""
+import json
+import sys
+import time
+
+import ldb
+from samba.auth import system_session
+from samba.dcerpc import security
+from samba.ndr import ndr_pack, ndr_unpack
+from samba.param import LoadParm
+from samba.samdb import SamDB
+from samba.sd_utils import SDUtils
+
+USER_CLASS = 'bf967aba-0de6-11d0-a285-00aa003049e2'
+RIGHTS = {
+    'resetPassword': 'CR;00299570-246d-11d0-a768-00aa006e0529',
+    'lockoutTime': 'RPWP;28630ebf-41d5-11d1-a9c1-0000f80367c1',
+    'pwdLastSet': 'RPWP;bf967a0a-0de6-11d0-a285-00aa003049e2',
+    'adminDisplayName': 'RPWP;bf96791a-0de6-11d0-a285-00aa003049e2',
+}
+CHANGE_READ_ONLY_SYSTEM_ATTRIBUTE = 'local_oid:1.3.6.1.4.1.7165.4.3.20:1'
+TICKS_A_SECOND = 10**7
+SECONDS_1601_TO_1970 = 11644473600
+
+
+def open_database(smb_conf):
+    parameters = LoadParm()
+    parameters.load(smb_conf)
+    return SamDB(url=parameters.private_path('sam.ldb'), session_info=system_session(parameters), lp=parameters)
+
+
+def replace(database, dn, values, controls):
+    message = ldb.Message(ldb.Dn(database, dn))
+    for name, value in values.items():
+        message[name] = ldb.MessageElement(value, ldb.FLAG_MOD_REPLACE, name)
+    database.modify(message, controls)
+
+
+def delegate(database, account, ou, rights):
+    """Gives `account` the named rights on the users below `ou`."""
+    found = database.search(account, scope=ldb.SCOPE_BASE, attrs=['objectSid'])
+    sid = ndr_unpack(security.dom_sid, found[0]['objectSid'][0])
+    for right in rights:
+        SDUtils(database).dacl_add_ace(ou, f'(OA;CIIO;{RIGHTS[right]};{USER_CLASS};{sid})')
+
+
+def password_age(database, dn, days):
+    """Makes the password look as if it had been set `days` ago; over LDAP only 0 and -1 can be written."""
+    ticks = int((time.time() - days * 86400 + SECONDS_1601_TO_1970) * TICKS_A_SECOND)
+    replace(database, dn, {'pwdLastSet': str(ticks)}, [CHANGE_READ_ONLY_SYSTEM_ATTRIBUTE])
+
+
+def protect(database, dn):
+    """Does what the hourly SDProp task of Windows does to members of protected groups, and Samba does not."""
+    holder = f'CN=AdminSDHolder,CN=System,{database.get_default_basedn()}'
+    found = database.search(holder, scope=ldb.SCOPE_BASE, attrs=['nTSecurityDescriptor'])
+    descriptor = ndr_unpack(security.descriptor, found[0]['nTSecurityDescriptor'][0])
+    descriptor.type |= security.SEC_DESC_DACL_PROTECTED
+    values = {'nTSecurityDescriptor': ndr_pack(descriptor), 'adminCount': '1'}
+    replace(database, dn, values, ['sd_flags:1:7'])
+
+
+EDITS = {'delegate': delegate, 'password_age': password_age, 'protect': protect}
+
+if __name__ == '__main__':
+    opened = open_database(sys.argv[1])
+    for wish in json.load(sys.stdin):
+        EDITS[wish.pop('edit')](opened, **wish)

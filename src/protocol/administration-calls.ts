@@ -38,7 +38,6 @@ export const enrolmentCodeCallSchema = z.strictObject({
 })
 export const enrolmentCodeAnswerSchema = z.strictObject({ code: z.string(), expiresAt: timeSchema })
 
-export const pauseCallSchema = z.strictObject({ paused: z.boolean() })
-export const pauseAnswerSchema = pauseCallSchema
+export const pauseSchema = z.strictObject({ paused: z.boolean() })
 
 export const requestsAnswerSchema = z.strictObject({ requests: z.array(verdictSchema).max(200) })

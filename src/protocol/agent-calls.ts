@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import {
   agentIdSchema,
-  anchorSchema,
   compactJwsSchema,
   directoryNameSchema,
   LONGEST_WAIT_MS,
@@ -124,6 +123,3 @@ export const heartbeatAnswerSchema = z.strictObject({
 })
 export type HeartbeatCall = z.infer<typeof heartbeatCallSchema>
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswerSchema>
-
-/** The anchor in a path. */
-export const anchorPathSchema = z.strictObject({ anchor: anchorSchema })

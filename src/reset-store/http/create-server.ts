@@ -46,6 +46,7 @@ export function createServer(served: Served, options: ServerOptions): StoreServe
     keepAliveTimeout: 75_000,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
+    exposeHeadRoutes: false,
     logger: false,
     frameworkErrors: answerError,
     clientErrorHandler: refuseBrokenCall,

@@ -29,11 +29,12 @@ const LEVELS: readonly (readonly [room: string, level: number])[] = [
   ['protocol', 1],
   ['config', 1],
   ['telemetry', 1],
-  // Below everything: even the lowest rooms fail with a code.
+  // Below everything: even the lowest rooms fail with a code, and wipe their bytes.
   ['errors', -1],
   ['clock', 0],
   ['policy', 0],
   ['ldap-wire', 0],
+  ['memory', -1],
 ]
 
 /** Where each package may be named, and why it stays there. */

@@ -1,4 +1,5 @@
 // The few keys that work while a password is typed. It sees bytes, as a terminal in raw mode gives them.
+import { wipeableBuffer } from '../memory/wipeable-buffer.ts'
 
 /** Where a line is. */
 export type LineState = 'open' | 'done' | 'cancelled' | 'too long'
@@ -20,7 +21,7 @@ const ESCAPE = 0x1b
 
 /** Makes an editor for at most `longest` bytes. Other control keys and arrow keys do nothing. */
 export function createLineEditor(longest: number): LineEditor {
-  const text = Buffer.allocUnsafeSlow(longest).fill(0)
+  const text = wipeableBuffer(longest)
   let length = 0
   let sequence: 'none' | 'begun' | 'inside' = 'none'
 
@@ -63,7 +64,7 @@ export function createLineEditor(longest: number): LineEditor {
       return { state: 'open', used: bytes.length }
     },
     line: () => {
-      const line = Buffer.allocUnsafeSlow(length)
+      const line = wipeableBuffer(length)
       text.copy(line, 0, 0, length)
       return line
     },

@@ -1,5 +1,7 @@
 // Passwords as people give them: typed twice without echo, or one line of standard input. Bytes only, wiped after use.
+
 import { WritebackError } from '../errors/writeback-error.ts'
+import { wipeableBuffer } from '../memory/wipeable-buffer.ts'
 import { checkPassword, SEALED_CONTENT_BYTES } from '../protocol/sealed-password.ts'
 import type { Io } from './io.ts'
 import { createLineEditor, type LineEditor } from './line-editor.ts'
@@ -30,7 +32,7 @@ export async function readNewPassword(io: Io): Promise<Buffer> {
 
 /** Reads standard input up to the first line feed, or its end. Throws as readNewPassword. The caller wipes the result. */
 export async function readPasswordLine(io: Io): Promise<Buffer> {
-  const line = Buffer.allocUnsafeSlow(LONGEST)
+  const line = wipeableBuffer(LONGEST)
   let length = 0
   try {
     for await (const chunk of io.stdin as AsyncIterable<Buffer>) {
@@ -42,7 +44,7 @@ export async function readPasswordLine(io: Io): Promise<Buffer> {
       chunk.fill(0)
       if (end >= 0) break
     }
-    const password = Buffer.allocUnsafeSlow(length)
+    const password = wipeableBuffer(length)
     line.copy(password, 0, 0, length)
     checkPassword(password)
     return password

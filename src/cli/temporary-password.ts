@@ -1,5 +1,7 @@
 // A temporary password: random, easy to read aloud, with every kind of character.
+
 import { randomInt } from 'node:crypto'
+import { wipeableBuffer } from '../memory/wipeable-buffer.ts'
 
 const UPPER = 'ABCDEFGHJKLMNPQRSTUVWXYZ'
 const LOWER = 'abcdefghijkmnpqrstuvwxyz'
@@ -10,7 +12,7 @@ const ALPHABET = Buffer.from(UPPER + LOWER + DIGITS)
 
 /** Makes one: four groups of four with dashes, about 92 random bits, nothing that looks alike. The caller wipes it. */
 export function makeTemporaryPassword(): Buffer {
-  const password = Buffer.allocUnsafeSlow(GROUPS * (GROUP_LENGTH + 1) - 1)
+  const password = wipeableBuffer(GROUPS * (GROUP_LENGTH + 1) - 1)
   do {
     for (let at = 0; at < password.length; at += 1)
       password[at] =

@@ -1,7 +1,9 @@
 // Secrets come from files only: never from the configuration itself, argv, or the environment.
+
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { WritebackError } from '../errors/writeback-error.ts'
+import { wipeableBuffer } from '../memory/wipeable-buffer.ts'
 
 const LARGEST_SECRET = 4096
 
@@ -11,7 +13,7 @@ const LARGEST_SECRET = 4096
  */
 export async function readSecretFile(path: string): Promise<Buffer> {
   const file = await openSecret(path)
-  const bytes = Buffer.allocUnsafeSlow(LARGEST_SECRET + 1)
+  const bytes = wipeableBuffer(LARGEST_SECRET + 1)
   try {
     const { mode } = await file.stat()
     if (process.platform !== 'win32' && (mode & 0o007) !== 0)
@@ -20,7 +22,7 @@ export async function readSecretFile(path: string): Promise<Buffer> {
     if (bytesRead > LARGEST_SECRET) throw unreadable(path, 'is too large for a secret')
     const end = lengthWithoutLineEnd(bytes.subarray(0, bytesRead))
     if (end === 0) throw unreadable(path, 'is empty')
-    const secret = Buffer.allocUnsafeSlow(end)
+    const secret = wipeableBuffer(end)
     bytes.copy(secret, 0, 0, end)
     return secret
   } finally {

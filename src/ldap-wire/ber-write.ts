@@ -1,6 +1,6 @@
 // Writes BER in the restricted form LDAP uses: definite lengths, one-byte tags (RFC 4511 §5.1).
 // A message is measured first and then written into one frame, so that no value exists in a second copy.
-import { wipeableBuffer } from './wipeable-buffer.ts'
+import { wipeableBuffer } from '../memory/wipeable-buffer.ts'
 
 /** Tags of the universal types LDAP messages are made of (X.690). */
 export const BER = {

@@ -1,9 +1,11 @@
 // A password on its way: sealed by whoever first holds it, opened only by an agent, for one request.
 // JWE in general serialization (RFC 7516 section 7.2.1), ECDH-ES+A256KW and A256GCM on P-256.
+
 import { isUtf8 } from 'node:buffer'
 import { type CryptoKey, flattenedDecrypt, GeneralEncrypt } from 'jose'
 import { z } from 'zod'
 import { WritebackError } from '../errors/writeback-error.ts'
+import { wipeableBuffer } from '../memory/wipeable-buffer.ts'
 import {
   anchorSchema,
   directoryNameSchema,
@@ -194,7 +196,7 @@ export function splitPasswords(content: Buffer, operation: Operation): readonly 
 }
 
 function packPasswords(passwords: readonly Uint8Array[]): Buffer {
-  const content = Buffer.allocUnsafeSlow(SEALED_CONTENT_BYTES).fill(0)
+  const content = wipeableBuffer(SEALED_CONTENT_BYTES)
   let at = 0
   for (const password of passwords) {
     content.writeUInt16BE(password.length, at)

@@ -25,7 +25,6 @@ export const sealingAgentSchema = z.strictObject({
   identityKey: publicKeySchema,
   sealingKey: compactJwsSchema.describe('JWS of type wb-sealing-key+jws by the identity key'),
 })
-export type SealingAgent = z.infer<typeof sealingAgentSchema>
 
 /** The SHA-256 thumbprint of a public key, base64url (RFC 7638). */
 export const thumbprintOf = (key: PublicKey): Promise<string> =>

@@ -4,7 +4,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import type { ClearBytes } from '../../../src/agent/decisions/clear-bytes.ts'
 import { createDirectory } from '../../../src/agent/directory/create-directory.ts'
 import { systemClock } from '../../../src/clock/clock.ts'
-import { wipeableBuffer } from '../../../src/ldap-wire/wipeable-buffer.ts'
+import { wipeableBuffer } from '../../../src/memory/wipeable-buffer.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 
 interface Task {

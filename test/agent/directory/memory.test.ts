@@ -117,7 +117,7 @@ test('a copy that is left is found', async () => {
 })
 
 async function copiesAfterWipe(allocate: string): Promise<number> {
-  const module = fileURLToPath(new URL('../../../src/ldap-wire/wipeable-buffer.ts', import.meta.url))
+  const module = fileURLToPath(new URL('../../../src/memory/wipeable-buffer.ts', import.meta.url))
   const program = `
     const { wipeableBuffer } = await import(${JSON.stringify(module)})
     const secret = ${allocate}

@@ -1,7 +1,7 @@
 // A password as unicodePwd wants it: in quotes, UTF-16 little-endian (MS-ADTS §3.1.1.3.1.5.1).
 // Bytes to bytes, never a string: what is here can be wiped.
 import { WritebackError } from '../../../errors/writeback-error.ts'
-import { wipeableBuffer } from '../../../ldap-wire/wipeable-buffer.ts'
+import { wipeableBuffer } from '../../../memory/wipeable-buffer.ts'
 import type { ClearBytes } from '../../decisions/clear-bytes.ts'
 
 const QUOTE = 0x22

@@ -272,7 +272,7 @@ test('an unsettled request leaves its server to the subject’s next one', async
   expect((await claimOne(other)).last).toEqual({ server: SERVER, marker: MARKER, settled: false })
 })
 
-test('while paused nothing new is handed out, what has a receipt is', async () => {
+test('while paused only what has a receipt is handed out, and whoever waits hears of a change at once', async () => {
   const begun = await ask(await addUser())
   const claimed = await claimOne(agent)
   expect(await agent.receipt(begun, claimed.lease)).toBe('accepted')
@@ -282,9 +282,13 @@ test('while paused nothing new is handed out, what has a receipt is', async () =
   expect(settling).toMatchObject({ paused: true, requests: [] })
   clock.advance(30_001)
   expect((await claimOne(other)).request).toBe(begun)
-  const waiting = agent.claim({ waitMs: 5000 })
+  const waitBegun = performance.now()
+  const waiting = agent.claim({ waitMs: 10_000 })
+  await new Promise((resolve) => setTimeout(resolve, 100))
   await store.admin('setPause', { paused: false })
-  expect(await waiting).toMatchObject({ paused: false, requests: [{ request: fresh }] })
+  expect(await waiting).toMatchObject({ paused: false, requests: [] })
+  expect(performance.now() - waitBegun).toBeLessThan(3000)
+  expect((await claimOne(agent)).request).toBe(fresh)
 })
 
 test('two agents that race for the work never hold the same subject', async () => {

@@ -1,7 +1,6 @@
 // A request begins: who it is for, until when, and to whom the password may be sealed.
 import { newId } from '../../protocol/identifiers.ts'
 import type { CreateRequestAnswer, CreateRequestCall } from '../../protocol/sealer-calls.ts'
-import type { SealingAgent } from '../../protocol/sealing-key.ts'
 import type { AgentRecord, NewRequest, UserRecord } from '../database/repository.ts'
 import { CallRefused } from './call-refused.ts'
 import { inTime } from './close-overdue.ts'
@@ -40,7 +39,7 @@ export const isServing = (agent: AgentRecord, directory: string, now: number): b
   agent.lastSeenAt !== null &&
   now - agent.lastSeenAt <= SILENT_AFTER_MS
 
-const keysToSealTo = (agent: AgentRecord): readonly SealingAgent[] =>
+const keysToSealTo = (agent: AgentRecord): CreateRequestAnswer['agents'] =>
   agent.sealingKeys.map(({ statement }) => ({
     agent: agent.name,
     identityKey: agent.identityKey,

@@ -86,6 +86,8 @@ function readLine(io: Io, editor: LineEditor): Promise<Buffer> {
     }
     io.stdin.on('data', take)
     io.stdin.on('end', ended)
+    // Paused after the question before; a listener alone does not resume it.
+    io.stdin.resume()
   })
 }
 

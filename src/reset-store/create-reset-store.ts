@@ -15,7 +15,7 @@ import { setPause } from './requests/pause.ts'
 import { sealRequest } from './requests/seal-request.ts'
 import type { StoreContext } from './requests/store-context.ts'
 import { startSweeping } from './requests/sweep.ts'
-import { takeOutcomes } from './requests/take-outcomes.ts'
+import { createTakeOutcomes } from './requests/take-outcomes.ts'
 import { takeReceipts } from './requests/take-receipts.ts'
 import { addUser, listUsers } from './requests/users.ts'
 import { listVerdicts, readVerdict } from './requests/verdict.ts'
@@ -109,11 +109,12 @@ async function prepare(
 
 function callsOf(context: StoreContext, gate: AgentGate, enrolment: Enrolment): Calls {
   const claim = createClaimRequests(context)
+  const takeOutcomes = createTakeOutcomes(context)
   return {
     enrol: ({ body, address }) => enrolment.enrol(body, address),
     claim: ({ caller, body, signal }) => claim(caller, body, signal),
     receipts: ({ caller, body }) => takeReceipts(context, caller, body),
-    outcomes: ({ caller, body }) => takeOutcomes(context, caller, body.outcomes),
+    outcomes: ({ caller, body }) => takeOutcomes(caller, body.outcomes),
     heartbeat: ({ caller, body }) => takeHeartbeat(context, caller, body),
     createRequest: ({ caller, parameter, body }) => createRequest(context, caller, parameter, body),
     seal: ({ caller, parameter, body }) => sealRequest(context, caller, parameter, body),

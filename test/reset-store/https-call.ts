@@ -40,7 +40,7 @@ export function httpsCall(
         incoming.on('error', reject)
         incoming.on('end', () => {
           const text = Buffer.concat(parts).toString('utf8')
-          const isJson = /json/.test(incoming.headers['content-type'] ?? '')
+          const isJson = text !== '' && /json/.test(incoming.headers['content-type'] ?? '')
           resolve({
             status: incoming.statusCode ?? 0,
             headers: incoming.headers,

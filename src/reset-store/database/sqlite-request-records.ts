@@ -81,7 +81,7 @@ function searchMethods(
 > {
   const find = database.prepare('SELECT * FROM requests WHERE id = ?')
   const list = database.prepare('SELECT * FROM requests ORDER BY id DESC LIMIT ?')
-  const overdue = database.prepare('SELECT * FROM requests WHERE due_at <= ? ORDER BY due_at LIMIT 500')
+  const overdue = database.prepare('SELECT * FROM requests WHERE due_at <= ? ORDER BY due_at')
   const claimable = database.prepare(
     `SELECT * FROM requests AS r
      WHERE state = 'open' AND directory IN (SELECT value FROM json_each(:directories))

@@ -1,4 +1,5 @@
 // The HTTPS server of the store: limits, headers, problem documents, and the few routes beside the contract.
+import type { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { WritebackError } from '../../errors/writeback-error.ts'
@@ -45,6 +46,7 @@ export function createServer(served: Served, options: ServerOptions): StoreServe
     keepAliveTimeout: 75_000,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
+    exposeHeadRoutes: false,
     logger: false,
     frameworkErrors: answerError,
     clientErrorHandler: refuseBrokenCall,
@@ -85,14 +87,18 @@ async function listen(server: FastifyInstance, { listen: { host, port } }: Serve
   return typeof address === 'object' && address !== null ? address.port : port
 }
 
+const CLOSE_IDLE_EVERY_MS = 20
+
 async function close(server: FastifyInstance, withinMs: number): Promise<void> {
-  const deadline = setTimeout(() => {
-    if ('closeAllConnections' in server.server) server.server.closeAllConnections()
-  }, withinMs)
+  const listener = server.server as HttpsServer
+  const deadline = setTimeout(() => listener.closeAllConnections(), withinMs)
+  // A kept connection whose last answer went out after the close began becomes idle only then.
+  const closing = setInterval(() => listener.closeIdleConnections(), CLOSE_IDLE_EVERY_MS)
   try {
     await server.close()
   } finally {
     clearTimeout(deadline)
+    clearInterval(closing)
   }
 }
 

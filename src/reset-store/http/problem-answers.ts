@@ -11,7 +11,9 @@ export const PROBLEM_TYPE = 'application/problem+json'
 /** Answers with a problem document. */
 export function sendProblem(reply: FastifyReply, problem: Problem): void {
   if (problem.status === 401) void reply.header('www-authenticate', 'Bearer')
-  void reply.code(problem.status).header('content-type', PROBLEM_TYPE).send(JSON.stringify(problem))
+  // As bytes: to text fastify would add a charset, which this media type does not have.
+  const body = Buffer.from(JSON.stringify(problem))
+  void reply.code(problem.status).header('content-type', PROBLEM_TYPE).send(body)
 }
 
 /** The answer to whatever a call threw, logged when an operator should know. */

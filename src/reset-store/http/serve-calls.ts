@@ -82,8 +82,11 @@ function waitOf(endpoint: Endpoint, request: FastifyRequest): number {
   return Number(wait)
 }
 
+// A reason made once: without one, every end of every call would build an exception with its stack.
+const GONE = 'the caller is gone'
+
 function whileConnected(reply: FastifyReply): AbortSignal {
   const gone = new AbortController()
-  reply.raw.once('close', () => gone.abort())
+  reply.raw.once('close', () => gone.abort(GONE))
   return gone.signal
 }

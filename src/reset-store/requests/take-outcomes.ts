@@ -1,5 +1,6 @@
 // Outcomes: the first terminal one closes a request, `unknown` may be replaced once, everything else is evidence.
 import { createHash } from 'node:crypto'
+import type { CryptoKey } from 'jose'
 import type { OutcomesAnswer } from '../../protocol/agent-calls.ts'
 import { type Outcome, verifyOutcome } from '../../protocol/outcome.ts'
 import { importPublicKey } from '../../protocol/signed-message.ts'
@@ -17,53 +18,85 @@ interface Delivered {
   readonly digest: string
 }
 
+/** Takes the signed outcomes of one call of an agent. */
+export type TakeOutcomes = (agent: string, outcomes: readonly string[]) => Promise<OutcomesAnswer>
+
 /**
- * Takes signed outcomes, all or none: one that does not verify, or that names another agent, store or directory, fails
- * the whole call. Throws CallRefused `outcome_invalid`. A request that was never handed to this agent is
- * `request_not_found` to it, as one that does not exist.
+ * Makes the rule. It takes all outcomes of a call or none: one that does not verify, or that names another agent, store
+ * or directory, fails the whole call with CallRefused `outcome_invalid`. A request that was never handed to this agent
+ * is `request_not_found` to it, as one that does not exist.
  */
-export async function takeOutcomes(
-  context: StoreContext,
-  agentId: string,
-  outcomes: readonly string[],
-): Promise<OutcomesAnswer> {
-  const delivered = await verifyAll(context, agentId, outcomes)
-  const results = await inTime(context, async (records, now) => {
-    await requireActive(records, agentId)
-    for (const item of delivered) await requireDirectory(records, item)
-    const results: OutcomesAnswer['results'] = []
-    for (const item of delivered)
-      results.push({ request: item.outcome.request, result: await take(records, item, now) })
-    return results
-  })
-  for (const [index, { request, result }] of results.entries()) {
-    const { outcome } = delivered[index] ?? {}
-    context.log.info('outcome delivered', { requestId: request, outcome: outcome?.outcome, result })
-    context.changes.announce(requestKey(request))
-    // The subject's next request may go out now.
-    if (outcome?.directory) context.changes.announce(directoryKey(outcome.directory))
+export function createTakeOutcomes(context: StoreContext): TakeOutcomes {
+  // Public identity keys of agents, imported once. Whether an agent may still call is asked in every transaction.
+  const identities = new Map<string, Identity>()
+
+  async function identityOf(agentId: string): Promise<Identity> {
+    const known = identities.get(agentId)
+    if (known) return known
+    const agent = await context.repository.transaction((records) => requireActive(records, agentId))
+    const identity = { kid: agent.identityKey.kid, key: await importPublicKey(agent.identityKey) }
+    identities.set(agentId, identity)
+    return identity
   }
-  return { results }
+
+  return async (agentId, outcomes) => {
+    const identity = await identityOf(agentId)
+    const delivered = await Promise.all(
+      outcomes.map((jws, index) => verifyOne({ jws, index, agentId, identity, store: context.store })),
+    )
+    const results = await inTime(context, (records, now) => takeAll(records, now, agentId, delivered))
+    for (const [index, { request, result }] of results.entries())
+      announce(context, delivered[index]?.outcome, request, result)
+    return { results }
+  }
 }
 
-async function verifyAll(
-  context: StoreContext,
+interface Identity {
+  readonly kid: string
+  readonly key: CryptoKey
+}
+
+async function takeAll(
+  records: Transaction,
+  now: number,
   agentId: string,
-  outcomes: readonly string[],
-): Promise<Delivered[]> {
-  const agent = await context.repository.transaction((records) => requireActive(records, agentId))
-  const key = await importPublicKey(agent.identityKey)
-  return Promise.all(
-    outcomes.map(async (jws, index) => {
-      const outcome = await verifyOne(jws, index, (kid) => (kid === agent.identityKey.kid ? key : undefined))
-      if (outcome.agent !== agentId || outcome.store !== context.store)
-        throw new CallRefused('outcome_invalid', `outcome ${index} names another agent or store`)
-      return { outcome, jws, digest: createHash('sha256').update(jws).digest('base64url') }
-    }),
-  )
+  delivered: readonly Delivered[],
+): Promise<OutcomesAnswer['results']> {
+  await requireActive(records, agentId)
+  for (const item of delivered) await requireDirectory(records, item)
+  const results: OutcomesAnswer['results'] = []
+  for (const item of delivered)
+    results.push({ request: item.outcome.request, result: await take(records, item, now) })
+  return results
 }
 
-async function verifyOne(jws: string, index: number, findKey: Parameters<typeof verifyOutcome>[1]) {
+function announce(
+  context: StoreContext,
+  outcome: Outcome | undefined,
+  request: string,
+  result: OutcomeResult,
+): void {
+  context.log.info('outcome delivered', { requestId: request, outcome: outcome?.outcome, result })
+  context.changes.announce(requestKey(request))
+  // The subject's next request may go out now.
+  if (outcome?.directory) context.changes.announce(directoryKey(outcome.directory))
+}
+
+async function verifyOne(given: {
+  readonly jws: string
+  readonly index: number
+  readonly agentId: string
+  readonly identity: Identity
+  readonly store: string
+}): Promise<Delivered> {
+  const { jws, index, agentId, identity, store } = given
+  const outcome = await readOutcome(jws, index, (kid) => (kid === identity.kid ? identity.key : undefined))
+  if (outcome.agent !== agentId || outcome.store !== store)
+    throw new CallRefused('outcome_invalid', `outcome ${index} names another agent or store`)
+  return { outcome, jws, digest: createHash('sha256').update(jws).digest('base64url') }
+}
+
+async function readOutcome(jws: string, index: number, findKey: Parameters<typeof verifyOutcome>[1]) {
   try {
     return await verifyOutcome(jws, findKey)
   } catch (cause) {

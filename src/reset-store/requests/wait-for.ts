@@ -38,5 +38,5 @@ async function sleepUnless(
 ): Promise<void> {
   const awake = new AbortController()
   await Promise.race([happened, clock.sleep(ms, AbortSignal.any([signal, awake.signal]))])
-  awake.abort()
+  awake.abort('awake')
 }

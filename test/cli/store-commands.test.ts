@@ -1,0 +1,228 @@
+// The store's commands against a real store, as an administrator types them.
+import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { PassThrough, Writable } from 'node:stream'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import type { Io } from '../../src/cli/io.ts'
+import { createLineEditor } from '../../src/cli/line-editor.ts'
+import { runProgram } from '../../src/cli/run-program.ts'
+import { makeTemporaryPassword } from '../../src/cli/temporary-password.ts'
+import type { Outcome } from '../../src/protocol/outcome.ts'
+import { startStore } from '../reset-store/running-store.ts'
+import { enrolAgent, type TestAgent } from '../reset-store/test-agent.ts'
+import { bareEnvironment } from '../servers/child-process.ts'
+import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
+import { testCa } from '../servers/test-ca.ts'
+
+const directory = makeScratchDirectory()
+const data = path.join(directory, 'data')
+const configFile = path.join(directory, 'store.yaml')
+const ANCHOR = 'aaaaaaaa-0000-4000-8000-000000000001'
+let store: Awaited<ReturnType<typeof startStore>>
+let agent: TestAgent
+
+beforeAll(async () => {
+  store = await startStore(data)
+  agent = await enrolAgent(store)
+  const { caFile, server } = await testCa()
+  const lines = [
+    `publicUrl: https://127.0.0.1:${store.port}`,
+    `tls: { certificateFile: ${server.certFile}, keyFile: ${server.keyFile}, caFile: ${caFile} }`,
+    'dataDirectory: data',
+  ]
+  writeFileSync(configFile, lines.join('\n'))
+})
+afterAll(async () => {
+  await store.store.stop()
+  await removeScratchDirectory(directory)
+})
+
+interface Run {
+  readonly status: number
+  readonly out: string
+  readonly err: string
+}
+
+async function run(
+  words: string,
+  input: string | Buffer = '',
+  place = `--config ${configFile}`,
+): Promise<Run> {
+  const [stdin, stdout, stderr] = [new PassThrough(), createSink(), createSink()]
+  const io = { env: {}, execArgv: [], onStopSignal: () => () => {}, exitNow: () => {} }
+  stdin.end(input)
+  const argv = ['store', ...words.split(' '), ...place.split(' ').filter(Boolean)]
+  const status = await runProgram({ ...io, argv, stdin, stdout, stderr } as unknown as Io)
+  return { status, out: stdout.text(), err: stderr.text() }
+}
+
+/** A standard output that, like a pipe, has taken a copy when it says that a chunk is written. */
+function createSink(): Writable & { text: () => string } {
+  const parts: Buffer[] = []
+  const sink = new Writable({
+    write: (part: Buffer, _encoding, done) => {
+      parts.push(Buffer.from(part))
+      done()
+    },
+  })
+  return Object.assign(sink, { text: () => Buffer.concat(parts).toString('utf8') })
+}
+
+/** Carries the next request out as told, and says which password came. */
+async function carry(fields: Partial<Outcome> & { outcome: Outcome['outcome'] }): Promise<string> {
+  const [claimed] = (await agent.claim({ waitMs: 10_000 })).requests
+  if (!claimed) throw new Error('nothing was claimed')
+  const { password } = await agent.open(claimed)
+  await agent.receipt(claimed.request, claimed.lease)
+  await agent.report(await agent.sign(claimed, fields))
+  return password
+}
+
+test('users are added and listed', async () => {
+  const add = `user add ada --anchor ${ANCHOR.toUpperCase()} --directory corp`
+  expect(await run(add)).toMatchObject({ status: 0, out: `added ada: corp ${ANCHOR}\n` })
+  const again = await run(add)
+  expect(again).toMatchObject({ status: 1, out: '' })
+  expect(again.err).toContain('ERR_STORE_REJECTED: user_exists: the user name or the anchor is taken')
+  expect((await run('user list')).out).toBe(`ada  ada  corp  ${ANCHOR}\n`)
+  expect(JSON.parse((await run('user list --json')).out).users).toHaveLength(1)
+  expect(await run('user add bob --anchor nonsense --directory corp')).toMatchObject({ status: 2 })
+})
+
+test('an enrolment code is the only thing on standard output', async () => {
+  const { status, out, err } = await run('enrolment-code --directory corp --directory lab')
+  expect(status).toBe(0)
+  expect(out).toMatch(/^wbe1-[\w-]{32}-[\w-]{43}\n$/)
+  expect(err).toContain('serves once')
+  expect((await run('enrolment-code --directory corp --valid-minutes 0')).status).toBe(2)
+})
+
+test('a generated password is printed once, arrives at the agent, and the verdict is told with its next step', async () => {
+  const carrying = carry({ outcome: 'applied', notices: ['account_disabled'] })
+  const { status, out, err } = await run('request reset ada --generate --must-change --wait')
+  const password = await carrying
+  expect(status).toBe(0)
+  expect(err).toBe('')
+  expect(out.split(password)).toHaveLength(2)
+  expect(out).toMatch(/applied after \d+\.\d\d s: the directory holds/)
+  expect(out).toContain('note: done, but the account is disabled')
+})
+
+test('with --json every line is JSON', async () => {
+  const carrying = carry({ outcome: 'applied' })
+  const { out } = await run('request reset ada --generate --wait --json')
+  const [first, second] = out.trim().split('\n')
+  expect(JSON.parse(first ?? '')).toEqual({ temporaryPassword: await carrying })
+  expect(JSON.parse(second ?? '')).toMatchObject({ outcome: 'applied', state: 'closed' })
+})
+
+test('a password from standard input is taken up to the first line end, byte for byte', async () => {
+  for (const [input, password] of [
+    [' Grün 🔑 "quoted" \\\r\nmore\n', ' Grün 🔑 "quoted" \\\r'],
+    ['no line end', 'no line end'],
+  ] as const) {
+    const carrying = carry({ outcome: 'applied' })
+    const { status, out } = await run('request reset ada --password-stdin --wait --no-unlock', input)
+    expect([status, await carrying]).toEqual([0, password])
+    expect(out).not.toContain(password)
+  }
+})
+
+test('a password that no directory could take never leaves the process', async () => {
+  for (const input of ['', '\n', 'nul\0inside', Buffer.from([0x61, 0xff]), Buffer.alloc(3000, 0x61)]) {
+    const { status, err } = await run('request reset ada --password-stdin', input)
+    expect([status, err.includes('ERR_PASSWORD_UNREPRESENTABLE')]).toEqual([1, true])
+  }
+  expect((await run('request reset ada')).status).toBe(2)
+  expect((await run('request reset ada --generate --password-stdin')).status).toBe(2)
+  expect((await run('request reset nobody --generate')).err).toContain('user_not_found')
+})
+
+test('the exit status tells the outcome, and show repeats it', async () => {
+  const outcomes = [
+    [{ outcome: 'refused', reason: 'password_too_short', detail: '0000052D' }, 3, 'choose a longer one'],
+    [{ outcome: 'superseded' }, 4, 'use the newer password'],
+    [{ outcome: 'unknown' }, 5, 'try to sign in with the new password first'],
+    [{ outcome: 'failed', reason: 'missing_right' }, 6, 'missing_right'],
+  ] as const
+  for (const [fields, status, words] of outcomes) {
+    const carrying = carry(fields as Parameters<typeof carry>[0])
+    const done = await run('request reset ada --generate --wait')
+    await carrying
+    expect([done.status, done.out.includes(words)]).toEqual([status, true])
+    const [, id] = /request (\S+) for/.exec(done.out) ?? []
+    expect(await run(`request show ${id}`)).toMatchObject({ status })
+  }
+  expect((await run('request show nothing')).err).toContain('request_not_found')
+})
+
+test('agents are listed and revoked, writing is paused and resumed', async () => {
+  expect((await run('agent list')).out).toMatch(new RegExp(`^${agent.id} {2}agent-1 {2}active {2}corp`))
+  const third = await enrolAgent(store, { name: 'third' })
+  expect(await run(`agent revoke ${third.id}`)).toMatchObject({ status: 0, out: `revoked ${third.id}\n` })
+  expect((await run('agent revoke nobody')).err).toContain('agent_not_found')
+  expect((await run('pause')).out).toBe('paused: nothing is written\n')
+  expect((await agent.claim()).paused).toBe(true)
+  expect((await run('resume --json')).out).toBe('{"paused":false}\n')
+})
+
+test('from another host the store is named by URL, authority and token file; a wrong authority is refused', async () => {
+  const { caFile, strangerCaFile } = await testCa()
+  const token = path.join(data, 'admin-token')
+  const place = (ca: string) => `--url https://127.0.0.1:${store.port} --ca-file ${ca} --token-file ${token}`
+  expect((await run('user list', '', place(caFile))).status).toBe(0)
+  const refused = await run('user list', '', place(strangerCaFile))
+  expect([refused.status, refused.err.includes('ERR_STORE_TLS')]).toEqual([1, true])
+  const nobody = await run('user list', '', `--url https://127.0.0.1:9 --token-file ${token}`)
+  expect(nobody.err).toContain('ERR_STORE_UNREACHABLE')
+  expect((await run('user list', '', '')).status).toBe(2)
+})
+
+test('a temporary password has every kind of character and nothing that looks alike', () => {
+  for (let time = 0; time < 200; time += 1) {
+    const password = String(makeTemporaryPassword())
+    expect(password).toMatch(/^[A-HJ-NP-Za-km-z2-9]{4}(-[A-HJ-NP-Za-km-z2-9]{4}){3}$/)
+    for (const kind of [/[A-Z]/, /[a-z]/, /[2-9]/]) expect(password).toMatch(kind)
+  }
+})
+
+test('keys edit the line by whole characters, and arrow keys do nothing', () => {
+  const typed = (keys: string) => {
+    const editor = createLineEditor(16)
+    const { state, used } = editor.take(Buffer.from(keys))
+    return [state, String(editor.line()), used]
+  }
+  expect(typed('abc\rrest')).toEqual(['done', 'abc', 4])
+  expect(typed('aü\x7f€\b🔑\x7fb\n')).toEqual(['done', 'ab', 15])
+  expect(typed('wrong\x15right\r')).toEqual(['done', 'right', 12])
+  expect(typed('a\x1b[Ab\x1bOPc\x1b[3~\td\r')).toEqual(['done', 'abcd', 16])
+  expect(typed('abc\x03')[0]).toBe('cancelled')
+  expect(typed('\x7f\x7fa\r')).toEqual(['done', 'a', 4])
+  expect(typed('x'.repeat(17))[0]).toBe('too long')
+})
+
+test('on a terminal the password is asked for twice and never shown', async () => {
+  const carrying = carry({ outcome: 'applied' })
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', path.resolve('src/main.ts')]
+  const words = ['store', 'request', 'reset', 'ada', '--wait', '--config', configFile]
+  const log = path.join(directory, 'terminal.log')
+  const command = [...node, ...words].join(' ')
+  const terminal = spawn('script', ['-qfec', command, log], { env: bareEnvironment(), stdio: 'pipe' })
+  const seen = () => readFileSync(log, 'utf8')
+  const until = async (text: string) => {
+    while (!seen().includes(text)) await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  terminal.stdout.resume()
+  await new Promise((resolve) => terminal.once('spawn', resolve))
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  await until('new password: ')
+  terminal.stdin.write('Tÿpedx\x7f-secret-1\r')
+  await until('again: ')
+  terminal.stdin.write('Tÿped-secret-1\r')
+  const status = await new Promise((resolve) => terminal.once('exit', resolve))
+  expect(await carrying).toBe('Tÿped-secret-1')
+  expect(status).toBe(0)
+  expect(seen()).toContain('applied after')
+  expect(seen()).not.toMatch(/Tÿped|secret-1/)
+})

@@ -35,6 +35,8 @@ export interface WorldOptions {
   readonly agentSettings?: string
   /** Environment of the agent. */
   readonly agentEnv?: Readonly<Record<string, string>>
+  /** Called with the world's directory before the agent starts. */
+  readonly beforeAgent?: (directory: string) => void
   /** Runs each part of the start; a demo shows its progress with it. */
   readonly onPart?: <T>(name: string, start: () => Promise<T>) => Promise<T>
 }
@@ -130,6 +132,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   )
   const admin = createAdmin(directory, port, readFileSync(ca.caFile))
   await part('the agent’s enrolment, with a code from the store', () => enrol(admin, files.agentConfigFile))
+  options.beforeAgent?.(directory)
   await part('the agent, with a private Redis of its own', agent.start)
   const world: World = {
     directory,
@@ -233,7 +236,7 @@ function describeProgram(
       )
     },
     stop: async () => {
-      if (!child) return 0
+      if (!child?.isRunning()) return 0
       process.kill(child.pid, 'SIGTERM')
       const timer = setTimeout(() => child?.signal('SIGKILL'), 30_000)
       const status = await child.exited
@@ -241,7 +244,7 @@ function describeProgram(
       return status
     },
     kill: async () => {
-      if (!child) return
+      if (!child?.isRunning()) return
       process.kill(child.pid, 'SIGKILL')
       await child.exited
     },

@@ -125,6 +125,7 @@ function assemble(options: AgentOptions, identity: Identity, conditions: Conditi
     identity: { agent: enrolled.agent, store: enrolled.store, signer },
     clock,
     nowMs: storeTime.nowMs,
+    observe: storeTime.observe,
     timeoutMs: CALL_TIMEOUT_MS,
   })
   const directories = createDirectories(config, { log, clock })
@@ -232,7 +233,16 @@ function assemble(options: AgentOptions, identity: Identity, conditions: Conditi
   const connectDirectories = () => {
     for (const [name, { directory }] of directories) {
       directory.writer().then(
-        () => conditions.clear('directory_unreachable', name),
+        ({ policyHints }) => {
+          conditions.clear('directory_unreachable', name)
+          if (policyHints) conditions.clear('history_not_enforced', name)
+          else
+            conditions.raise(
+              'history_not_enforced',
+              name,
+              'the domain controller does not offer the policy hints control',
+            )
+        },
         (error) => conditions.raise('directory_unreachable', name, String(errorFields(error)['error'])),
       )
     }

@@ -38,7 +38,7 @@ export function addEnrollCommand(program: Command, io: Io): void {
 
 async function enroll(io: Io, options: EnrollOptions): Promise<void> {
   const config = readAgentConfig(options.config)
-  const code = options.codeFile === undefined ? await text(io.stdin) : readCode(options.codeFile)
+  const code = options.codeFile === undefined ? await readFromInput(io) : readCode(options.codeFile)
   const { enrolled } = await enrolAgent({
     config,
     code,
@@ -50,6 +50,11 @@ async function enroll(io: Io, options: EnrollOptions): Promise<void> {
   say(io, `enrolled as ${options.name} (${enrolled.agent})`)
   say(io, `tenant ${enrolled.tenant}, directories ${enrolled.directories.join(', ')}`)
   say(io, `next: writeback agent --config ${options.config}`)
+}
+
+function readFromInput(io: Io): Promise<string> {
+  if (io.stdin.isTTY) io.stderr.write('Paste the enrolment code, then press Enter and Ctrl-D:\n')
+  return text(io.stdin)
 }
 
 function readCode(file: string): string {

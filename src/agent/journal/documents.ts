@@ -21,7 +21,8 @@ export function createDocuments(db: DatabaseSync): Documents {
       transaction(db, 'journal receipts', () =>
         items.map(({ requestId, lease, server }) => setReceipt.run(server, requestId, lease).changes === 1),
       ),
-    release: (requestId, atMs) => transaction(db, 'release a request', () => release(requestId, atMs)),
+    release: (requestId, lease, atMs) =>
+      transaction(db, 'release a request', () => release(requestId, lease, atMs)),
     ...reading(db),
     ...starting(db),
   }
@@ -42,7 +43,7 @@ function acceptance(db: DatabaseSync) {
   const keep = db.prepare('INSERT OR REPLACE INTO documents (request_id, document) VALUES (?, ?)')
   const wipe = db.prepare('DELETE FROM documents WHERE request_id = ?')
   const giveUp = db.prepare(
-    `UPDATE requests SET state = 'released', finished_at_ms = ? WHERE request_id = ? AND state = 'open'`,
+    `UPDATE requests SET state = 'released', finished_at_ms = ? WHERE request_id = ? AND lease = ? AND state = 'open'`,
   )
 
   const accept = (document: AcceptedDocument): Acceptance => {
@@ -56,8 +57,8 @@ function acceptance(db: DatabaseSync) {
     }
     return verdict
   }
-  const release = (requestId: string, atMs: number) => {
-    if (giveUp.run(atMs, requestId).changes === 1) wipe.run(requestId)
+  const release = (requestId: string, lease: number, atMs: number) => {
+    if (giveUp.run(atMs, requestId, lease).changes === 1) wipe.run(requestId)
   }
   return { accept, release }
 }

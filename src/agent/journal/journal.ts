@@ -119,8 +119,8 @@ export interface Journal {
     items: readonly { readonly requestId: string; readonly answer: string }[],
     atMs: number,
   ) => void
-  /** The lease is lost: no outcome from here. Wipes the document; a later lease opens the request again. */
-  readonly release: (requestId: string, atMs: number) => void
+  /** This lease is lost: no outcome from here. A newer lease stays open. Wipes the document; a later lease opens the request again. */
+  readonly release: (requestId: string, lease: number, atMs: number) => void
   /** A small durable setting, such as the highest sequence seen. */
   readonly get: (key: string) => string | undefined
   /** Sets it; undefined forgets it. */

@@ -57,6 +57,12 @@ export interface StoreClientOptions {
   readonly identity: AgentIdentity
   readonly clock: Clock
   readonly nowMs: () => number
+  /** Told the store's own Date when it refuses a credential: a wrong clock on this host is found out that way. */
+  readonly observe?: (sample: {
+    readonly sentMs: number
+    readonly answeredMs: number
+    readonly storeTime: number
+  }) => void
   /** Longest time for a call, beyond the waiting it asks for, in milliseconds. */
   readonly timeoutMs: number
 }
@@ -84,7 +90,11 @@ export function createStoreClient(options: StoreClientOptions): StoreClient {
       bytes,
       schema,
       signal,
-      token,
+      {
+        token,
+        onRefused: (storeTime) =>
+          options.observe?.({ sentMs, answeredMs: options.clock.monotonicMs(), storeTime }),
+      },
     )
     return { answer, sentMs, answeredMs: options.clock.monotonicMs() }
   }
@@ -105,16 +115,23 @@ export function callEnrol(
   return callStore(options, ENDPOINTS.enrol, Buffer.from(JSON.stringify(call)), enrolAnswerSchema, signal)
 }
 
+/** The credential of one call, and who hears the store's time when it is refused. */
+interface Credential {
+  readonly token: string
+  readonly onRefused: (storeTime: number) => void
+}
+
 async function callStore<T>(
   options: { readonly url: string; readonly fetch: Fetch; readonly timeoutMs: number },
   endpoint: Endpoint,
   body: Uint8Array,
   schema: z.ZodType<T>,
   signal: AbortSignal,
-  token?: string,
+  credential?: Credential,
 ): Promise<T> {
   const what = `${endpoint.method} ${endpoint.path}`
-  const { status, bytes } = await exchange(options, endpoint, body, signal, what, token)
+  const { status, bytes, date } = await exchange(options, endpoint, body, signal, what, credential?.token)
+  if (status === 401 && Number.isFinite(date)) credential?.onRefused(date)
   if (status !== endpoint.status) throw classifyStatus(what, status, readProblem(bytes))
   try {
     return parseDocument(`answer to ${what}`, parseStrictJson(bytes), schema)
@@ -134,7 +151,7 @@ async function exchange(
   signal: AbortSignal,
   what: string,
   token?: string,
-): Promise<{ status: number; bytes: Buffer }> {
+): Promise<{ status: number; bytes: Buffer; date: number }> {
   // One deadline over the headers and the whole body: a body that drips cannot hold the agent.
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)])
   const headers = {
@@ -151,7 +168,8 @@ async function exchange(
       redirect: 'manual',
       signal: deadline,
     })
-    return { status: response.status, bytes: await readLimited(response.body, what) }
+    const date = Date.parse(response.headers.get('date') ?? '')
+    return { status: response.status, bytes: await readLimited(response.body, what), date }
   } catch (cause) {
     throw classifyNetworkFailure(what, cause)
   }

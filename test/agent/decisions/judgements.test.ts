@@ -8,6 +8,7 @@ import {
   isPreviousVisible,
   isProvenUnapplied,
   isSettledBy,
+  type UnansweredWrite,
 } from '../../../src/agent/decisions/judge-doubt.ts'
 import {
   isOvertaken,
@@ -116,7 +117,7 @@ test('a write counts the password version up, a fence carries that of our own st
   expect(versionAfterFence(accountOf({ marker: 'somebody else' }), STORE)).toBe(0)
 })
 
-const write = (n: number, server = SERVER, passwordVersionBefore: number | undefined = 4) => ({
+const write = (n: number, server = SERVER, passwordVersionBefore = 4) => ({
   n,
   server,
   passwordVersionBefore,
@@ -167,8 +168,11 @@ test('a previous request elsewhere must be settled and have arrived here', () =>
 
 test('the count of password writes proves that a lost one never came', () => {
   const newer = marker({ requestId: newId(), flag: 'applied', passwordVersion: 5 })
-  const proven = (fields: Partial<Marker>, unanswered = [write(1)], earlier: { server: string }[] = []) =>
-    isProvenUnapplied({ ...newer, ...fields }, { unanswered, earlier })
+  const proven = (
+    fields: Partial<Marker>,
+    unanswered: UnansweredWrite[] = [write(1)],
+    earlier: { server: string }[] = [],
+  ) => isProvenUnapplied({ ...newer, ...fields }, { unanswered, earlier })
   expect(proven({})).toBe(true)
   expect(proven({ passwordVersion: 6 })).toBe(false)
   expect(proven({ flag: 'fenced' })).toBe(false)

@@ -37,11 +37,11 @@ test.each<[string, string, boolean]>([
   expect(isWithin(dn, base)).toBe(expected)
 })
 
-const escape = (name: string) => name.replace(/[\\,+"<>;=#]/g, '\\$&').replace(/^ | $/g, '\\ ')
+const escaped = (name: string) => name.replace(/[\\,+"<>;=#]/g, '\\$&').replace(/^ | $/g, '\\ ')
 const name = fc.string({ minLength: 1, maxLength: 12, unit: 'binary-ascii' }).filter((s) => !s.includes('\0'))
 const rdn = fc
   .tuple(fc.constantFrom('CN', 'ou', 'Dc'), name)
-  .map(([type, value]) => `${type}=${escape(value)}`)
+  .map(([type, value]) => `${type}=${escaped(value)}`)
 const dn = fc.array(rdn, { minLength: 1, maxLength: 5 }).map((parts) => parts.join(','))
 
 test('whatever a name holds, it lies below its parent, and never below a longer or a sibling one', () => {
@@ -54,7 +54,7 @@ test('whatever a name holds, it lies below its parent, and never below a longer 
       if (sibling.toLowerCase() !== child.toLowerCase())
         expect(isWithin(`CN=x,${sibling},${base}`, `${child},${base}`)).toBe(false)
       // The whole rest inside one name: an escaped comma is no boundary.
-      expect(isWithin(`CN=${escape(`x,${base}`)}`, base)).toBe(false)
+      expect(isWithin(`CN=${escaped(`x,${base}`)}`, base)).toBe(false)
     }),
   )
 })

@@ -26,19 +26,21 @@ const LONGEST_SAMPLE_MS = 1_000
 /** Starts with the host's own clock and learns from every quick answer. */
 export function createStoreTime(clock: Clock): StoreTime {
   let ahead: { readonly ofMonotonic: number; readonly ofWall: number } | undefined
+  // The monotonic clock stands still while a host sleeps, and the wall clock may be set: the later one is the safe one,
+  // because what is taken for expired is not written.
+  const nowMs = () =>
+    ahead === undefined
+      ? clock.wallMs()
+      : Math.max(clock.monotonicMs() + ahead.ofMonotonic, clock.wallMs() + ahead.ofWall)
+  const offsetMs = () => (ahead === undefined ? undefined : Math.round(nowMs() - clock.wallMs()))
   return {
     observe: ({ sentMs, answeredMs, storeTime }) => {
       if (answeredMs - sentMs >= LONGEST_SAMPLE_MS) return
       const ofMonotonic = storeTime - (sentMs + answeredMs) / 2
       ahead = { ofMonotonic, ofWall: clock.monotonicMs() + ofMonotonic - clock.wallMs() }
     },
-    // The monotonic clock stands still while a host sleeps, and the wall clock may be set: the later one is the safe one,
-    // because what is taken for expired is not written.
-    nowMs: () =>
-      ahead === undefined
-        ? clock.wallMs()
-        : Math.max(clock.monotonicMs() + ahead.ofMonotonic, clock.wallMs() + ahead.ofWall),
-    offsetMs: () => (ahead === undefined ? undefined : Math.round(ahead.ofWall)),
-    isSkewed: () => Math.abs(ahead?.ofWall ?? 0) > LARGEST_CLOCK_SKEW_MS,
+    nowMs,
+    offsetMs,
+    isSkewed: () => Math.abs(offsetMs() ?? 0) > LARGEST_CLOCK_SKEW_MS,
   }
 }

@@ -28,10 +28,9 @@ export function createStoreTime(clock: Clock): StoreTime {
   let ahead: { readonly ofMonotonic: number; readonly ofWall: number } | undefined
   // The monotonic clock stands still while a host sleeps, and the wall clock may be set: the later one is the safe one,
   // because what is taken for expired is not written.
-  const nowMs = () =>
-    ahead === undefined
-      ? clock.wallMs()
-      : Math.max(clock.monotonicMs() + ahead.ofMonotonic, clock.wallMs() + ahead.ofWall)
+  const byMonotonic = () => (ahead === undefined ? clock.wallMs() : clock.monotonicMs() + ahead.ofMonotonic)
+  const byWall = () => clock.wallMs() + (ahead?.ofWall ?? 0)
+  const nowMs = () => Math.max(byMonotonic(), byWall())
   const offsetMs = () => (ahead === undefined ? undefined : Math.round(nowMs() - clock.wallMs()))
   return {
     observe: ({ sentMs, answeredMs, storeTime }) => {
@@ -41,6 +40,8 @@ export function createStoreTime(clock: Clock): StoreTime {
     },
     nowMs,
     offsetMs,
-    isSkewed: () => Math.abs(offsetMs() ?? 0) > LARGEST_CLOCK_SKEW_MS,
+    // Also when the two clocks of this host parted since the last answer: it slept, or its time was set.
+    isSkewed: () =>
+      Math.max(Math.abs(offsetMs() ?? 0), Math.abs(byMonotonic() - byWall())) > LARGEST_CLOCK_SKEW_MS,
   }
 }

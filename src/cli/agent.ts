@@ -1,11 +1,9 @@
 // writeback agent: runs the agent until it is told to stop.
 import type { Command } from 'commander'
-import { createAgent } from '../agent/create-agent.ts'
 import { systemClock } from '../clock/clock.ts'
 import { readAgentConfig } from '../config/agent-config.ts'
-import { createLogger, type Logger } from '../telemetry/logger.ts'
-import { EXIT, type Io } from './io.ts'
-import type { SetExit } from './run-program.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { EXIT, type Io, type SetExit } from './io.ts'
 import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
 
 const EXAMPLES = `
@@ -27,7 +25,10 @@ export function addAgentCommand(program: Command, io: Io, setExit: SetExit): voi
 async function runAgent(io: Io, configFile: string): Promise<number> {
   refuseUnsafeRuntime(io)
   const config = readAgentConfig(configFile)
+  // Loaded here: no other command needs it.
+  const { createLogger } = await import('../telemetry/logger.ts')
   const log = createLogger({ ...config.log, stream: io.stdout })
+  const { createAgent } = await import('../agent/create-agent.ts')
   const agent = createAgent({ config, log, clock: systemClock, env: io.env })
   const stopped = stopRequest(io, log)
   log.info('agent starting', { stateDirectory: config.stateDirectory, store: config.store.url })

@@ -25,5 +25,8 @@ export const EXIT = {
   failedRequest: 6,
 } as const
 
+/** How a command hands its exit status back. */
+export type SetExit = (status: number) => void
+
 /** One line on standard output. */
 export const say = (io: Io, line: string): void => void io.stdout.write(`${line}\n`)

@@ -4,11 +4,8 @@ import { WritebackError } from '../errors/writeback-error.ts'
 import { VERSION } from '../protocol/version.ts'
 import { addAgentCommand } from './agent.ts'
 import { addEnrollCommand } from './enroll.ts'
-import { EXIT, type Io } from './io.ts'
+import { EXIT, type Io, type SetExit } from './io.ts'
 import { addStoreCommand } from './store.ts'
-
-/** How a command hands its exit status back. */
-export type SetExit = (status: number) => void
 
 const EXIT_HELP = `
 Exit statuses:

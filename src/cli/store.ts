@@ -4,9 +4,7 @@ import type { Command } from 'commander'
 import { systemClock } from '../clock/clock.ts'
 import { readStoreConfig } from '../config/store-config.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
-import { createLogger } from '../telemetry/logger.ts'
-import { EXIT, type Io } from './io.ts'
-import type { SetExit } from './run-program.ts'
+import { EXIT, type Io, type SetExit } from './io.ts'
 import { addStoreAdministration } from './store-administration.ts'
 import { addStoreRequestCommands } from './store-request.ts'
 
@@ -36,6 +34,7 @@ async function runStore(io: Io, configFile: string | undefined): Promise<number>
   const config = readStoreConfig(configFile)
   // Loaded here: the other commands start without the server and the database.
   const { createResetStore } = await import('../reset-store/create-reset-store.ts')
+  const { createLogger } = await import('../telemetry/logger.ts')
   const log = createLogger({ ...config.log, stream: io.stdout })
   const store = createResetStore({
     ...{ dataDirectory: config.dataDirectory, listen: config.listen, publicUrl: config.publicUrl },

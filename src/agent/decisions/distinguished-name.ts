@@ -17,7 +17,8 @@ function splitDn(dn: string): readonly string[] {
   const parts: string[] = []
   let start = 0
   for (let at = 0; at <= dn.length; at += 1) {
-    if (dn[at] === '\\') at += 1
+    // A dangling backslash at the very end escapes nothing.
+    if (dn[at] === '\\' && at + 1 < dn.length) at += 1
     else if (at === dn.length || dn[at] === ',') {
       parts.push(normalisePart(dn.slice(start, at)))
       start = at + 1
@@ -26,9 +27,11 @@ function splitDn(dn: string): readonly string[] {
   return parts.filter((part) => part !== '')
 }
 
+// Only plain spaces may stand around a name (RFC 4514); any other white space is part of it.
 function normalisePart(part: string): string {
+  const begun = part.replace(/^ +/, '')
+  const trimmed = begun.replace(/ +$/, '')
   // An escaped space at the end belongs to the name.
-  const trimmed = part.trim()
-  const kept = trimmed.endsWith('\\') && part.trimStart().length > trimmed.length ? `${trimmed} ` : trimmed
-  return kept.replace(/^([^=]*?)\s*=\s*/, '$1=').toLowerCase()
+  const kept = trimmed.endsWith('\\') && begun.length > trimmed.length ? `${trimmed} ` : trimmed
+  return kept.replace(/^([^=]*?) *= */, '$1=').toLowerCase()
 }

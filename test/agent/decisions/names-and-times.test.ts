@@ -1,0 +1,163 @@
+// Distinguished names, refusals, leases and the store's time.
+import { expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { isWithin } from '../../../src/agent/decisions/distinguished-name.ts'
+import { createLeases } from '../../../src/agent/decisions/leases.ts'
+import { meaningOf } from '../../../src/agent/decisions/read-refusal.ts'
+import { createStoreTime } from '../../../src/agent/decisions/store-time.ts'
+import type { RefusalKind } from '../../../src/agent/decisions/write-answer.ts'
+import { FAILURE_REASONS, REFUSAL_REASONS } from '../../../src/protocol/codes.ts'
+import { createManualClock } from '../../fakes/manual-clock.ts'
+
+const BASE = 'OU=People,DC=corp,DC=test'
+
+test.each<[string, string, boolean]>([
+  [BASE, BASE, true],
+  [`CN=x,${BASE}`, BASE, true],
+  [`CN=x,OU=Sub,${BASE}`, BASE, true],
+  ['cn=X,ou=people,dc=CORP,dc=Test', BASE, true],
+  ['CN=x, OU = People ,DC= corp, DC=test', BASE, true],
+  ['CN=x\\,y,OU=People,DC=corp,DC=test', BASE, true],
+  ['CN=x\\,OU=People,DC=corp,DC=test', BASE, false],
+  ['CN=x\\\\,OU=People,DC=corp,DC=test', BASE, true],
+  ['CN=x\\2COU=People,DC=corp,DC=test', BASE, false],
+  ['CN=x,OU=Staff,DC=corp,DC=test', BASE, false],
+  ['CN=x,OU=OtherPeople,DC=corp,DC=test', BASE, false],
+  ['DC=corp,DC=test', BASE, false],
+  [`CN=x,${BASE},DC=more`, BASE, false],
+  ['CN=x,OU=People\\ ,DC=corp,DC=test', BASE, false],
+  ['CN=x,OU=People\\ ,DC=corp,DC=test', 'OU=People\\ ,DC=corp,DC=test', true],
+  ['CN=x,OU=People\u00a0,DC=corp,DC=test', BASE, false],
+  ['CN=x,OU=\ufeffPeople,DC=corp,DC=test', BASE, false],
+  [`CN=x,${BASE},CN=y\\`, BASE, false],
+  [`CN=x,${BASE}`, '', false],
+  ['', BASE, false],
+  [`CN=x,${BASE}`, 'DC=test', true],
+])('%s within %s: %s', (dn, base, expected) => {
+  expect(isWithin(dn, base)).toBe(expected)
+})
+
+const escaped = (name: string) => name.replace(/[\\,+"<>;=#]/g, '\\$&').replace(/^ | $/g, '\\ ')
+const name = fc.string({ minLength: 1, maxLength: 12, unit: 'binary-ascii' }).filter((s) => !s.includes('\0'))
+const rdn = fc
+  .tuple(fc.constantFrom('CN', 'ou', 'Dc'), name)
+  .map(([type, value]) => `${type}=${escaped(value)}`)
+const dn = fc.array(rdn, { minLength: 1, maxLength: 5 }).map((parts) => parts.join(','))
+
+test('whatever a name holds, it lies below its parent, and never below a longer or a sibling one', () => {
+  fc.assert(
+    fc.property(dn, rdn, rdn, (base, child, sibling) => {
+      expect(isWithin(base, base)).toBe(true)
+      expect(isWithin(`${child},${base}`, base)).toBe(true)
+      expect(isWithin(base, `${child},${base}`)).toBe(false)
+      expect(isWithin(`${child},${base}`.toUpperCase(), base.toLowerCase())).toBe(true)
+      if (sibling.toLowerCase() !== child.toLowerCase())
+        expect(isWithin(`CN=x,${sibling},${base}`, `${child},${base}`)).toBe(false)
+      // The whole rest inside one name: an escaped comma is no boundary.
+      expect(isWithin(`CN=${escaped(`x,${base}`)}`, base)).toBe(false)
+    }),
+  )
+})
+
+test('every refusal has a meaning from the closed sets', () => {
+  const expected: Record<RefusalKind, string> = {
+    password_policy: 'refused password_policy',
+    wrong_current_password: 'refused wrong_current_password',
+    account_locked: 'refused account_locked',
+    account_not_found: 'refused account_not_found',
+    missing_right: 'failed missing_right',
+    malformed_value: 'failed internal',
+    unexpected: 'failed internal',
+    compare_failed: 'again',
+    control_unavailable: 'later',
+    read_only: 'later',
+    busy: 'later',
+    not_bound: 'later',
+  }
+  for (const [kind, meaning] of Object.entries(expected)) {
+    const said = meaningOf(kind as RefusalKind)
+    expect(typeof said === 'string' ? said : `${said.outcome} ${said.reason}`).toBe(meaning)
+    if (typeof said === 'object')
+      expect(Object.keys({ ...REFUSAL_REASONS, ...FAILURE_REASONS })).toContain(said.reason)
+  }
+})
+
+test('a lease counts from the sending of the call, ends after 30 s, and only its own number holds', () => {
+  const clock = createManualClock(5_000_000)
+  const leases = createLeases(clock)
+  const lease = { request: 'a', lease: 3 }
+  expect(leases.isHeld(lease)).toBe(false)
+  const sentMs = clock.monotonicMs()
+  clock.pass(9_000)
+  leases.confirm(lease, sentMs)
+  expect(leases.isHeld(lease)).toBe(true)
+  expect(leases.isHeld({ request: 'a', lease: 2 })).toBe(false)
+  clock.shiftWall(-86_400_000)
+  clock.pass(20_999)
+  expect(leases.isHeld(lease)).toBe(true)
+  clock.pass(1)
+  expect(leases.isHeld(lease)).toBe(false)
+  expect(leases.isLost(lease)).toBe(false)
+  expect(leases.all()).toEqual([lease])
+})
+
+test('a lost lease is lost with all before it, until a new one is confirmed', () => {
+  const clock = createManualClock(0)
+  const leases = createLeases(clock)
+  leases.confirm({ request: 'a', lease: 3 }, clock.monotonicMs())
+  leases.lose({ request: 'a', lease: 3 })
+  expect(leases.isHeld({ request: 'a', lease: 3 })).toBe(false)
+  expect([2, 3, 4].map((lease) => leases.isLost({ request: 'a', lease }))).toEqual([true, true, false])
+  leases.confirm({ request: 'a', lease: 4 }, clock.monotonicMs())
+  leases.lose({ request: 'a', lease: 3 })
+  expect(leases.isHeld({ request: 'a', lease: 4 })).toBe(true)
+  leases.drop('a')
+  expect(leases.all()).toEqual([])
+  expect(leases.isLost({ request: 'a', lease: 3 })).toBe(false)
+})
+
+test('the store’s time runs on monotonic time from the middle of a quick call', () => {
+  const clock = createManualClock(1_000_000)
+  const time = createStoreTime(clock)
+  expect([time.nowMs(), time.offsetMs(), time.isSkewed()]).toEqual([1_000_000, undefined, false])
+  const sentMs = clock.monotonicMs()
+  time.observe({ sentMs, answeredMs: sentMs + 100, storeTime: 1_030_000 })
+  expect(time.nowMs()).toBe(1_030_000 - 50)
+  clock.pass(500)
+  expect(time.nowMs()).toBe(1_030_450)
+  clock.shiftWall(-10_000)
+  expect(time.nowMs()).toBe(1_030_450)
+  expect(time.offsetMs()).toBe(39_950)
+})
+
+test('a long poll gives no sample', () => {
+  const clock = createManualClock(1_000_000)
+  const time = createStoreTime(clock)
+  const sentMs = clock.monotonicMs()
+  time.observe({ sentMs, answeredMs: sentMs + 1_000, storeTime: 9_000_000 })
+  expect(time.offsetMs()).toBeUndefined()
+  time.observe({ sentMs, answeredMs: sentMs + 999, storeTime: 1_000_000 })
+  expect(time.offsetMs()).toBeDefined()
+})
+
+test.each([
+  [119_000, false],
+  [-119_000, false],
+  [120_001, true],
+  [-120_001, true],
+  [3_600_000, true],
+])('a store %d ms ahead: skewed is %s', (ahead, expected) => {
+  const clock = createManualClock(10_000_000)
+  const time = createStoreTime(clock)
+  const sentMs = clock.monotonicMs()
+  time.observe({ sentMs, answeredMs: sentMs, storeTime: 10_000_000 + ahead })
+  expect(time.isSkewed()).toBe(expected)
+})
+
+test('a jump of the host’s clock shows as skew', () => {
+  const clock = createManualClock(10_000_000)
+  const time = createStoreTime(clock)
+  time.observe({ sentMs: 1_000, answeredMs: 1_000, storeTime: 10_000_000 })
+  clock.shiftWall(121_000)
+  expect(time.isSkewed()).toBe(true)
+})

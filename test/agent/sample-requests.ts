@@ -1,0 +1,105 @@
+// Requests, accounts and keys for the agent's tests: signed and sealed as the contract asks, never opened here.
+import { randomUUID } from 'node:crypto'
+import { type CryptoKey, importJWK } from 'jose'
+import type { Account } from '../../src/agent/decisions/account.ts'
+import { generateKeySet, publicPartOf } from '../../src/agent/keys/key-file.ts'
+import { openKeys } from '../../src/agent/keys/open-keys.ts'
+import { newId } from '../../src/protocol/identifiers.ts'
+import { type ResetDocument, signRequest } from '../../src/protocol/request-document.ts'
+import { type Sealed, sealPasswords } from '../../src/protocol/sealed-password.ts'
+import { importPublicKey } from '../../src/protocol/signed-message.ts'
+
+export const STORE = '5a5a0001'
+export const TENANT = 'default'
+export const DIRECTORY = 'corp'
+export const BASE_DN = 'OU=People,DC=corp,DC=test'
+export const SERVER = '0a0a0a0a-1111-4222-8333-444444444444'
+export const OTHER_SERVER = '0b0b0b0b-1111-4222-8333-444444444444'
+export const SERVICE_ACCOUNT = '0c0c0c0c-1111-4222-8333-444444444444'
+
+/** An enabled, unprotected account in scope, without a marker. */
+export function accountOf(fields: Partial<Account> = {}): Account {
+  return {
+    anchor: randomUUID(),
+    dn: `CN=Ada Lovelace,${BASE_DN}`,
+    name: 'ada',
+    objectClasses: ['top', 'person', 'organizationalperson', 'user'],
+    sid: 'S-1-5-21-1-2-3-1105',
+    adminCount: false,
+    criticalSystemObject: false,
+    disabled: false,
+    locked: false,
+    smartcardRequired: false,
+    passwordNeverExpires: false,
+    mustChange: false,
+    expiresAtMs: undefined,
+    passwordVersion: { version: 4, changedAtMs: 1_000_000 },
+    marker: undefined,
+    ...fields,
+  }
+}
+
+/** The key pair of a store and of one agent, and what they sign and open. */
+export async function makeParties() {
+  const [storeSet, agentSet] = await Promise.all([generateKeySet(1), generateKeySet(1)])
+  const storeKey = await importPublicKey(publicPartOf(storeSet.identity))
+  const storeSigner = {
+    kid: storeSet.identity.kid,
+    key: (await importJWK(storeSet.identity, 'ES256')) as CryptoKey,
+  }
+  const keys = await openKeys(agentSet)
+  const agentKey = await importPublicKey(keys.identity.publicKey)
+  const recipient = keys.sealingKeys[0]?.publicKey
+  if (!recipient) throw new Error('an agent without a sealing key')
+  return {
+    agent: newId(),
+    keys,
+    agentKey,
+    storeSigner,
+    findStoreKey: (kid: string) => (kid === storeSigner.kid ? storeKey : undefined),
+    recipient: { kid: recipient.kid, key: await importPublicKey(recipient) },
+  }
+}
+export type Parties = Awaited<ReturnType<typeof makeParties>>
+
+type Plain = Omit<ResetDocument, 'sealed'>
+
+/** A reset as the store would make it, with a password sealed to the agent. */
+export async function resetOf(
+  parties: Parties,
+  fields: Partial<ResetDocument> & { readonly nowMs: number; readonly password?: string | Uint8Array },
+): Promise<ResetDocument> {
+  const { nowMs, password = 'Correct-Horse-7', sealed, ...rest } = fields
+  const plain: Plain = {
+    id: newId(),
+    store: STORE,
+    tenant: TENANT,
+    directory: DIRECTORY,
+    operation: 'reset',
+    subject: { anchor: randomUUID(), displayName: 'Ada Lovelace' },
+    sequence: nowMs,
+    issuedAt: nowMs,
+    expiresAt: nowMs + 300_000,
+    actor: { kind: 'administrator', name: 'root', methods: ['token'], audit: 'a-1' },
+    options: { unlock: true, mustChangeAtNextSignIn: false },
+    ...rest,
+  }
+  return { ...plain, sealed: sealed ?? (await sealFor(parties, plain, password)) }
+}
+
+/** Seals a password for one request to the agent. */
+export function sealFor(parties: Parties, document: Plain, password: string | Uint8Array): Promise<Sealed> {
+  const bytes = typeof password === 'string' ? Buffer.from(password) : password
+  const to = {
+    requestId: document.id,
+    operation: document.operation,
+    anchor: document.subject.anchor,
+    directory: document.directory,
+    expiresAt: document.expiresAt,
+  }
+  return sealPasswords([bytes], to, [parties.recipient])
+}
+
+/** The document as the store hands it out. */
+export const signedBy = (parties: Parties, document: ResetDocument): Promise<string> =>
+  signRequest(document, parties.storeSigner)

@@ -54,6 +54,26 @@ export function isOvertaken(account: Account, request: MarkedRequest, directoryA
   return !isOurs && change.changedAtMs > request.issuedAt + directoryAheadMs + CLOCK_UNCERTAINTY_MS
 }
 
+/** One modify that was tried, as the journal tells it. */
+export interface TriedModify {
+  readonly server: string
+  readonly markerBefore: string | undefined
+  readonly answer: string | undefined
+}
+
+/**
+ * True when the marker reads absent though this server has refused to add one beside it: it is there, and the service
+ * account cannot read it (contract, Marker).
+ */
+export const isMarkerHidden = (account: Account, server: string, tried: readonly TriedModify[]): boolean =>
+  account.marker === undefined &&
+  tried.some(
+    (modify) =>
+      modify.markerBefore === undefined &&
+      modify.server === server &&
+      modify.answer?.startsWith('refused:compare_failed') === true,
+  )
+
 /** The password version a marker carries after a write of the password: one more than now, 0 when it cannot be read. */
 export const versionAfterWrite = (account: Account): number =>
   account.passwordVersion ? account.passwordVersion.version + 1 : 0

@@ -2,12 +2,12 @@
 import { isRetryable, WritebackError } from '../../errors/writeback-error.ts'
 import { errorFields } from '../../telemetry/logger.ts'
 import { isBeyondSettling } from '../decisions/judge-document.ts'
-import { isDoubtful } from '../decisions/judge-doubt.ts'
-import type { AnsweredIntent } from '../journal/journal.ts'
+import { type Doubt, isDoubtful } from '../decisions/judge-doubt.ts'
+import type { AnsweredIntent, OpenRequest } from '../journal/journal.ts'
 import { conclude } from './conclude.ts'
 import { findObstacle } from './find-obstacle.ts'
 import { settleDoubt } from './settle-doubt.ts'
-import { end, GIVE_UP, type Step } from './step.ts'
+import { end, GIVE_UP, type Step, wait } from './step.ts'
 import { writeOnce } from './write-once.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
@@ -40,6 +40,11 @@ type Carried =
   | { readonly kind: 'rest'; readonly laterMs: number }
   | { readonly kind: 'rest'; readonly retryAfterMs: number }
 
+interface Away {
+  readonly kind: 'away'
+  readonly ms: number
+}
+
 async function carryOut(
   parts: WritebackParts,
   requestId: string,
@@ -47,20 +52,16 @@ async function carryOut(
   signal: AbortSignal,
 ): Promise<Carried> {
   for (let round = 0; round < MOST_ROUNDS && !signal.aborted; round += 1) {
-    const work = await loadWork(parts, requestId)
-    if (!work) return { kind: 'end' }
-    const step = await takeStep(parts, work, starts).catch((error: unknown) => restFrom(parts, work, error))
+    const open = parts.journal.find(requestId)
+    if (!open) return { kind: 'end' }
+    const step = await nextStep(parts, open, starts)
     if (step.kind === 'end') {
-      await conclude(
-        parts,
-        { requestId, lease: work.open.lease, directory: work.document.directory },
-        step.ending,
-        step.circumstances,
-      )
+      const { lease, directory } = open
+      await conclude(parts, { requestId, lease, directory }, step.ending, step.circumstances)
       return { kind: 'end' }
     }
     if (step.kind === 'give_up') {
-      work.log.warn('the lease is lost; the request is left to another agent')
+      parts.log.warn('the lease is lost; the request is left to another agent', { requestId })
       parts.journal.release(requestId, parts.clock.wallMs())
       parts.leases.drop(requestId)
       return { kind: 'give_up' }
@@ -71,6 +72,27 @@ async function carryOut(
   return { kind: 'rest', laterMs: CROWDED_LOOK_MS }
 }
 
+async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number): Promise<Step | Away> {
+  const tried = parts.journal.intents(open.requestId)
+  const landed = tried.find(({ kind, answer }) => kind === 'write' && answer === 'accepted')
+  if (landed) return endLanded(landed)
+  const doubt = { unanswered: tried.filter(mayHaveLanded), earlier: open.earlier }
+  try {
+    const work = await loadWork(parts, open, doubt, tried)
+    return await takeStep(parts, work, starts).catch((error: unknown) => restFrom(parts, work, error))
+  } catch (error) {
+    if (!isUnreadable(error)) throw error
+    // Verified when it was accepted, so its key has left the store's set since.
+    return isDoubtful(doubt)
+      ? end({ outcome: 'unknown' }, { detail: error.message })
+      : end({ outcome: 'failed', reason: 'request_invalid' }, { detail: error.message })
+  }
+}
+
+/** The directory confirmed the write, and the process ended before the outcome was kept. */
+const endLanded = ({ server, markerAfter }: AnsweredIntent): Step =>
+  end({ outcome: 'applied' }, { server, marker: markerAfter, notices: ['old_password_may_work'] })
+
 /** Settle first what may have happened; then refuse what must not be written; then write once. */
 async function takeStep(parts: WritebackParts, work: Work, starts: number): Promise<Step> {
   const { open, document, doubt, served } = work
@@ -78,17 +100,12 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   const isInDoubt = isDoubtful(doubt)
   if (isInDoubt && isBeyondSettling(document, parts.storeTime.nowMs())) return end({ outcome: 'unknown' })
   if (!isInDoubt) {
-    if (starts > MOST_STARTS)
-      return end(
-        { outcome: 'failed', reason: 'internal' },
-        { detail: 'the request ended the agent several times and is not tried again' },
-      )
-    const obstacle = findObstacle(parts, work)
-    if (obstacle) return obstacle
+    const stop = findStop(parts, work, starts)
+    if (stop) return stop
   }
   const session = await served.directory.writer()
   if (isInDoubt) {
-    const settled = (await settleDoubt(parts, work, session)) ?? findObstacle(parts, work)
+    const settled = (await settleDoubt(parts, work, session)) ?? findStop(parts, work, starts)
     if (settled) return settled
   }
   if (open.receiptServer !== session.server && !(await parts.confirmReceipt(open, session.server)))
@@ -99,36 +116,47 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   return step
 }
 
-async function loadWork(parts: WritebackParts, requestId: string): Promise<Work | undefined> {
-  const open = parts.journal.find(requestId)
-  if (!open) return undefined
+/** What ends or holds a request of which nothing is in doubt (any more). */
+function findStop(parts: WritebackParts, work: Work, starts: number): Step | undefined {
+  if (starts <= MOST_STARTS) return findObstacle(parts, work)
+  return end(
+    { outcome: 'failed', reason: 'internal' },
+    { detail: 'the request ended the agent several times and is not tried again' },
+  )
+}
+
+async function loadWork(
+  parts: WritebackParts,
+  open: OpenRequest,
+  doubt: Doubt,
+  tried: readonly AnsweredIntent[],
+): Promise<Work> {
+  const { requestId, directory } = open
   const document = await parts.readDocument(open)
-  const served = parts.directories.get(open.directory)
+  const served = parts.directories.get(directory)
   if (document.operation !== 'reset' || !served)
     throw new WritebackError(
       'ERR_INTERNAL',
       `request ${requestId} was accepted though this agent cannot carry it out`,
     )
-  const unanswered = parts.journal.intents(requestId).filter(mayHaveLanded)
-  const log = parts.log.child({ component: 'writeback', requestId, directory: open.directory })
-  return { open, document, served, doubt: { unanswered, earlier: open.earlier }, log }
+  const log = parts.log.child({ component: 'writeback', requestId, directory })
+  return { open, document, served, doubt, tried, log }
 }
 
-// An accepted write without an outcome is in doubt too: the process ended between the two.
 const mayHaveLanded = ({ kind, answer }: AnsweredIntent): boolean =>
-  kind === 'write' && (answer === undefined || answer === 'lost' || answer === 'accepted')
+  kind === 'write' && (answer === undefined || answer === 'lost')
+
+const isUnreadable = (error: unknown): error is WritebackError =>
+  error instanceof WritebackError &&
+  ['ERR_SIGNATURE_INVALID', 'ERR_DOCUMENT_INVALID', 'ERR_JSON_INVALID'].includes(error.code)
 
 /** A failure that may pass lets the request rest; the directory's own lets the whole queue wait. */
-function restFrom(
-  parts: WritebackParts,
-  work: Work,
-  error: unknown,
-): Step | { readonly kind: 'away'; readonly ms: number } {
+function restFrom(parts: WritebackParts, work: Work, error: unknown): Step | Away {
+  // A store that refuses this agent may take it back; the request waits until then, or expires.
+  if (error instanceof WritebackError && error.code.startsWith('ERR_STORE_')) return wait(STORE_AWAY_MS)
   if (!isRetryable(error)) throw error
-  if (error.code.startsWith('ERR_DIRECTORY_')) {
-    parts.conditions.raise('directory_unreachable', work.document.directory, error.message)
-    work.log.debug('the directory is away', errorFields(error))
-    return { kind: 'away', ms: work.served.backoff.next() }
-  }
-  return { kind: 'wait', ms: STORE_AWAY_MS }
+  if (!error.code.startsWith('ERR_DIRECTORY_')) return wait(STORE_AWAY_MS)
+  parts.conditions.raise('directory_unreachable', work.document.directory, error.message)
+  work.log.debug('the directory is away', errorFields(error))
+  return { kind: 'away', ms: work.served.backoff.next() }
 }

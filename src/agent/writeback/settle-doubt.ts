@@ -5,9 +5,10 @@ import { formatMarker } from '../../protocol/marker.ts'
 import type { Account } from '../decisions/account.ts'
 import { noticesFor } from '../decisions/judge-account.ts'
 import { canSettleOn, isProvenUnapplied, isSettledBy } from '../decisions/judge-doubt.ts'
-import { readPosition, versionAfterFence } from '../decisions/judge-marker.ts'
+import { isMarkerHidden, readPosition, versionAfterFence } from '../decisions/judge-marker.ts'
 import type { WriteAnswer } from '../decisions/write-answer.ts'
 import type { WriterSession } from '../directory/directory.ts'
+import { endHidden } from './end-hidden.ts'
 import { holdsLease } from './find-obstacle.ts'
 import { markedRequest } from './marked-request.ts'
 import { findRefusedFence } from './read-fence-answer.ts'
@@ -26,11 +27,14 @@ export async function settleDoubt(
   work: Work,
   session: WriterSession,
 ): Promise<Step | undefined> {
-  // Only the server that may hold the write can tell; this one may not have heard of it yet.
-  if (!canSettleOn(session.server, work.doubt)) return wait(OTHER_SERVER_LOOK_MS)
   const account = await session.readAccount(work.document.subject.anchor)
-  if (!account) return end({ outcome: 'unknown' }, { server: session.server, detail: 'the account is gone' })
-  const position = readPosition(account, markedRequest(work), parts.storeTime.nowMs())
+  const canSettle = canSettleOn(session.server, work.doubt)
+  if (!account && canSettle)
+    return end({ outcome: 'unknown' }, { server: session.server, detail: 'the account is gone' })
+  const position = account && readPosition(account, markedRequest(work), parts.storeTime.nowMs())
+  // An effect that has arrived is proof on any server. All else only the server that may hold the write can tell.
+  const isProof = position?.kind === 'applied' || position?.kind === 'lease_lost'
+  if (!account || !position || !(canSettle || isProof)) return wait(OTHER_SERVER_LOOK_MS)
   switch (position.kind) {
     case 'applied':
       work.log.info('the lost answer is settled: the write was applied', { server: session.server })
@@ -70,6 +74,7 @@ async function fence(
   account: Account,
 ): Promise<Step | undefined> {
   if (!holdsLease(parts, work)) return wait(LEASE_LOOK_MS)
+  if (isMarkerHidden(account, session.server, work.tried)) return endHidden(parts, work, session, 'unknown')
   const n = parts.journal.nextAttempt(work.open.requestId)
   const { id, store, sequence } = work.document
   const markerAfter = formatMarker({
@@ -100,7 +105,10 @@ async function fence(
   parts.journal.answer(id, n, describeAnswer(answer))
   work.log.info('fenced the account after a lost answer', { server: session.server, answer: answer.kind })
   if (answer.kind === 'accepted') return undefined
-  return answer.kind === 'refused' ? findRefusedFence(answer.refusal, session.server) : AGAIN
+  if (answer.kind !== 'refused') return AGAIN
+  const { kind, diagnostic } = answer.refusal
+  if (kind === 'missing_right') parts.conditions.raise('missing_right', work.document.directory, diagnostic)
+  return findRefusedFence(answer.refusal, session.server)
 }
 
 /** An answer as the journal keeps it. */

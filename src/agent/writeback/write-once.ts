@@ -3,10 +3,11 @@ import { WritebackError } from '../../errors/writeback-error.ts'
 import type { Account } from '../decisions/account.ts'
 import { findRefusal, noticesFor } from '../decisions/judge-account.ts'
 import { isPreviousVisible } from '../decisions/judge-doubt.ts'
-import { isOvertaken, readPosition } from '../decisions/judge-marker.ts'
+import { isMarkerHidden, isOvertaken, readPosition } from '../decisions/judge-marker.ts'
 import { meaningOf } from '../decisions/read-refusal.ts'
 import type { DirectoryRefusal } from '../decisions/write-answer.ts'
 import type { WriterSession } from '../directory/directory.ts'
+import { endHidden } from './end-hidden.ts'
 import { directoryAheadMs, findWriteObstacle } from './find-obstacle.ts'
 import { markedRequest } from './marked-request.ts'
 import { AGAIN, end, GIVE_UP, type Step, wait } from './step.ts'
@@ -22,6 +23,8 @@ export async function writeOnce(parts: WritebackParts, work: Work, session: Writ
   if (!account) return end({ outcome: 'refused', reason: 'account_not_found' }, { server: session.server })
   const verdict = judge(parts, work, session, account) ?? findWriteObstacle(parts, work, session)
   if (verdict) return verdict
+  if (isMarkerHidden(account, session.server, work.tried))
+    return endHidden(parts, work, session, 'nothing written')
   return readAnswer(parts, work, session, account, await tryWrite(parts, work, session, account))
 }
 

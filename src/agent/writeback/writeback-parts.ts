@@ -9,7 +9,7 @@ import type { Doubt } from '../decisions/judge-doubt.ts'
 import type { Leases } from '../decisions/leases.ts'
 import type { StoreTime } from '../decisions/store-time.ts'
 import type { Directory } from '../directory/directory.ts'
-import type { Journal, OpenRequest } from '../journal/journal.ts'
+import type { AnsweredIntent, Journal, OpenRequest } from '../journal/journal.ts'
 import type { Keys } from '../keys/open-keys.ts'
 
 /** One directory with what the configuration says of it. */
@@ -48,5 +48,7 @@ export interface Work {
   readonly document: ResetDocument
   readonly served: ServedDirectory
   readonly doubt: Doubt
+  /** Every write and fence that was tried so far; newest last. */
+  readonly tried: readonly AnsweredIntent[]
   readonly log: Logger
 }

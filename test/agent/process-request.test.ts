@@ -1,0 +1,696 @@
+// The whole table of what can become of one request: a real journal, real keys and sealed values, a scripted directory.
+import { rmSync } from 'node:fs'
+import { afterEach, expect, test } from '@jest/globals'
+import type { Account } from '../../src/agent/decisions/account.ts'
+import { createLeases } from '../../src/agent/decisions/leases.ts'
+import { createStoreTime } from '../../src/agent/decisions/store-time.ts'
+import { createDocumentCache } from '../../src/agent/intake/document-cache.ts'
+import { createJournal } from '../../src/agent/journal/create-journal.ts'
+import type { AcceptedDocument, Intent } from '../../src/agent/journal/journal.ts'
+import { processRequest } from '../../src/agent/writeback/process-request.ts'
+import type { WritebackParts } from '../../src/agent/writeback/writeback-parts.ts'
+import { WritebackError } from '../../src/errors/writeback-error.ts'
+import { newId } from '../../src/protocol/identifiers.ts'
+import { formatMarker, type Marker, parseMarker } from '../../src/protocol/marker.ts'
+import { verifyOutcome } from '../../src/protocol/outcome.ts'
+import type { ResetDocument } from '../../src/protocol/request-document.ts'
+import { createConditions } from '../../src/telemetry/conditions.ts'
+import { silentLogger } from '../../src/telemetry/logger.ts'
+import { createManualClock } from '../fakes/manual-clock.ts'
+import { createScriptedDirectory } from '../fakes/scripted-directory.ts'
+import { makeScratchDirectory } from '../servers/scratch-directory.ts'
+import {
+  accountOf,
+  BASE_DN,
+  DIRECTORY,
+  makeParties,
+  OTHER_SERVER,
+  resetOf,
+  SERVER,
+  SERVICE_ACCOUNT,
+  STORE,
+  sealFor,
+  signedBy,
+} from './sample-requests.ts'
+import { sealedForeign } from './sealed-foreign.ts'
+
+const NOW = 1_790_000_000_000
+const LEASE = 5
+const parties = await makeParties()
+const cleanUp: (() => void)[] = []
+afterEach(() => {
+  for (const step of cleanUp.splice(0).reverse()) step()
+})
+
+interface Wish {
+  readonly document?: Partial<ResetDocument> & { readonly password?: string | Uint8Array }
+  readonly account?: Partial<Account>
+  readonly accepted?: Partial<AcceptedDocument>
+  readonly receipt?: string | null
+}
+
+/** One agent with one open request, held under a lease, its receipt given for the writer. */
+async function openWorld(wish: Wish = {}) {
+  const clock = createManualClock(NOW)
+  const state = makeScratchDirectory()
+  const journal = createJournal(state)
+  cleanUp.push(() => {
+    journal.close()
+    rmSync(state, { recursive: true, force: true })
+  })
+  const document = await resetOf(parties, { nowMs: NOW, ...wish.document })
+  const account = accountOf({ anchor: document.subject.anchor, ...wish.account })
+  const dc = createScriptedDirectory({
+    name: DIRECTORY,
+    server: SERVER,
+    serviceAccount: SERVICE_ACCOUNT,
+    account,
+    clock,
+  })
+  const leases = createLeases(clock)
+  const conditions = createConditions({ clock, log: silentLogger })
+  const flags = { paused: false, receipts: [] as string[], receipt: async () => true, reports: 0 }
+  const parts: WritebackParts = {
+    agent: parties.agent,
+    store: STORE,
+    signer: parties.keys.identity.signer,
+    journal,
+    keys: parties.keys,
+    directories: new Map([
+      [
+        DIRECTORY,
+        {
+          directory: dc.directory,
+          baseDn: BASE_DN,
+          backoff: { next: () => 777, reset: () => {} },
+        },
+      ],
+    ]),
+    storeTime: createStoreTime(clock),
+    leases,
+    conditions,
+    clock,
+    log: silentLogger,
+    isPaused: () => flags.paused,
+    readDocument: createDocumentCache(parties.findStoreKey).read,
+    confirmReceipt: async ({ requestId, lease }, server) => {
+      flags.receipts.push(server)
+      const isAccepted = await flags.receipt()
+      if (isAccepted) journal.receipt([{ requestId, lease, server }])
+      return isAccepted
+    },
+    wakeReporter: () => {
+      flags.reports += 1
+    },
+  }
+  const accepted: AcceptedDocument = {
+    requestId: document.id,
+    directory: DIRECTORY,
+    subject: document.subject.anchor,
+    sequence: document.sequence,
+    lease: LEASE,
+    document: await signedBy(parties, document),
+    expiresAtMs: document.expiresAt,
+    earlier: [],
+    last: null,
+    ...wish.accepted,
+  }
+  journal.accept([accepted])
+  if (wish.receipt !== null)
+    journal.receipt([{ requestId: document.id, lease: LEASE, server: wish.receipt ?? SERVER }])
+  const hold = () => leases.confirm({ request: document.id, lease: LEASE }, clock.monotonicMs())
+  hold()
+  const run = () => processRequest(parts, document.id, new AbortController().signal)
+  /** Works on the request as the queue would until it has its outcome; time passes as the answers ask. */
+  const finish = async (onRest: () => void = () => {}) => {
+    for (let tries = 0; tries < 50; tries += 1) {
+      const result = await run()
+      if (result === 'done') return
+      clock.pass('laterMs' in result ? result.laterMs : result.retryAfterMs)
+      hold()
+      onRest()
+    }
+    throw new Error('the request does not end')
+  }
+  const outcome = async () => {
+    const [waiting] = journal.undelivered(1)
+    return waiting && verifyOutcome(waiting.bytes, () => parties.agentKey)
+  }
+  /** As the journal was left by a process that ended there. */
+  const leaveIntent = (answer: string | undefined, fields: Partial<Intent> = {}) => {
+    const n = journal.nextAttempt(document.id)
+    const marker = { ...ours, requestId: document.id, n }
+    const intent: Intent = {
+      requestId: document.id,
+      n,
+      lease: LEASE,
+      kind: 'write',
+      server: SERVER,
+      markerBefore: account.marker,
+      markerAfter: formatMarker(marker),
+      passwordVersionBefore: account.passwordVersion?.version,
+      startedAtMs: NOW,
+      ...fields,
+    }
+    journal.intent(intent)
+    if (answer !== undefined) journal.answer(document.id, n, answer)
+    return intent
+  }
+  return {
+    ...{ clock, journal, document, account, dc, leases, conditions, flags, parts },
+    ...{ hold, run, finish, outcome, leaveIntent },
+  }
+}
+
+const ours: Marker = {
+  store: STORE,
+  sequence: NOW,
+  requestId: newId(),
+  flag: 'applied',
+  lease: LEASE,
+  n: 1,
+  passwordVersion: 5,
+}
+const markerText = (fields: Partial<Marker>) => formatMarker({ ...ours, ...fields })
+const ended = (outcome: string, reason?: string) =>
+  expect.objectContaining({ outcome, ...(reason === undefined ? {} : { reason }) })
+
+test('writes once, says applied, and wipes the password', async () => {
+  const world = await openWorld({ account: { locked: true } })
+  expect(await world.run()).toBe('done')
+  const outcome = await world.outcome()
+  expect(outcome).toEqual({
+    request: world.document.id,
+    store: STORE,
+    agent: parties.agent,
+    directory: DIRECTORY,
+    lease: LEASE,
+    server: SERVER,
+    marker: markerText({ requestId: world.document.id }),
+    decidedAt: NOW,
+    notices: ['old_password_may_work'],
+    detail: null,
+    outcome: 'applied',
+  })
+  expect(world.dc.state.effects).toEqual([{ password: 'Correct-Horse-7', marker: outcome?.marker }])
+  expect(world.dc.account()?.locked).toBe(false)
+  expect(
+    world.dc.state.handed.every((bytes) => bytes.length === 15 && bytes.every((byte) => byte === 0)),
+  ).toBe(true)
+  expect([world.flags.reports, world.flags.receipts, world.leases.all()]).toEqual([1, [], []])
+  expect(await world.run()).toBe('done')
+  expect(world.dc.state.effects).toHaveLength(1)
+})
+
+test('confirms the receipt before the first write, for the server that is written', async () => {
+  const world = await openWorld({ receipt: null })
+  await world.finish()
+  expect([world.flags.receipts, await world.outcome()]).toEqual([[SERVER], ended('applied')])
+  const moved = await openWorld({ receipt: OTHER_SERVER })
+  await moved.finish()
+  expect(moved.flags.receipts).toEqual([SERVER])
+})
+
+test('gives up when the receipt is refused, and waits while the store is away or refuses the agent', async () => {
+  const refused = await openWorld({ receipt: null })
+  refused.flags.receipt = async () => false
+  expect(await refused.run()).toBe('done')
+  expect([refused.dc.state.calls, await refused.outcome(), refused.journal.counts().open]).toEqual([
+    [],
+    undefined,
+    0,
+  ])
+  for (const code of ['ERR_STORE_UNREACHABLE', 'ERR_STORE_REJECTED'] as const) {
+    const world = await openWorld({ receipt: null })
+    const retry = code === 'ERR_STORE_REJECTED' ? 'never' : 'later'
+    world.flags.receipt = () => Promise.reject(new WritebackError(code, 'no', { retry }))
+    for (let round = 0; round < 10; round += 1) expect(await world.run()).toMatchObject({ laterMs: 1_000 })
+    world.flags.receipt = async () => true
+    await world.finish()
+    expect(await world.outcome()).toEqual(ended('applied'))
+  }
+})
+
+test.each([
+  ['password_policy', 'refused', 'password_policy'],
+  ['account_locked', 'refused', 'account_locked'],
+  ['account_not_found', 'refused', 'account_not_found'],
+  ['missing_right', 'failed', 'missing_right'],
+  ['malformed_value', 'failed', 'internal'],
+  ['unexpected', 'failed', 'internal'],
+] as const)('a directory that says %s: %s %s, nothing changed', async (refuse, outcome, reason) => {
+  const world = await openWorld()
+  world.dc.state.fates = [{ refuse }]
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toMatchObject({ outcome, reason, detail: `says ${refuse}`, server: SERVER })
+  expect(world.dc.state.effects).toEqual([])
+  const raised = world.conditions.list().map(({ code }) => code)
+  expect(raised).toEqual(refuse === 'missing_right' ? ['missing_right'] : [])
+})
+
+test.each(['busy', 'read_only', 'control_unavailable', 'not_bound'] as const)(
+  'a directory that says %s is asked again later',
+  async (refuse) => {
+    const world = await openWorld()
+    world.dc.state.fates = [{ refuse }, 'not_sent']
+    expect(await world.run()).toMatchObject({ laterMs: 1_000 })
+    expect(await world.run()).toMatchObject({ laterMs: 1_000 })
+    await world.finish()
+    expect([await world.outcome(), world.dc.state.effects.length]).toEqual([ended('applied'), 1])
+  },
+)
+
+test('an account that changed between read and write is read again', async () => {
+  const world = await openWorld()
+  const older = markerText({ sequence: NOW - 1 })
+  world.dc.state.beforeModify = () => world.dc.edit({ marker: older })
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.effects.length]).toEqual([ended('applied'), 1])
+  expect(world.dc.state.calls).toEqual(['read', 'write', 'read', 'write'])
+})
+
+test('a marker that cannot be read is said, not tried for ever', async () => {
+  const world = await openWorld()
+  const hidden = { refuse: 'compare_failed' } as const
+  world.dc.state.fates = Array.from({ length: 40 }, () => hidden)
+  await world.finish()
+  expect(await world.outcome()).toEqual(ended('failed', 'marker_unreadable'))
+  const doubtful = await openWorld()
+  doubtful.dc.state.fates = ['vanished', ...Array.from({ length: 40 }, () => hidden)]
+  await doubtful.finish()
+  expect(await doubtful.outcome()).toEqual(ended('unknown'))
+})
+
+test('a lost answer to a write that landed is settled as applied, with one effect', async () => {
+  const world = await openWorld()
+  world.dc.state.fates = ['lost']
+  await world.finish()
+  expect(await world.outcome()).toEqual(ended('applied'))
+  expect([world.dc.state.effects.length, world.dc.state.calls]).toEqual([1, ['read', 'write', 'read']])
+})
+
+test('a lost write that did not land is fenced, then tried again, once', async () => {
+  const world = await openWorld()
+  world.dc.state.fates = ['vanished']
+  await world.finish()
+  expect(await world.outcome()).toEqual(ended('applied'))
+  expect(world.dc.state.calls).toEqual(['read', 'write', 'read', 'fence', 'read', 'write'])
+  expect(world.journal.intents(world.document.id).map(({ n, kind, answer }) => [n, kind, answer])).toEqual([
+    [1, 'write', 'lost'],
+    [2, 'fence', 'accepted'],
+    [3, 'write', 'accepted'],
+  ])
+  expect(world.dc.state.effects).toHaveLength(1)
+})
+
+test('a write that arrives late, after the fence, changes nothing', async () => {
+  const world = await openWorld()
+  world.dc.state.fates = ['late']
+  await world.finish()
+  expect(await world.outcome()).toEqual(ended('applied'))
+  expect([world.dc.arrive(), world.dc.state.effects.length]).toEqual([['refused'], 1])
+})
+
+test('a write that arrives between the read and the fence is seen', async () => {
+  const world = await openWorld()
+  world.dc.state.fates = ['late']
+  world.dc.state.beforeModify = () => {
+    world.dc.state.beforeModify = () => expect(world.dc.arrive()).toEqual(['accepted'])
+  }
+  await world.finish()
+  expect(await world.outcome()).toEqual(ended('applied'))
+  expect([world.dc.state.effects.length, world.dc.state.calls]).toEqual([
+    1,
+    ['read', 'write', 'read', 'fence', 'read'],
+  ])
+})
+
+test('a lost fence is not trusted unless it is seen', async () => {
+  for (const fate of ['lost', 'vanished', 'late', 'not_sent'] as const) {
+    const world = await openWorld()
+    world.dc.state.fates = ['vanished', fate]
+    await world.finish()
+    expect(await world.outcome()).toEqual(ended('applied'))
+    world.dc.arrive()
+    expect(world.dc.state.effects).toHaveLength(1)
+    expect(parseMarker(world.dc.account()?.marker ?? '')?.flag).toBe('applied')
+  }
+})
+
+test('a fence that the directory refuses leaves unknown, and says what is missing', async () => {
+  const world = await openWorld()
+  world.dc.state.fates = ['vanished', { refuse: 'missing_right' }]
+  await world.finish()
+  expect(await world.outcome()).toMatchObject({ outcome: 'unknown', detail: 'says missing_right' })
+  expect(world.conditions.list().map(({ code }) => code)).toEqual(['missing_right'])
+  const busy = await openWorld()
+  busy.dc.state.fates = ['vanished', { refuse: 'busy' }]
+  await busy.finish()
+  expect(await busy.outcome()).toEqual(ended('applied'))
+})
+
+test('a lost answer and a server that stays away until 60 s after expiry is unknown', async () => {
+  const world = await openWorld()
+  world.dc.state.fates = ['vanished']
+  world.dc.state.beforeModify = () => {
+    world.dc.state.away = true
+  }
+  expect(await world.run()).toMatchObject({ retryAfterMs: 777 })
+  expect(world.conditions.list().map(({ code }) => code)).toEqual(['directory_unreachable'])
+  world.clock.pass(300_000 + 59_999)
+  expect(await world.run()).toMatchObject({ retryAfterMs: 777 })
+  world.clock.pass(1)
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toEqual(ended('unknown'))
+})
+
+test('a lost answer is settled after expiry too, and then nothing is written', async () => {
+  const landed = await openWorld()
+  landed.dc.state.fates = ['lost']
+  landed.dc.state.beforeModify = () => {
+    landed.dc.state.away = true
+  }
+  await landed.run()
+  landed.clock.pass(310_000)
+  landed.dc.state.away = false
+  landed.hold()
+  await landed.finish()
+  expect(await landed.outcome()).toEqual(ended('applied'))
+  const vanished = await openWorld()
+  vanished.leaveIntent(undefined)
+  vanished.clock.pass(310_000)
+  vanished.hold()
+  await vanished.finish()
+  expect(await vanished.outcome()).toEqual(ended('expired'))
+  expect(vanished.dc.state.calls).toEqual(['read', 'fence'])
+})
+
+test('an expired request ends without any call to the directory', async () => {
+  const world = await openWorld()
+  world.clock.pass(298_000)
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toMatchObject({ outcome: 'expired', server: null })
+  expect([world.dc.state.calls, world.flags.receipts]).toEqual([[], []])
+})
+
+test('a directory that is away lets the queue wait, until the request expires', async () => {
+  const world = await openWorld()
+  world.dc.state.away = true
+  expect(await world.run()).toMatchObject({ retryAfterMs: 777 })
+  world.dc.state.away = false
+  world.dc.state.fates = ['normal']
+  await world.finish()
+  expect([await world.outcome(), world.conditions.list()]).toEqual([ended('applied'), []])
+})
+
+test('an earlier holder’s write is excluded by a fence before this agent writes', async () => {
+  const earlier = [{ agent: newId(), server: SERVER }]
+  const world = await openWorld({ accepted: { earlier } })
+  await world.finish()
+  expect(await world.outcome()).toEqual(ended('applied'))
+  expect(world.dc.state.calls).toEqual(['read', 'fence', 'read', 'write'])
+  const landed = await openWorld({ accepted: { earlier } })
+  landed.dc.edit({ marker: markerText({ requestId: landed.document.id, lease: 4 }) })
+  await landed.finish()
+  expect([await landed.outcome(), landed.dc.state.calls]).toEqual([ended('applied'), ['read']])
+  const fenced = await openWorld({ accepted: { earlier } })
+  fenced.dc.edit({ marker: markerText({ requestId: fenced.document.id, lease: 4, flag: 'fenced' }) })
+  await fenced.finish()
+  expect(fenced.dc.state.calls).toEqual(['read', 'fence', 'read', 'write'])
+})
+
+test('an earlier holder’s write on another server is waited for, then unknown', async () => {
+  const world = await openWorld({ accepted: { earlier: [{ agent: newId(), server: OTHER_SERVER }] } })
+  expect(await world.run()).toMatchObject({ laterMs: 1_000 })
+  expect(world.dc.state.calls).not.toContain('write')
+  expect(world.dc.state.calls).not.toContain('fence')
+  world.clock.pass(360_000)
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toEqual(ended('unknown'))
+})
+
+test('an earlier holder’s write that arrives from another server is applied', async () => {
+  const world = await openWorld({ accepted: { earlier: [{ agent: newId(), server: OTHER_SERVER }] } })
+  await world.run()
+  world.dc.edit({ marker: markerText({ requestId: world.document.id, lease: 4 }) })
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toEqual(ended('applied'))
+})
+
+test('the subject’s previous request on another server must arrive here first', async () => {
+  const marker = markerText({ sequence: NOW - 9 })
+  const world = await openWorld({ accepted: { last: { server: OTHER_SERVER, marker, settled: true } } })
+  expect(await world.run()).toMatchObject({ laterMs: 1_000 })
+  world.dc.edit({ marker })
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toEqual(ended('applied'))
+})
+
+test('a higher lease in the marker ends the work in silence', async () => {
+  for (const answer of [null, undefined]) {
+    const world = await openWorld()
+    if (answer === undefined) world.leaveIntent(undefined)
+    world.dc.edit({ marker: markerText({ requestId: world.document.id, lease: 6, flag: 'fenced' }) })
+    expect(await world.run()).toBe('done')
+    expect([await world.outcome(), world.dc.state.effects, world.flags.reports]).toEqual([undefined, [], 0])
+    expect(world.journal.counts()).toEqual({ open: 0, undelivered: 0, finished: 1 })
+  }
+})
+
+test('a lease that the store took away ends the work in silence', async () => {
+  const world = await openWorld()
+  world.leases.lose({ request: world.document.id, lease: LEASE })
+  expect(await world.run()).toBe('done')
+  expect([await world.outcome(), world.dc.state.calls]).toEqual([undefined, []])
+})
+
+test('a lease that runs out right before the write lets nothing leave', async () => {
+  const world = await openWorld()
+  world.dc.state.beforeModify = () => world.clock.pass(30_000)
+  expect(await world.run()).toMatchObject({ laterMs: 250 })
+  expect([
+    world.dc.state.calls.includes('write'),
+    world.dc.state.handed.every((b) => !b.some(Boolean)),
+  ]).toEqual([false, true])
+  world.hold()
+  expect(await world.run()).toBe('done')
+  expect([await world.outcome(), world.dc.state.effects.length]).toEqual([ended('applied'), 1])
+})
+
+test('no fence and no write without a lease', async () => {
+  const world = await openWorld()
+  world.leaveIntent('lost')
+  world.clock.pass(30_000)
+  expect(await world.run()).toMatchObject({ laterMs: 250 })
+  expect(world.dc.state.calls).toEqual(['read'])
+})
+
+test('a request that expires, a pause or a revoked lease right before the write lets nothing leave', async () => {
+  const expired = await openWorld()
+  expired.dc.state.beforeModify = () => expired.clock.pass(298_000)
+  await expired.run()
+  expect([await expired.outcome(), expired.dc.state.effects]).toEqual([ended('expired'), []])
+  const paused = await openWorld()
+  paused.dc.state.beforeModify = () => {
+    paused.flags.paused = true
+  }
+  expect(await paused.run()).toMatchObject({ laterMs: 1_000 })
+  expect(paused.dc.state.effects).toEqual([])
+})
+
+test('while paused nothing begins, and what may have happened is settled all the same', async () => {
+  const world = await openWorld()
+  world.flags.paused = true
+  expect(await world.run()).toMatchObject({ laterMs: 1_000 })
+  expect(world.dc.state.calls).toEqual([])
+  world.leaveIntent(undefined)
+  world.dc.edit({ marker: markerText({ requestId: world.document.id }) })
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toEqual(ended('applied'))
+})
+
+test.each([
+  ['store', 121_000],
+  ['store', -121_000],
+  ['directory', 123_000],
+  ['directory', -123_000],
+] as const)('a %s clock %d ms off fails the request before any write', async (whose, off) => {
+  const world = await openWorld({ document: { expiresAt: NOW + 3_600_000 } })
+  if (whose === 'directory') world.dc.state.aheadMs = off
+  else world.parts.storeTime.observe({ sentMs: 1_000, answeredMs: 1_000, storeTime: NOW + off })
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toEqual(ended('failed', 'clock_skew'))
+  expect(world.dc.state.effects).toEqual([])
+  expect(world.conditions.list()).toMatchObject([
+    { code: 'clock_skew', subject: whose === 'directory' ? DIRECTORY : '' },
+  ])
+})
+
+test('clocks 118 s apart change nothing', async () => {
+  const world = await openWorld({ document: { expiresAt: NOW + 3_600_000 } })
+  world.dc.state.aheadMs = 118_000
+  await world.finish()
+  expect(await world.outcome()).toEqual(ended('applied'))
+})
+
+test('somebody’s later change supersedes, and so does a newer request', async () => {
+  const foreign = await openWorld({ account: { passwordVersion: { version: 9, changedAtMs: NOW + 3_000 } } })
+  await foreign.finish()
+  expect([await foreign.outcome(), foreign.dc.state.effects]).toEqual([ended('superseded'), []])
+  const newer = await openWorld({ account: { marker: markerText({ sequence: NOW + 1 }) } })
+  await newer.finish()
+  expect([await newer.outcome(), newer.dc.state.effects]).toEqual([ended('superseded'), []])
+})
+
+test('a newer request that hides a lost write: superseded only when the count of writes proves it', async () => {
+  const newer = { sequence: NOW + 1, requestId: newId() }
+  const hidden = async (passwordVersion: number) => {
+    const world = await openWorld()
+    world.leaveIntent('lost')
+    world.dc.edit({ marker: markerText({ ...newer, passwordVersion }) })
+    await world.finish()
+    return world.outcome()
+  }
+  expect(await hidden(5)).toEqual(ended('superseded'))
+  expect(await hidden(6)).toEqual(ended('unknown'))
+})
+
+test('a marker nobody of this system wrote is left alone and named', async () => {
+  for (const marker of ['Help desk note', markerText({ sequence: NOW + 700_000 })]) {
+    const world = await openWorld({ account: { marker } })
+    await world.finish()
+    expect([await world.outcome(), world.dc.account()?.marker]).toEqual([
+      ended('failed', 'marker_implausible'),
+      marker,
+    ])
+    expect(world.conditions.list().map(({ code }) => code)).toEqual(['marker_implausible'])
+    const doubtful = await openWorld({ account: { marker } })
+    doubtful.leaveIntent(undefined)
+    await doubtful.finish()
+    expect(await doubtful.outcome()).toEqual(ended('unknown'))
+  }
+})
+
+test('another store’s marker is replaced by compare-and-set', async () => {
+  const world = await openWorld({ account: { marker: markerText({ store: '00000000' }).toUpperCase() } })
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.effects.length]).toEqual([ended('applied'), 1])
+})
+
+test.each<[string, Partial<Account>, string]>([
+  ['protected', { adminCount: true }, 'account_protected'],
+  ['out of scope', { dn: 'CN=x,OU=Staff,DC=corp,DC=test' }, 'account_out_of_scope'],
+  ['gone', { anchor: newId() }, 'account_not_found'],
+])('an account that is %s is refused without a write', async (_what, account, reason) => {
+  const world = await openWorld({ account })
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.calls]).toEqual([ended('refused', reason), ['read']])
+})
+
+test('an account that goes away while a write is in doubt leaves unknown', async () => {
+  const world = await openWorld()
+  world.leaveIntent(undefined)
+  world.dc.edit(undefined)
+  await world.finish()
+  expect(await world.outcome()).toMatchObject({ outcome: 'unknown', detail: 'the account is gone' })
+})
+
+test.each(['now', 'expired', 'beyond settling', 'server away'])(
+  'a write that was accepted before the process ended is applied: %s',
+  async (when) => {
+    const world = await openWorld()
+    const { markerAfter } = world.leaveIntent('accepted')
+    world.dc.edit({ marker: markerAfter, passwordVersion: { version: 5, changedAtMs: NOW } })
+    if (when === 'expired') world.clock.pass(310_000)
+    if (when === 'beyond settling') world.clock.pass(400_000)
+    if (when === 'server away') world.dc.state.away = true
+    expect(await world.run()).toBe('done')
+    expect(await world.outcome()).toMatchObject({ outcome: 'applied', server: SERVER, marker: markerAfter })
+    expect(world.dc.state.calls).not.toContain('fence')
+  },
+)
+
+test('an accepted write stays applied, and is not repeated, whatever came over it', async () => {
+  const newer = markerText({ sequence: NOW + 1, requestId: newId(), passwordVersion: 6 })
+  const other = markerText({ store: '00000000' })
+  const higher = { lease: 9, flag: 'fenced' } as const
+  for (const marker of [newer, other, undefined, 'Help desk note', higher]) {
+    const world = await openWorld()
+    world.leaveIntent('accepted')
+    const text = typeof marker === 'object' ? markerText({ ...marker, requestId: world.document.id }) : marker
+    world.dc.edit({ marker: text })
+    expect(await world.run()).toBe('done')
+    expect([await world.outcome(), world.dc.state.effects]).toEqual([ended('applied'), []])
+  }
+})
+
+test('the seventh start that never came back is the last', async () => {
+  const world = await openWorld()
+  for (let starts = 0; starts < 6; starts += 1) world.journal.started(world.document.id)
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toEqual(ended('failed', 'internal'))
+  expect(world.dc.state.calls).toEqual([])
+  const survivor = await openWorld()
+  for (let starts = 0; starts < 5; starts += 1) survivor.journal.started(survivor.document.id)
+  await survivor.finish()
+  expect(await survivor.outcome()).toEqual(ended('applied'))
+})
+
+test('a request that ends the process in its write is settled, and not written a seventh time', async () => {
+  const world = await openWorld()
+  for (let starts = 0; starts < 6; starts += 1) {
+    world.journal.started(world.document.id)
+    world.leaveIntent(undefined)
+  }
+  await world.finish()
+  expect(await world.outcome()).toEqual(ended('failed', 'internal'))
+  expect([world.dc.state.calls, world.dc.state.effects]).toEqual([['read', 'fence'], []])
+})
+
+test('resting does not count as an end of the process', async () => {
+  const world = await openWorld()
+  world.dc.state.away = true
+  for (let round = 0; round < 10; round += 1) await world.run()
+  world.dc.state.away = false
+  await world.finish()
+  expect(await world.outcome()).toEqual(ended('applied'))
+})
+
+test('a sealed value of another key, a tampered one, or a NUL in the password fails before any write', async () => {
+  const foreign = await makeParties()
+  const base = await resetOf(parties, { nowMs: NOW })
+  const { ciphertext } = base.sealed
+  const tampered = `${ciphertext.startsWith('A') ? 'B' : 'A'}${ciphertext.slice(1)}`
+  const cases: Partial<ResetDocument>[] = [
+    { ...base, sealed: await sealFor(foreign, base, 'Correct-Horse-7') },
+    { ...base, sealed: { ...base.sealed, ciphertext: tampered } },
+    { ...base, sealed: await sealedForeign(parties, base, Buffer.from('half\0word')) },
+    { ...base, sealed: await sealedForeign(parties, base, Buffer.from([0xed, 0xa0, 0x80])) },
+  ]
+  for (const document of cases) {
+    const world = await openWorld({ document })
+    expect(await world.run()).toBe('done')
+    expect(await world.outcome()).toEqual(ended('failed', 'request_invalid'))
+    expect([world.dc.state.calls, world.dc.state.effects]).toEqual([['read'], []])
+  }
+})
+
+test('a journaled document whose key is trusted no more ends instead of failing for ever', async () => {
+  const foreign = await makeParties()
+  const base = await resetOf(parties, { nowMs: NOW })
+  const accepted = { document: await signedBy(foreign, base) }
+  const world = await openWorld({ document: base, accepted })
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.calls]).toEqual([ended('failed', 'request_invalid'), []])
+  const doubtful = await openWorld({ document: base, accepted })
+  doubtful.leaveIntent(undefined)
+  await doubtful.finish()
+  expect(await doubtful.outcome()).toEqual(ended('unknown'))
+})
+
+test('an unknown, closed or released request is done', async () => {
+  const world = await openWorld()
+  expect(await processRequest(world.parts, newId(), new AbortController().signal)).toBe('done')
+  world.journal.release(world.document.id, NOW)
+  expect([await world.run(), world.dc.state.calls]).toEqual(['done', []])
+})

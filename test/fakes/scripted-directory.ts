@@ -1,0 +1,144 @@
+// A directory of one account in memory, behind our own interface: the marker as compare-and-set, a password version,
+// and answers that get lost, come late, or say no, as a test writes it down.
+import type { Account } from '../../src/agent/decisions/account.ts'
+import type { RefusalKind, WriteAnswer } from '../../src/agent/decisions/write-answer.ts'
+import type { Directory, WriterSession } from '../../src/agent/directory/directory.ts'
+import type { Clock } from '../../src/clock/clock.ts'
+import { WritebackError } from '../../src/errors/writeback-error.ts'
+
+/**
+ * What happens to one modify. `lost`: it landed, the answer did not come. `vanished`: neither came. `late`: it lands
+ * when the test says so. A refusal changes nothing.
+ */
+export type Fate = 'normal' | 'lost' | 'vanished' | 'late' | 'not_sent' | { readonly refuse: RefusalKind }
+
+/** A password write that reached the account. */
+export interface Effect {
+  readonly password: string
+  readonly marker: string
+}
+
+interface Modify {
+  readonly markerBefore: string | undefined
+  readonly markerAfter: string
+  readonly effect: ((account: Account) => Account) | undefined
+  readonly password: string
+}
+
+/** Makes the directory. `server` can be changed later: the writer role has moved. */
+export function createScriptedDirectory(options: {
+  readonly name: string
+  readonly server: string
+  readonly serviceAccount: string
+  readonly account: Account
+  readonly clock: Clock
+}) {
+  let account: Account | undefined = options.account
+  const late: Modify[] = []
+  const state = {
+    server: options.server,
+    /** Whether the writer can be reached. */
+    away: false,
+    policyHints: true,
+    /** Directory clock minus this host's, milliseconds. */
+    aheadMs: 0,
+    /** The fate of the modifies to come, in order; then `normal`. */
+    fates: [] as Fate[],
+    /** Runs between the read and the modify that follows, once. */
+    beforeModify: undefined as (() => void) | undefined,
+    calls: [] as string[],
+    effects: [] as Effect[],
+    /** The bytes that were handed in; they must be wiped afterwards. */
+    handed: [] as Buffer[],
+  }
+  const nowMs = () => Math.floor((options.clock.wallMs() + state.aheadMs) / 1000) * 1000
+
+  function land(modify: Modify): WriteAnswer {
+    if (!account) return refused('account_not_found')
+    if (account.marker?.toLowerCase() !== modify.markerBefore?.toLowerCase()) return refused('compare_failed')
+    account = { ...account, marker: modify.markerAfter }
+    if (modify.effect) {
+      account = modify.effect(account)
+      state.effects.push({ password: modify.password, marker: modify.markerAfter })
+    }
+    return { kind: 'accepted' }
+  }
+  function answer(modify: Modify): WriteAnswer {
+    const fate = state.fates.shift() ?? 'normal'
+    const isLost = fate === 'lost' || fate === 'vanished' || fate === 'late'
+    if (fate === 'not_sent') return { kind: 'not_sent', cause: new Error('no connection') }
+    if (typeof fate === 'object') return refused(fate.refuse)
+    if (fate === 'late') late.push(modify)
+    if (fate === 'normal' || fate === 'lost') {
+      const landed = land(modify)
+      if (fate === 'normal') return landed
+    }
+    return { kind: 'lost', phase: isLost ? 'written' : 'partly_written', cause: new Error('cut') }
+  }
+  function hook(): void {
+    const step = state.beforeModify
+    state.beforeModify = undefined
+    step?.()
+  }
+  const session = (): WriterSession => ({
+    server: state.server,
+    url: 'ldaps://dc1.corp.test',
+    policyHints: state.policyHints,
+    serviceAccount: { objectGuid: options.serviceAccount },
+    directoryNowMs: nowMs,
+    readAccount: async (anchor) => {
+      state.calls.push('read')
+      return account?.anchor === anchor ? account : undefined
+    },
+    writePassword: async (write) => {
+      hook()
+      state.handed.push(write.password)
+      if (!write.mayStart()) return { kind: 'not_sent', cause: new Error('withheld') }
+      state.calls.push('write')
+      const password = write.password.toString()
+      const effect = (before: Account): Account => ({
+        ...before,
+        locked: write.unlock ? false : before.locked,
+        mustChange: write.mustChange,
+        passwordVersion: { version: (before.passwordVersion?.version ?? 0) + 1, changedAtMs: nowMs() },
+      })
+      return answer({ ...write, effect, password })
+    },
+    fence: async (fence) => {
+      hook()
+      state.calls.push('fence')
+      return answer({ ...fence, effect: undefined, password: '' })
+    },
+  })
+  const directory: Directory = {
+    name: options.name,
+    writer: async () => {
+      if (state.away)
+        throw new WritebackError('ERR_DIRECTORY_UNREACHABLE', 'no connection to dc1', { retry: 'later' })
+      return session()
+    },
+    status: () => ({ connected: !state.away, server: state.server }),
+    stop: async () => {},
+  }
+  return {
+    directory,
+    state,
+    account: () => account,
+    /** Somebody else edits or deletes the account. */
+    edit: (fields: Partial<Account> | undefined) => {
+      account = fields && account ? { ...account, ...fields } : undefined
+    },
+    /** The late bytes arrive now; gives what the server thought of each. */
+    arrive: () => late.splice(0).map((modify) => land(modify).kind),
+  }
+}
+
+function refused(kind: RefusalKind): WriteAnswer {
+  const refusal = {
+    kind,
+    code: kind === 'compare_failed' ? 16 : 53,
+    hex: undefined,
+    diagnostic: `says ${kind}`,
+  }
+  return { kind: 'refused', refusal }
+}

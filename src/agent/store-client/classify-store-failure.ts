@@ -41,23 +41,28 @@ export function classifyStatus(
     return new WritebackError('ERR_STORE_UNAVAILABLE', `${what}: the store answered ${said}`, {
       retry: 'later',
     })
-  if (status >= 300 && status < 400)
+  if (status < 400)
     return new WritebackError(
       'ERR_STORE_ANSWER_INVALID',
-      `${what}: the store answered with a redirect, which is never followed`,
+      `${what}: the store answered ${said}, which the contract does not give; a redirect is never followed`,
       { retry: 'later' },
     )
   return new WritebackError('ERR_STORE_REJECTED', `${what}: the store answered ${said}`)
 }
 
+// Read by its fields: what fetch throws is not always an Error of this realm.
+interface Fault {
+  readonly name?: unknown
+  readonly code?: unknown
+  readonly cause?: unknown
+}
+
 function innermostCode(error: unknown): string {
   let code = ''
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const here = (at as NodeJS.ErrnoException).code
-    if (typeof here === 'string') code = here
-  }
+  for (let at = error as Fault | undefined | null; typeof at === 'object' && at; at = at.cause as Fault)
+    if (typeof at.code === 'string') code = at.code
   return code
 }
 
 const isTimeout = (cause: unknown, code: string): boolean =>
-  (cause instanceof Error && cause.name === 'TimeoutError') || /TIMEOUT|ETIMEDOUT/.test(code)
+  (cause as Fault | undefined | null)?.name === 'TimeoutError' || /TIMEOUT|ETIMEDOUT/.test(code)

@@ -10,15 +10,20 @@ import { confirmReceipts } from './confirm-receipts.ts'
 import type { IntakeParts } from './intake-parts.ts'
 import { type Verified, verifyClaimed } from './verify-claimed.ts'
 
-/** Notes which leases hold: those confirmed, from the moment the call was sent; the others are lost. */
+/**
+ * Notes which leases hold: those confirmed, from the moment the call was sent; the others are lost. What ended while
+ * the call was under way is noted no more.
+ */
 export function noteLeases(
-  parts: Pick<IntakeParts, 'leases'>,
+  parts: Pick<IntakeParts, 'leases' | 'journal'>,
   named: readonly Lease[],
   renewed: readonly Lease[],
   sentMs: number,
 ): void {
   const held = new Set(renewed.map(({ request, lease }) => `${request} ${lease}`))
+  const open = new Set(parts.journal.openLeases().map(({ requestId }) => requestId))
   for (const lease of named) {
+    if (!open.has(lease.request)) continue
     if (held.has(`${lease.request} ${lease.lease}`)) parts.leases.confirm(lease, sentMs)
     else parts.leases.lose(lease)
   }
@@ -31,7 +36,8 @@ export async function takeIn(
   sentMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const verified = await Promise.all(claimed.map((one) => verifyClaimed(one, parts.addressee, parts.findKey)))
+  const all = await Promise.all(claimed.map((one) => verifyClaimed(one, parts.addressee, parts.findKey)))
+  const verified = all.filter((one) => 'document' in one || !isUnderWay(parts, one))
   const acceptances = parts.journal.accept(verified.map(acceptedOf))
   const fresh: Extract<Verified, { document: unknown }>[] = []
   for (const [index, one] of verified.entries()) {
@@ -48,6 +54,14 @@ export async function takeIn(
     parts,
     fresh.map(({ document }) => document),
   )
+}
+
+// An invalid document must not end a request that was accepted with a valid one: something may be written already.
+function isUnderWay({ journal, log }: IntakeParts, { claimed, fault }: Extract<Verified, { fault: string }>) {
+  const known = journal.find(claimed.request)
+  if (!known || known.document === '') return false
+  log.warn('an invalid document for a request under way is left aside', { requestId: known.requestId, fault })
+  return true
 }
 
 // A receipt that cannot be given now is given before the write; the request is queued all the same.

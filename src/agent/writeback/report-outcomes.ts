@@ -2,7 +2,7 @@
 
 import { createBackoff } from '../../clock/backoff.ts'
 import type { Clock } from '../../clock/clock.ts'
-import { isRetryable } from '../../errors/writeback-error.ts'
+import { isRetryable, WritebackError } from '../../errors/writeback-error.ts'
 import type { Conditions } from '../../telemetry/conditions.ts'
 import { errorFields, type Logger } from '../../telemetry/logger.ts'
 import type { Journal } from '../journal/journal.ts'
@@ -47,8 +47,14 @@ export function createReporter(options: ReporterOptions): Reporter {
         woken = Promise.withResolvers()
         continue
       }
-      const delay = await deliver(options, waiting, stopping.signal, backoff)
-      if (delay > 0) await clock.sleep(delay, stopping.signal)
+      const { delayMs, isRefused } = await deliver(options, waiting, stopping.signal, backoff)
+      if (delayMs === 0) continue
+      // Behind an outcome that is refused, a new one does not wait; a store that is away gets its rest.
+      const awake = new AbortController()
+      const rest = clock.sleep(delayMs, AbortSignal.any([stopping.signal, awake.signal]))
+      await (isRefused ? Promise.race([rest, woken.promise]) : rest)
+      awake.abort()
+      woken = Promise.withResolvers()
     }
   }
 
@@ -69,27 +75,35 @@ export function createReporter(options: ReporterOptions): Reporter {
 
 type Waiting = readonly { readonly requestId: string; readonly bytes: string }[]
 
-/** Sends one batch; gives how long to wait before the next try, 0 after success. */
+interface Delivery {
+  /** How long to wait before the next try; 0 after success. */
+  readonly delayMs: number
+  /** The store answered, and refused something for good. */
+  readonly isRefused: boolean
+}
+
+/** Sends one batch. */
 async function deliver(
   options: ReporterOptions,
   waiting: Waiting,
   signal: AbortSignal,
   backoff: { next: () => number; reset: () => void },
-): Promise<number> {
+): Promise<Delivery> {
   try {
     await send(options, waiting, signal)
     backoff.reset()
     options.conditions.clear('outcome_not_delivered', '')
-    return 0
+    return { delayMs: 0, isRefused: false }
   } catch (error) {
-    if (!isRetryable(error)) await deliverSingly(options, waiting, signal, error)
-    const delay = backoff.next()
+    const isRefused = !isRetryable(error)
+    if (isRefused) await deliverSingly(options, waiting, signal, error)
+    const delayMs = backoff.next()
     options.log.warn('outcomes are not delivered yet', {
       count: waiting.length,
-      retryInMs: Math.round(delay),
+      retryInMs: Math.round(delayMs),
       ...errorFields(error),
     })
-    return delay
+    return { delayMs, isRefused }
   }
 }
 
@@ -104,6 +118,10 @@ async function send(
   )
   const sent = new Set(waiting.map(({ requestId }) => requestId))
   const confirmed = answer.results.filter(({ request }) => sent.has(request))
+  if (confirmed.length === 0)
+    throw new WritebackError('ERR_STORE_ANSWER_INVALID', 'the store answered for none of the outcomes', {
+      retry: 'later',
+    })
   journal.delivered(
     confirmed.map(({ request, result }) => ({ requestId: request, answer: result })),
     clock.wallMs(),

@@ -16,7 +16,9 @@ export function refuseUnsafeRuntime(io: Pick<Io, 'env' | 'execArgv'>): void {
   for (const name of UNSAFE_VARIABLES)
     if (io.env[name])
       throw new WritebackError('ERR_RUNTIME_UNSAFE', `the environment variable ${name} is set`)
-  const options = [...io.execArgv, ...(io.env['NODE_OPTIONS'] ?? '').split(/\s+/)]
+  // Node.js takes quotes around an option, and underscores for its dashes.
+  const given = [...io.execArgv, ...(io.env['NODE_OPTIONS'] ?? '').split(/\s+/)]
+  const options = given.map((option) => option.replaceAll(/["\\]/g, '').replaceAll('_', '-'))
   const unsafe = options.find((option) => UNSAFE_OPTION.test(option))
   if (unsafe) throw new WritebackError('ERR_RUNTIME_UNSAFE', `Node.js runs with ${unsafe.split('=')[0]}`)
 }

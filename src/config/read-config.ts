@@ -1,7 +1,7 @@
 // Reads one YAML file into a complete, checked configuration, or names every fault with its place.
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from 'yaml'
+import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml'
 import type { z } from 'zod'
 import { WritebackError } from '../errors/writeback-error.ts'
 
@@ -59,12 +59,25 @@ export function parseConfig<T>(file: string, text: string, schema: z.ZodType<T>)
       })),
     )
   }
-  const result = schema.safeParse(document.toJS({ maxAliasCount: 0 }) ?? {})
+  refuseAliases(file, document, lines)
+  const result = schema.safeParse(document.toJS() ?? {})
   if (result.success) return result.data
   throw new ConfigError(
     file,
     result.error.issues.flatMap((issue) => faultsOf(issue, document, lines)),
   )
+}
+
+// An alias would let one secret or one scope be read in two places, and some bombs are made of them.
+function refuseAliases(file: string, document: Document, lines: LineCounter): void {
+  const faults: ConfigFault[] = []
+  visit(document, {
+    Alias: (_key, node) => {
+      const place = placeAt(lines, node.range?.[0] ?? 0)
+      faults.push({ path: '', ...place, message: sentenceOf('ALIAS_NOT_ALLOWED') })
+    },
+  })
+  if (faults.length > 0) throw new ConfigError(file, faults)
 }
 
 /** Resolves a path of the configuration against the directory of its file. */
@@ -80,6 +93,10 @@ function readText(file: string): string {
 
 function faultsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): ConfigFault[] {
   const path = issue.path.map(String)
+  if (issue.code === 'invalid_key') {
+    const message = issue.issues.map((inner) => inner.message).join('; ')
+    return [{ path: path.join('.'), ...placeOf(document, lines, path), message }]
+  }
   if (issue.code !== 'unrecognized_keys')
     return [{ path: path.join('.'), ...placeOf(document, lines, path), message: issue.message }]
   return issue.keys.map((key) => ({

@@ -15,7 +15,9 @@ export async function readSecretFile(path: string): Promise<Buffer> {
   const file = await openSecret(path)
   const bytes = wipeableBuffer(LARGEST_SECRET + 1)
   try {
-    const { mode } = await file.stat()
+    const stats = await file.stat()
+    if (!stats.isFile()) throw unreadable(path, 'is not a file')
+    const { mode } = stats
     if (process.platform !== 'win32' && (mode & 0o007) !== 0)
       throw unreadable(path, 'is readable by others; set mode 0600')
     const { bytesRead } = await file.read(bytes, 0, bytes.length, 0)

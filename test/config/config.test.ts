@@ -1,0 +1,233 @@
+// Configuration faults, as an operator meets them: all at once, each with its place; and the command line around it.
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import type { Io } from '../../src/cli/io.ts'
+import { runProgram } from '../../src/cli/run-program.ts'
+import { readAgentConfig } from '../../src/config/agent-config.ts'
+import type { ConfigError } from '../../src/config/read-config.ts'
+import { readSecretFile } from '../../src/config/secret-file.ts'
+import { readStoreConfig } from '../../src/config/store-config.ts'
+import { VERSION } from '../../src/protocol/version.ts'
+import { makeScratchDirectory } from '../servers/scratch-directory.ts'
+
+const GOOD = `store:
+  url: https://reset.example.com
+  caFile: certs/store.pem
+stateDirectory: state
+directories:
+  corp:
+    type: active-directory
+    controllers: [ldaps://dc1.example.com]
+    baseDn: OU=People,DC=corp,DC=test
+    bind:
+      name: writer@corp.test
+      passwordFile: bind.txt
+`
+let home = ''
+beforeEach(() => {
+  home = makeScratchDirectory()
+})
+afterEach(() => rmSync(home, { recursive: true, force: true }))
+
+function fileOf(text: string): string {
+  const path = join(home, 'agent.yaml')
+  writeFileSync(path, text)
+  return path
+}
+function faultsOf(text: string): string[] {
+  try {
+    readAgentConfig(fileOf(text))
+  } catch (error) {
+    const { faults = [] } = error as ConfigError
+    return faults.map(({ path, line, column, message }) => `${line}:${column} ${path}: ${message}`)
+  }
+  return []
+}
+
+test('a small file is enough; the rest has defaults, and paths begin at the file', () => {
+  const config = readAgentConfig(fileOf(GOOD))
+  expect(config.store.caFile).toBe(join(home, 'certs/store.pem'))
+  expect(config.stateDirectory).toBe(join(home, 'state'))
+  expect(config.directories['corp']?.bind.passwordFile).toBe(join(home, 'bind.txt'))
+  expect(config.directories['corp']).toMatchObject({
+    writer: 'pdc-emulator',
+    markerAttribute: 'adminDisplayName',
+    connections: 4,
+  })
+  expect([config.queue, config.log]).toEqual([{ redis: 'private' }, { level: 'info', format: 'json' }])
+  const absolute = readAgentConfig(fileOf(GOOD.replace('state\n', '/var/lib/writeback\n')))
+  expect(absolute.stateDirectory).toBe('/var/lib/writeback')
+})
+
+test('every fault is told at once, with its line and column', () => {
+  const faults = faultsOf(
+    GOOD.replace('https://reset', 'http://reset')
+      .replace('type: active-directory', 'type: openldap\n    conections: 3')
+      .replace('[ldaps://dc1.example.com]', '[ldap://dc1.example.com, ldaps://dc2]')
+      .replace('      passwordFile: bind.txt\n', '      password: hunter2\n')
+      .concat('shutdownTimeoutSeconds: soon\nlog: { level: loud }\n'),
+  )
+  expect(faults.map((fault) => fault.split(': ')[0])).toEqual(
+    expect.arrayContaining([
+      '2:3 store.url',
+      '7:5 directories.corp.type',
+      '8:5 directories.corp.conections',
+      '9:19 directories.corp.controllers.0',
+      '11:5 directories.corp.bind.passwordFile',
+      '13:7 directories.corp.bind.password',
+      '14:1 shutdownTimeoutSeconds',
+      '15:8 log.level',
+    ]),
+  )
+  expect(faults).toHaveLength(8)
+  expect(faults.join()).not.toContain('hunter2')
+  expect(faults[0]).toContain('must look like https://reset.example.com')
+})
+
+test.each<[string, string, RegExp]>([
+  ['an empty file', '', /^1:1 (store|stateDirectory|directories): /],
+  ['a comment only', '# nothing\n', /^1:1 store: /],
+  ['a list', '- a\n', /^1:1 : /],
+  ['a word', 'agent\n', /^1:1 : /],
+  ['a duplicate key', `${GOOD}stateDirectory: other\n`, /^13:1 : not readable as YAML \(duplicate key\)/],
+  ['a tab', 'store:\n\turl: x\n', /^2:1 : not readable as YAML/],
+  ['an open bracket', `${GOOD}log: [\n`, /^1[34]:\d+ : not readable as YAML/],
+  ['two documents', `${GOOD}---\n${GOOD}`, /not readable as YAML \(multiple docs\)/],
+  ['an alias', `${GOOD}log: &a {level: info}\nops: *a\n`, /: not readable as YAML \(alias/],
+  ['an alias of nothing', `${GOOD}ops: *nothing\n`, /: not readable as YAML \(alias/],
+  ['an unknown key at the top', `${GOOD}pasword: x\n`, /^13:1 pasword: this key is not known here/],
+  ['no directory', GOOD.replace(/ {2}corp:.*/s, '  {}\n'), /directories: name at least one directory/],
+  ['a bad name of a directory', GOOD.replace('corp:', 'Corp_1:'), /^6:3 directories\.Corp_1: .*lower case/],
+  [
+    'a writer that is no controller',
+    `${GOOD}    writer: ldaps://dc9\n`,
+    /^13:5 directories\.corp\.writer: must be pdc-emulator or one/,
+  ],
+  [
+    'a writer without TLS',
+    `${GOOD}    writer: ldap://dc1\n`,
+    /^13:5 directories\.corp\.writer: .*ldaps:\/\//,
+  ],
+  ['a queue of another kind', `${GOOD}queue: { redis: 'http://x' }\n`, /^13:10 queue\.redis: .*redis:\/\//],
+])('%s is a fault with its place', (_what, text, expected) => {
+  const faults = faultsOf(text)
+  expect(faults.length).toBeGreaterThan(0)
+  expect(faults[0]).toMatch(expected)
+})
+
+test('a file that is not there is ERR_CONFIG_UNREADABLE', () => {
+  expect(() => readAgentConfig(join(home, 'none.yaml'))).toThrow(
+    expect.objectContaining({ code: 'ERR_CONFIG_UNREADABLE' }),
+  )
+})
+
+test('the store’s file has defaults and paths too', () => {
+  const text = 'publicUrl: https://x\ndataDirectory: data\ntls: { certificateFile: a, keyFile: /b }\n'
+  expect(readStoreConfig(fileOf(text))).toMatchObject({
+    listen: { host: '127.0.0.1', port: 8443 },
+    dataDirectory: join(home, 'data'),
+    tls: { certificateFile: join(home, 'a'), keyFile: '/b' },
+    requestLifetimeSeconds: 300,
+  })
+})
+
+test('a secret comes from a file of its own, without its line end, and not from one others can read', async () => {
+  const path = join(home, 'secret')
+  const read = (content: string | Buffer, mode = 0o600) => {
+    writeFileSync(path, content)
+    chmodSync(path, mode)
+    return readSecretFile(path).then(String, (error) => error.code)
+  }
+  expect(await read('pass word\n')).toBe('pass word')
+  expect(await read('pass word\r\n')).toBe('pass word')
+  expect(await read('two\n\n')).toBe('two\n')
+  expect(await read('x', 0o640)).toBe('x')
+  expect(await read(Buffer.alloc(4096, 'x'))).toHaveLength(4096)
+  for (const [content, mode] of [
+    ['x', 0o604],
+    ['x', 0o602],
+    ['', 0o600],
+    ['\n', 0o600],
+  ] as const)
+    expect(await read(content, mode)).toBe('ERR_CONFIG_UNREADABLE')
+  expect(await read(Buffer.alloc(4097, 'x'))).toBe('ERR_CONFIG_UNREADABLE')
+  rmSync(path)
+  expect(await readSecretFile(path).catch((error) => error.code)).toBe('ERR_CONFIG_UNREADABLE')
+  mkdirSync(path, { mode: 0o700 })
+  expect(await readSecretFile(path).catch((error) => error.code)).toBe('ERR_CONFIG_UNREADABLE')
+})
+
+async function runWith(argv: string[], over: Partial<Io> = {}) {
+  const output = { stdout: '', stderr: '' }
+  const streamTo = (name: 'stdout' | 'stderr') =>
+    new PassThrough().on('data', (chunk) => {
+      output[name] += chunk
+    }) as unknown as NodeJS.WriteStream
+  const status = await runProgram({
+    argv,
+    env: {},
+    execArgv: [],
+    stdin: new PassThrough().end() as unknown as NodeJS.ReadStream,
+    stdout: streamTo('stdout'),
+    stderr: streamTo('stderr'),
+    onStopSignal: () => () => {},
+    exitNow: () => {},
+    ...over,
+  })
+  return { status, ...output }
+}
+
+test('a bad configuration ends with status 2 and every fault on standard error', async () => {
+  const config = fileOf(GOOD.replace('https://', 'http://').concat('more: 1\n'))
+  const { status, stdout, stderr } = await runWith(['agent', '--config', config])
+  expect([status, stdout]).toEqual([2, ''])
+  expect(stderr).toContain('writeback: ERR_CONFIG_INVALID: the configuration has 2 faults')
+  expect(stderr).toContain(`${config}:2:3 store.url: must look like https://reset.example.com`)
+  expect(stderr).toContain(`${config}:13:1 more: this key is not known here`)
+  expect(stderr).toContain('next: mend each fault that is printed')
+  const missing = await runWith(['agent', '--config', join(home, 'none.yaml')])
+  expect([missing.status, missing.stderr]).toEqual([2, expect.stringContaining('ERR_CONFIG_UNREADABLE')])
+})
+
+test('help and version are answers; an unknown word, option or no word at all is bad usage', async () => {
+  for (const words of [['--help'], ['agent', '--help'], ['help', 'enroll']]) {
+    const { status, stdout, stderr } = await runWith(words)
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('Usage: writeback')
+  }
+  expect(await runWith(['--version'])).toMatchObject({ status: 0, stdout: `${VERSION}\n` })
+  for (const words of [['agnet'], ['agent'], ['agent', '--confg', 'x'], ['agent', 'more'], []]) {
+    const { status, stdout, stderr } = await runWith(words)
+    expect([words, status, stdout, stderr === '']).toEqual([words, 2, '', false])
+  }
+})
+
+test('an agent that is not enrolled says so', async () => {
+  const { status, stderr } = await runWith(['agent', '--config', fileOf(GOOD)])
+  expect([status, stderr]).toEqual([1, expect.stringContaining('ERR_ENROLMENT_MISSING')])
+  expect(stderr).toContain('next: run: writeback enroll')
+})
+
+test('options that would show memory or passwords are refused, without their values', async () => {
+  const config = fileOf(GOOD)
+  const cases: Partial<Io>[] = [
+    ...['NODE_DEBUG', 'NODE_V8_COVERAGE', 'SSLKEYLOGFILE', 'DEBUG'].map((name) => ({
+      env: { [name]: 'value-of-it' },
+    })),
+    { env: { NODE_OPTIONS: '--max-old-space-size=100 --inspect=value-of-it' } },
+    { env: { NODE_OPTIONS: '"--inspect=value-of-it"' } },
+    { env: { NODE_OPTIONS: '--heap_prof' } },
+    { execArgv: ['--heapsnapshot-signal=value-of-it'] },
+    { execArgv: ['--report-on-signal'] },
+    { execArgv: ['--tls-keylog=value-of-it'] },
+  ]
+  for (const over of cases) {
+    const { status, stderr } = await runWith(['agent', '--config', config], over)
+    expect([status, stderr]).toEqual([1, expect.stringContaining('ERR_RUNTIME_UNSAFE')])
+    expect(stderr).not.toContain('value-of-it')
+  }
+  const harmless = await runWith(['agent', '--config', config], { env: { NODE_OPTIONS: '--no-warnings' } })
+  expect(harmless.stderr).toContain('ERR_ENROLMENT_MISSING')
+})

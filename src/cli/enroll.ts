@@ -7,6 +7,7 @@ import { systemClock } from '../clock/clock.ts'
 import { readAgentConfig } from '../config/agent-config.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { type Io, say } from './io.ts'
+import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
 
 const EXAMPLES = `
 Examples:
@@ -36,6 +37,7 @@ export function addEnrollCommand(program: Command, io: Io): void {
 }
 
 async function enroll(io: Io, options: EnrollOptions): Promise<void> {
+  refuseUnsafeRuntime(io)
   const config = readAgentConfig(options.config)
   const code = options.codeFile === undefined ? await readFromInput(io) : readCode(options.codeFile)
   // Loaded here: no other command needs it.

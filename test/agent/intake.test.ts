@@ -305,7 +305,7 @@ test('a request that ended while a claim was waiting leaves no lease behind', as
   world.intake.start()
   await world.until(() => world.seen.claims.some(({ leases }) => leases.length === 1))
   world.journal.outcome({ requestId: document.id, outcome: 'applied', bytes: 'signed', atMs: 1 })
-  world.leases.drop(document.id)
+  world.leases.drop({ request: document.id, lease: world.leases.all()[0]?.lease ?? 0 })
   await world.claims(world.seen.claims.length + 3)
   expect(world.leases.all()).toEqual([])
 })

@@ -115,6 +115,8 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   const step = await writeOnce(parts, work, session)
   served.backoff.reset()
   parts.conditions.clear('directory_unreachable', document.directory)
+  if (step.kind === 'end' && step.ending.outcome === 'applied')
+    parts.conditions.clear('missing_right', document.directory)
   return step
 }
 

@@ -20,14 +20,20 @@ import { testCa } from './test-ca.ts'
 
 /** The directory's name in every world. */
 export const DIRECTORY = 'corp'
-const MAIN = path.resolve(import.meta.dirname, '../../src/main.ts')
-const NODE_ARGS = ['--disable-warning=ExperimentalWarning', MAIN]
+const MAIN = {
+  source: path.resolve(import.meta.dirname, '../../src/main.ts'),
+  built: path.resolve(import.meta.dirname, '../../dist/main.js'),
+}
 
 /** How a world differs from the usual one. */
 export interface WorldOptions {
   readonly domain?: SambaOptions
   /** Default true: the agent reaches the domain through a recording proxy. */
   readonly proxied?: boolean
+  /** Default `source`. `built`: what `npm run build` made, as it is shipped. */
+  readonly program?: keyof typeof MAIN
+  /** Of store and agent. Default `debug`. */
+  readonly logLevel?: 'debug' | 'info'
   readonly requestLifetimeSeconds?: number
   /** More lines for the directory in agent.yaml, already indented by four spaces. */
   readonly directorySettings?: string
@@ -105,8 +111,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     ldapUrl: proxy?.url ?? domain.url,
     options,
   })
+  const program = nodeArguments(options)
   const store = describeProgram(
-    ['store', '--config', files.storeConfigFile],
+    [...program, 'store', '--config', files.storeConfigFile],
     path.join(directory, 'store.log'),
     {},
     () => answers(httpsRequest, { host: '127.0.0.1', port, path: '/readyz', ca: readFileSync(ca.caFile) }),
@@ -114,13 +121,13 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await store.start()
   const socketPath = path.join(directory, 'state', 'ops.sock')
   const agent = describeProgram(
-    ['agent', '--config', files.agentConfigFile],
+    [...program, 'agent', '--config', files.agentConfigFile],
     path.join(directory, 'agent.log'),
     options.agentEnv ?? {},
     () => answers(httpRequest, { socketPath, path: '/readyz' }),
   )
   const admin = createAdmin(directory, port, readFileSync(ca.caFile))
-  await enrol(admin, files.agentConfigFile)
+  await enrol(admin, program, files.agentConfigFile)
   await agent.start()
   const world: World = {
     directory,
@@ -158,6 +165,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   return world
 }
 
+const nodeArguments = ({ program = 'source' }: WorldOptions): readonly string[] => [
+  '--disable-warning=ExperimentalWarning',
+  MAIN[program],
+]
+
 function writeConfigs(world: {
   readonly directory: string
   readonly storeUrl: string
@@ -178,7 +190,7 @@ publicUrl: ${world.storeUrl}
 tls: { certificateFile: ${ca.server.certFile}, keyFile: ${ca.server.keyFile}, caFile: ${ca.caFile} }
 dataDirectory: store
 requestLifetimeSeconds: ${options.requestLifetimeSeconds ?? 300}
-log: { level: debug }
+log: { level: ${options.logLevel ?? 'debug'} }
 `,
   )
   writeFileSync(
@@ -193,7 +205,7 @@ directories:
     bind: { name: "${domain.serviceAccountName}", passwordFile: bind-password }
     tls: { caFile: ${ca.caFile} }
 ${options.directorySettings ?? ''}
-log: { level: debug }
+log: { level: ${options.logLevel ?? 'debug'} }
 ${options.agentSettings ?? ''}
 `,
   )
@@ -215,7 +227,7 @@ function describeProgram(
       child = await startReadyChild(
         {
           command: process.execPath,
-          args: [...NODE_ARGS, ...args],
+          args,
           outputFile,
           env,
           parentDeathSignal: 'KILL',
@@ -242,12 +254,12 @@ function describeProgram(
 
 type Admin = World['admin']
 
-async function enrol(admin: Admin, agentConfigFile: string): Promise<void> {
+async function enrol(admin: Admin, program: readonly string[], agentConfigFile: string): Promise<void> {
   const { json } = await admin('createEnrolmentCode', { directories: [DIRECTORY], validForMs: 600_000 })
   const { code } = json as { code: string }
   await runCommand(
     process.execPath,
-    [...NODE_ARGS, 'enroll', '--config', agentConfigFile, '--name', 'agent-1'],
+    [...program, 'enroll', '--config', agentConfigFile, '--name', 'agent-1'],
     { input: code },
   )
 }

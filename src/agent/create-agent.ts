@@ -1,29 +1,15 @@
-// Assembly of the agent: every part from one configuration, started in order, stopped in reverse.
+// The agent's life: every part from one configuration, started in order, stopped in reverse.
 import { join } from 'node:path'
-import type { Clock } from '../clock/clock.ts'
-import type { AgentConfig } from '../config/agent-config.ts'
 import { VERSION } from '../protocol/version.ts'
-import { type Conditions, createConditions, isReady } from '../telemetry/conditions.ts'
-import { errorFields, type Logger } from '../telemetry/logger.ts'
-import { type Identity, openIdentity } from './agent-identity.ts'
-import { createDirectories } from './create-directories.ts'
-import { createQueues } from './create-queues.ts'
-import { createLeases } from './decisions/leases.ts'
-import { createStoreTime } from './decisions/store-time.ts'
-import { confirmReceipts } from './intake/confirm-receipts.ts'
-import { createIntake } from './intake/create-intake.ts'
-import { createDocumentCache } from './intake/document-cache.ts'
-import { createJournal } from './journal/create-journal.ts'
+import { errorFields } from '../telemetry/logger.ts'
+import { type AgentBase, type AgentOptions, createAgentBase } from './agent-base.ts'
+import { openIdentity } from './agent-identity.ts'
+import { type AgentWork, createWork } from './create-work.ts'
 import { createOpsServer } from './ops/create-ops-server.ts'
-import type { AgentView } from './ops/describe-agent.ts'
-import { createSchedule } from './schedule/create-schedule.ts'
+import { createSchedule, type Schedule } from './schedule/create-schedule.ts'
 import { sendHeartbeat } from './send-heartbeat.ts'
-import { createStoreClient } from './store-client/create-store-client.ts'
-import { createStoreTransport } from './store-client/store-transport.ts'
-import { conclude } from './writeback/conclude.ts'
-import { processRequest } from './writeback/process-request.ts'
-import { createReporter } from './writeback/report-outcomes.ts'
-import type { WritebackParts } from './writeback/writeback-parts.ts'
+import { viewAgent } from './view-agent.ts'
+import { watchDirectories } from './watch-directories.ts'
 
 /** The running agent. */
 export interface Agent {
@@ -32,287 +18,89 @@ export interface Agent {
    * ERR_KEYS_*, ERR_JOURNAL_*, ERR_REDIS_START, ERR_REDIS_UNSUITABLE, ERR_LISTEN, ERR_CONFIG_*.
    */
   readonly start: () => Promise<void>
-  /** Resolves when the agent is ready for the first time. */
-  readonly ready: Promise<void>
   /** Finishes what is under way within the configured time, then closes everything. */
   readonly stop: () => Promise<void>
 }
 
-/** What an agent is made from. */
-export interface AgentOptions {
-  readonly config: AgentConfig
-  readonly log: Logger
-  readonly clock: Clock
-  readonly env: Readonly<Record<string, string | undefined>>
-}
-
-const CALL_TIMEOUT_MS = 10_000
 const READY_LOOK_MS = 5
+const REPORT_LIMIT_MS = 3_000
 const KEEP_FINISHED_MS = 7 * 86_400_000
 
 /** Makes an agent; nothing runs before `start`. */
 export function createAgent(options: AgentOptions): Agent {
-  const conditions = createConditions(options)
-  const ready = Promise.withResolvers<void>()
   let stopParts: (() => Promise<void>) | undefined
   return {
-    ready: ready.promise,
     start: async () => {
       const identity = await openIdentity(options.config)
-      stopParts = await startParts(options, identity, conditions, ready.resolve)
+      stopParts = await startParts(createAgentBase(options, identity))
     },
     stop: async () => stopParts?.(),
   }
 }
 
-async function startParts(
-  options: AgentOptions,
-  identity: Identity,
-  conditions: Conditions,
-  onReady: () => void,
-): Promise<() => Promise<void>> {
-  const { config, clock, log } = options
+async function startParts(base: AgentBase): Promise<() => Promise<void>> {
+  const { config } = base
   await using releases = new AsyncDisposableStack()
-  const parts = assemble(options, identity, conditions)
-  releases.defer(() => parts.journal.close())
-  releases.defer(() => parts.transport.close())
-  for (const { directory } of parts.directories.values()) releases.defer(() => directory.stop())
-  await parts.ops.start()
-  releases.defer(() => parts.ops.stop())
-  await parts.refuseStrangers()
-  await parts.queues.start()
-  releases.defer(() => parts.queues.stop(config.shutdownTimeoutSeconds * 1000))
-  parts.connectDirectories()
-  parts.reporter.start()
-  parts.intake.start()
-  parts.schedule.start()
-  const watching = new AbortController()
-  watchReady(parts.isReady, clock, watching.signal, () => {
-    log.info('agent ready', { version: VERSION, agent: identity.enrolment.enrolled.agent })
-    onReady()
-  }).catch((error) => log.error('readiness cannot be watched', errorFields(error)))
+  releases.defer(base.close)
+  const work = createWork(base)
+  const views = viewAgent(base, work.queues, work.intake.hasClaimed)
+  const ops = createOpsServer(config.ops.socket ?? join(config.stateDirectory, 'ops.sock'), views)
+  await ops.start()
+  releases.defer(ops.stop)
+  await work.refuseStrangers()
+  // Connected while Redis starts; nothing is written before the queues run.
+  void watchDirectories(base)
+  await work.queues.start()
+  releases.defer(() => work.queues.stop(0))
+  const schedule = createHousekeeping(base, work)
+  work.reporter.start()
+  work.intake.start()
+  schedule.start()
+  announceReady(base, views.isReady)
   const rest = releases.move()
-  return async () => {
-    watching.abort()
-    await parts.schedule.stop()
-    await parts.intake.stop()
-    // What is under way ends before its outcome can be reported.
-    await parts.queues.stop(config.shutdownTimeoutSeconds * 1000)
-    await parts.reporter.stop(REPORT_LIMIT_MS)
-    await rest.disposeAsync()
-  }
+  return () => stopAll(base, work, schedule, rest)
 }
 
-const REPORT_LIMIT_MS = 3_000
+/** Work first, in the order in which requests travel; then what it stands on. */
+async function stopAll(
+  base: AgentBase,
+  work: AgentWork,
+  schedule: Schedule,
+  rest: AsyncDisposableStack,
+): Promise<void> {
+  await schedule.stop()
+  await work.intake.stop()
+  // What is under way ends before its outcome can be reported.
+  await work.queues.stop(base.config.shutdownTimeoutSeconds * 1000)
+  await work.reporter.stop(REPORT_LIMIT_MS)
+  base.stopping.abort()
+  await rest.disposeAsync()
+}
 
-function assemble(options: AgentOptions, identity: Identity, conditions: Conditions) {
-  const { config, clock, log } = options
-  const { enrolled } = identity.enrolment
-  const { signer } = identity.keys.identity
-  const startedAt = clock.wallMs()
-  let paused = false
-  let hasClaimed = false
-
-  const journal = createJournal(config.stateDirectory)
-  const storeTime = createStoreTime(clock)
-  const leases = createLeases(clock)
-  const findKey = (kid: string) => identity.storeKeys.get(kid)
-  const documents = createDocumentCache(findKey)
-  const transport = createStoreTransport({ caFile: config.store.caFile, env: options.env })
-  const client = createStoreClient({
-    url: config.store.url,
-    fetch: transport.fetch,
-    identity: { agent: enrolled.agent, store: enrolled.store, signer },
-    clock,
-    nowMs: storeTime.nowMs,
-    observe: storeTime.observe,
-    timeoutMs: CALL_TIMEOUT_MS,
-  })
-  const directories = createDirectories(config, { log, clock })
-  const reporter = createReporter({
-    journal,
-    client,
-    clock,
-    conditions,
-    log: log.child({ component: 'reporter' }),
-  })
-  const stopping = new AbortController()
-  const writeback: WritebackParts = {
-    agent: enrolled.agent,
-    store: enrolled.store,
-    signer,
-    journal,
-    keys: identity.keys,
-    directories,
-    storeTime,
-    leases,
-    conditions,
-    clock,
-    log,
-    isPaused: () => paused,
-    readDocument: documents.read,
-    confirmReceipt: async ({ requestId, lease }, server) =>
-      (
-        await confirmReceipts(
-          { client, journal, leases },
-          [{ request: requestId, lease, server }],
-          stopping.signal,
-        )
-      ).has(requestId),
-    wakeReporter: reporter.wake,
-  }
-  const queues = createQueues({
-    config,
-    agent: enrolled.agent,
-    journal,
-    conditions,
-    log,
-    clock,
-    process: (requestId, signal) => processRequest(writeback, requestId, signal),
-  })
-  const setPaused = (value: boolean) => {
-    paused = value
-    if (value) conditions.raise('paused', '', 'the reset store has paused writing')
-    else conditions.clear('paused', '')
-  }
-  const refuseInvalid = async (
-    request: { readonly requestId: string; readonly lease: number },
-    fault: string,
-  ) => {
-    log.warn('a request is invalid', { requestId: request.requestId, fault })
-    await conclude(
-      writeback,
-      { ...request, directory: null },
-      { outcome: 'failed', reason: 'request_invalid' },
-      { detail: fault },
-    )
-  }
-  const intake = createIntake({
-    journal,
-    client,
-    leases,
-    storeTime,
-    addressee: {
-      store: enrolled.store,
-      tenant: enrolled.tenant,
-      directories: new Set(Object.keys(config.directories)),
-      sealingKeyIds: new Set(identity.keys.sealingKeys.map(({ publicKey }) => publicKey.kid)),
-    },
-    findKey,
-    documents,
-    conditions,
-    clock,
-    log: log.child({ component: 'intake' }),
-    setPaused,
-    serverOf: (directory) => {
-      const status = directories.get(directory)?.directory.status()
-      return status?.connected ? status.server : undefined
-    },
-    enqueue: queues.add,
-    refuseInvalid,
-    wakeReporter: reporter.wake,
-  })
-  intake.firstClaim.then(
-    () => {
-      hasClaimed = true
-    },
-    () => {},
-  )
-
-  const isAgentReady = () =>
-    hasClaimed &&
-    isReady(conditions.list()) &&
-    [...directories.values()].every(({ directory }) => directory.status().connected)
+function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
   const heartbeat = async () => {
-    const { answer } = await sendHeartbeat(
-      { client, storeTime, conditions, directories, journal, clock, keys: identity.keys },
-      stopping.signal,
-    )
-    setPaused(answer.paused)
+    const { answer } = await sendHeartbeat(base, base.stopping.signal)
+    base.setPaused(answer.paused)
   }
-  const connectDirectories = () => {
-    for (const [name, { directory }] of directories) {
-      directory.writer().then(
-        ({ policyHints }) => {
-          conditions.clear('directory_unreachable', name)
-          if (policyHints) conditions.clear('history_not_enforced', name)
-          else
-            conditions.raise(
-              'history_not_enforced',
-              name,
-              'the domain controller does not offer the policy hints control',
-            )
-        },
-        (error) => conditions.raise('directory_unreachable', name, String(errorFields(error)['error'])),
-      )
-    }
+  const purge = async () => {
+    base.journal.purge(base.clock.wallMs() - KEEP_FINISHED_MS)
   }
-  const schedule = createSchedule(
+  return createSchedule(
     [
       { name: 'heartbeat', when: '*/30 * * * * *', run: heartbeat },
-      { name: 'directory', when: '*/5 * * * * *', run: async () => connectDirectories() },
+      { name: 'directory', when: '*/5 * * * * *', run: () => watchDirectories(base) },
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
-      {
-        name: 'journal',
-        when: '17 * * * *',
-        run: async () => void journal.purge(clock.wallMs() - KEEP_FINISHED_MS),
-      },
+      { name: 'journal', when: '17 * * * *', run: purge },
     ],
-    log,
+    base.log,
   )
-  const view = async (): Promise<AgentView> => ({
-    version: VERSION,
-    agent: enrolled.agent,
-    ready: isAgentReady(),
-    paused,
-    startedAt,
-    storeOffsetMs: storeTime.offsetMs() ?? null,
-    requests: journal.counts(),
-    queues: await queues.counts(),
-    directories: [...directories.values()].map(({ directory }) => {
-      const { connected, server = null, url = null, clockOffsetMs = null } = directory.status()
-      return { name: directory.name, connected, server, url, clockOffsetMs }
-    }),
-    conditions: conditions.list(),
-  })
-  const ops = createOpsServer(config.ops.socket ?? join(config.stateDirectory, 'ops.sock'), {
-    isReady: isAgentReady,
-    conditions: conditions.list,
-    view,
-  })
-  // Left by a process that ended between accepting and refusing, or from a directory that is no longer configured.
-  const refuseStrangers = async () => {
-    for (const { requestId, lease, directory } of journal.open())
-      if (!directories.has(directory))
-        await refuseInvalid(
-          { requestId, lease },
-          'the request is for a directory that this agent does not serve',
-        )
-  }
-  return {
-    journal,
-    transport,
-    directories,
-    ops,
-    queues,
-    reporter,
-    intake,
-    schedule,
-    isReady: isAgentReady,
-    refuseStrangers,
-    connectDirectories,
-    heartbeat,
-  }
 }
 
-async function watchReady(
-  isReadyNow: () => boolean,
-  clock: Clock,
-  signal: AbortSignal,
-  onReady: () => void,
-): Promise<void> {
-  while (!signal.aborted) {
-    if (isReadyNow()) return onReady()
-    await clock.sleep(READY_LOOK_MS, signal)
+/** Says once, when it is so for the first time, that the agent is ready. */
+function announceReady({ clock, log, enrolled, stopping }: AgentBase, isReadyNow: () => boolean): void {
+  const watch = async () => {
+    while (!stopping.signal.aborted && !isReadyNow()) await clock.sleep(READY_LOOK_MS, stopping.signal)
+    if (!stopping.signal.aborted) log.info('agent ready', { version: VERSION, agent: enrolled.agent })
   }
+  watch().catch((error) => log.error('readiness cannot be watched', errorFields(error)))
 }

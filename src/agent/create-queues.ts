@@ -22,6 +22,7 @@ export interface Queues {
   /** Puts back what the journal holds open and a queue has lost. */
   readonly reconcile: () => Promise<void>
   readonly counts: () => Promise<Readonly<Record<string, QueueCounts | null>>>
+  /** Once; a second call waits for the first one. */
   readonly stop: (deadlineMs: number) => Promise<void>
 }
 
@@ -50,6 +51,7 @@ export function createQueues(options: QueuesOptions): Queues {
   const stopping = new AbortController()
   let queues: ReadonlyMap<string, Queue> = new Map()
   let waiting: Promise<void> = Promise.resolve()
+  let stopped: Promise<void> | undefined
 
   const open = async (connection: RedisConnection): Promise<void> => {
     const opened = new Map<string, Queue>()
@@ -87,6 +89,13 @@ export function createQueues(options: QueuesOptions): Queues {
     }
   }
 
+  const stop = async (deadlineMs: number): Promise<void> => {
+    stopping.abort()
+    await waiting
+    await Promise.all([...queues.values()].map((queue) => queue.stop(deadlineMs)))
+    await redis?.stop(REDIS_STOP_MS)
+  }
+
   return {
     start: async () => {
       if (redis) return open(await redis.start())
@@ -111,11 +120,9 @@ export function createQueues(options: QueuesOptions): Queues {
       )
       return Object.fromEntries(await Promise.all(entries))
     },
-    stop: async (deadlineMs) => {
-      stopping.abort()
-      await waiting
-      await Promise.all([...queues.values()].map((queue) => queue.stop(deadlineMs)))
-      await redis?.stop(REDIS_STOP_MS)
+    stop: (deadlineMs) => {
+      stopped ??= stop(deadlineMs)
+      return stopped
     },
   }
 }

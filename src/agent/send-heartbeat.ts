@@ -1,30 +1,11 @@
 // Tells the store how the agent is, and learns the store's time and its pause from the answer.
-import type { Clock } from '../clock/clock.ts'
 import type { HeartbeatAnswer } from '../protocol/agent-calls.ts'
 import { VERSION } from '../protocol/version.ts'
-import type { Conditions } from '../telemetry/conditions.ts'
-import type { StoreTime } from './decisions/store-time.ts'
-import type { Journal } from './journal/journal.ts'
-import type { Keys } from './keys/open-keys.ts'
-import type { StoreClient, Timed } from './store-client/create-store-client.ts'
-import type { ServedDirectory } from './writeback/writeback-parts.ts'
-
-/** What a heartbeat reports on. */
-export interface HeartbeatParts {
-  readonly client: StoreClient
-  readonly storeTime: StoreTime
-  readonly conditions: Conditions
-  readonly directories: ReadonlyMap<string, ServedDirectory>
-  readonly journal: Journal
-  readonly keys: Keys
-  readonly clock: Clock
-}
+import type { AgentBase } from './agent-base.ts'
+import type { Timed } from './store-client/create-store-client.ts'
 
 /** Sends one heartbeat. Throws as the store client does. */
-export async function sendHeartbeat(
-  parts: HeartbeatParts,
-  signal: AbortSignal,
-): Promise<Timed<HeartbeatAnswer>> {
+export async function sendHeartbeat(parts: AgentBase, signal: AbortSignal): Promise<Timed<HeartbeatAnswer>> {
   const open = parts.journal.openLeases().length
   const timed = await parts.client.heartbeat(
     {

@@ -17,6 +17,10 @@ export const CONDITIONS = {
     remedy: 'check the domain controller, its certificate and the service account',
   },
   queue_unreachable: { severity: 'error', remedy: 'check Redis; requests wait in the journal meanwhile' },
+  journal_unusable: {
+    severity: 'error',
+    remedy: 'check the state directory: disk space and rights; nothing is written to the directory meanwhile',
+  },
   clock_skew: {
     severity: 'error',
     remedy: 'synchronise the clocks of this host, the store and the domain controllers',

@@ -356,7 +356,7 @@ test('a queue that is away is a condition; the request stays in the journal', as
 test('the pause of the store is handed on with each answer', async () => {
   const world = openIntake([{ paused: true }, { paused: true }, { paused: false }])
   world.intake.start()
-  await world.intake.firstClaim
+  await world.until(world.intake.hasClaimed)
   await world.claims(4)
   expect(world.seen.paused.slice(0, 3)).toEqual([true, true, false])
 })
@@ -377,7 +377,7 @@ test('a store that is away or refuses the agent is a condition, and a growing wa
       },
     })
     world.intake.start()
-    await world.intake.firstClaim
+    await world.until(world.intake.hasClaimed)
     expect([raised, world.conditions.list()]).toEqual([[condition, condition, condition], []])
     const [first = 0, second = 0, third = 0] = world.seen.sleeps
     expect([first >= 125, second >= 250, third >= 500, third <= 1_000]).toEqual([true, true, true, true])
@@ -403,5 +403,5 @@ test('a full agent claims no more, and still renews', async () => {
   await world.claims(3)
   expect(world.seen.claims[1]).toMatchObject({ places: 0, waitMs: 0 })
   expect(world.seen.claims[1]?.leases).toHaveLength(64)
-  expect(world.seen.sleeps).toContain(200)
+  expect(world.seen.sleeps).toContain(100)
 })

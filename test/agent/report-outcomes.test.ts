@@ -66,7 +66,11 @@ function openReporter(longestSleepMs = 10) {
     nowMs: Date.now,
     timeoutMs: 5_000,
   })
-  const reporter = createReporter({ journal, client, clock, conditions, log: silentLogger })
+  const reporter = createReporter({
+    ...{ journal, client, clock, conditions },
+    isBusy: () => false,
+    log: silentLogger,
+  })
   cleanUp.push(async () => {
     await reporter.stop(0)
     journal.close()

@@ -52,7 +52,7 @@ test('a request that no agent takes in time expires, and the agent never writes 
   proxy.forget()
   await world.agent.start()
   expect(await world.ops('/status')).toMatchObject({ json: { requests: { open: 0 } } })
-  expect(passwordWrites(proxy).sent).toBe(0)
+  expect(passwordWrites(proxy, user).sent).toBe(0)
 }, 60_000)
 
 test('a request whose directory stays away expires without a write', async () => {
@@ -63,7 +63,7 @@ test('a request whose directory stays away expires without a write', async () =>
   proxy.forget()
   await world.domain.restart()
   await new Promise((resolve) => setTimeout(resolve, 3_000))
-  expect(passwordWrites(proxy).sent).toBe(0)
+  expect(passwordWrites(proxy, user).sent).toBe(0)
   expect(await world.domain.canBind(user.principal, oldPassword())).toBe(true)
 }, 60_000)
 
@@ -77,7 +77,7 @@ test('a write whose answer was lost before the directory stayed away ends unknow
   await world.domain.kill()
   expect(await world.verdict(request, 90_000)).toMatchObject({ outcome: 'unknown' })
   await world.domain.restart()
-  expect(passwordWrites(proxy).sent).toBe(1)
+  expect(passwordWrites(proxy, user).sent).toBe(1)
   expect(await world.domain.canBind(user.principal, newPassword())).toBe(true)
 }, 120_000)
 

@@ -38,7 +38,7 @@ test.each<[string, RequestFault]>([
     proxy.forget()
     proxy.onRequest(isPasswordWrite, fault)
     expect(await world.reset(user, newPassword())).toMatchObject({ outcome: 'applied' })
-    expect(passwordWrites(proxy).sent).toBe(1)
+    expect(passwordWrites(proxy, user).sent).toBe(1)
     expect(await world.domain.canBind(user.principal, newPassword())).toBe(true)
     expect((await world.domain.readAccount(user.dn)).badPwdCount).toBe(0)
   },
@@ -61,7 +61,7 @@ test.each<[string, RequestFault]>([
     proxy.forget()
     proxy.onRequest(isPasswordWrite, fault)
     expect(await world.reset(user, newPassword())).toMatchObject({ outcome: 'applied' })
-    expect(passwordWrites(proxy).accepted).toBe(1)
+    expect(passwordWrites(proxy, user).accepted).toBe(1)
     expect(await world.domain.canBind(user.principal, newPassword())).toBe(true)
   },
   40_000,
@@ -74,7 +74,7 @@ test('a write that arrives after the fence changes nothing, also when a newer re
   expect(await world.reset(user, newPassword())).toMatchObject({ outcome: 'applied' })
   expect(await world.reset(user, laterPassword())).toMatchObject({ outcome: 'applied' })
   await late.release()
-  expect(passwordWrites(proxy)).toEqual({ sent: 3, accepted: 2 })
+  expect(passwordWrites(proxy, user)).toEqual({ sent: 3, accepted: 2 })
   expect(await world.domain.canBind(user.principal, laterPassword())).toBe(true)
 }, 40_000)
 
@@ -125,7 +125,7 @@ test('a domain controller that hangs and comes back: one effect, and the truth',
   expect(await world.ops('/readyz')).toMatchObject({ status: 503 })
   world.domain.resume()
   expect(await world.verdict(request)).toMatchObject({ outcome: 'applied' })
-  expect(passwordWrites(proxy).accepted).toBe(1)
+  expect(passwordWrites(proxy, user).accepted).toBe(1)
   expect(await world.domain.canBind(user.principal, newPassword())).toBe(true)
 }, 60_000)
 

@@ -9,10 +9,13 @@ export const isPasswordWrite = ({ operation, direction, changes }: RecordedMessa
   direction === 'request' &&
   (changes ?? []).some(({ attribute }) => attribute.toLowerCase() === 'unicodepwd')
 
-/** Password writes that reached the proxy, and those of them that the directory confirmed. */
-export function passwordWrites(proxy: LdapProxy): { readonly sent: number; readonly accepted: number } {
+/** Password writes of one account that reached the proxy, and those of them that the directory confirmed. */
+export function passwordWrites(
+  proxy: LdapProxy,
+  user: { readonly anchor: string },
+): { readonly sent: number; readonly accepted: number } {
   const messages = proxy.messages()
-  const sent = messages.filter(isPasswordWrite)
+  const sent = messages.filter((message) => isPasswordWrite(message) && message.dn?.includes(user.anchor))
   const accepted = sent.filter(({ connection, messageId }) =>
     messages.some(
       (answer) =>

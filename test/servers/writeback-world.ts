@@ -20,14 +20,20 @@ import { testCa } from './test-ca.ts'
 
 /** The directory's name in every world. */
 export const DIRECTORY = 'corp'
-const MAIN = path.resolve(import.meta.dirname, '../../src/main.ts')
-const NODE_ARGS = ['--disable-warning=ExperimentalWarning', MAIN]
+const MAIN = {
+  source: path.resolve(import.meta.dirname, '../../src/main.ts'),
+  built: path.resolve(import.meta.dirname, '../../dist/main.js'),
+}
 
 /** How a world differs from the usual one. */
 export interface WorldOptions {
   readonly domain?: SambaOptions
   /** Default true: the agent reaches the domain through a recording proxy. */
   readonly proxied?: boolean
+  /** Default `source`. `built`: what `npm run build` made, as it is shipped. */
+  readonly program?: keyof typeof MAIN
+  /** Of store and agent. Default `debug`. */
+  readonly logLevel?: 'debug' | 'info'
   readonly requestLifetimeSeconds?: number
   /** More lines for the directory in agent.yaml, already indented by four spaces. */
   readonly directorySettings?: string
@@ -115,8 +121,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   })
   const storeReady = () =>
     answers(httpsRequest, { host: '127.0.0.1', port, path: '/readyz', ca: readFileSync(ca.caFile) })
+  const program = nodeArguments(options)
   const store = describeProgram(
-    ['store', '--config', files.storeConfigFile],
+    [...program, 'store', '--config', files.storeConfigFile],
     path.join(directory, 'store.log'),
     {},
     storeReady,
@@ -125,13 +132,15 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const socketPath = path.join(directory, 'state', 'ops.sock')
   const agentReady = () => answers(httpRequest, { socketPath, path: '/readyz' })
   const agent = describeProgram(
-    ['agent', '--config', files.agentConfigFile],
+    [...program, 'agent', '--config', files.agentConfigFile],
     path.join(directory, 'agent.log'),
     options.agentEnv ?? {},
     agentReady,
   )
   const admin = createAdmin(directory, port, readFileSync(ca.caFile))
-  await part('the agent’s enrolment, with a code from the store', () => enrol(admin, files.agentConfigFile))
+  await part('the agent’s enrolment, with a code from the store', () =>
+    enrol(admin, program, files.agentConfigFile),
+  )
   options.beforeAgent?.(directory)
   await part('the agent, with a private Redis of its own', agent.start)
   const world: World = {
@@ -170,6 +179,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   return world
 }
 
+const nodeArguments = ({ program = 'source' }: WorldOptions): readonly string[] => [
+  '--disable-warning=ExperimentalWarning',
+  MAIN[program],
+]
+
 function writeConfigs(world: {
   readonly directory: string
   readonly storeUrl: string
@@ -190,7 +204,7 @@ publicUrl: ${world.storeUrl}
 tls: { certificateFile: ${ca.server.certFile}, keyFile: ${ca.server.keyFile}, caFile: ${ca.caFile} }
 dataDirectory: store
 requestLifetimeSeconds: ${options.requestLifetimeSeconds ?? 300}
-log: { level: debug }
+log: { level: ${options.logLevel ?? 'debug'} }
 `,
   )
   writeFileSync(
@@ -205,7 +219,7 @@ directories:
     bind: { name: "${domain.serviceAccountName}", passwordFile: bind-password }
     tls: { caFile: ${ca.caFile} }
 ${options.directorySettings ?? ''}
-log: { level: debug }
+log: { level: ${options.logLevel ?? 'debug'} }
 ${options.agentSettings ?? ''}
 `,
   )
@@ -227,7 +241,7 @@ function describeProgram(
       child = await startReadyChild(
         {
           command: process.execPath,
-          args: [...NODE_ARGS, ...args],
+          args,
           outputFile,
           env,
           parentDeathSignal: 'KILL',
@@ -254,12 +268,12 @@ function describeProgram(
 
 type Admin = World['admin']
 
-async function enrol(admin: Admin, agentConfigFile: string): Promise<void> {
+async function enrol(admin: Admin, program: readonly string[], agentConfigFile: string): Promise<void> {
   const { json } = await admin('createEnrolmentCode', { directories: [DIRECTORY], validForMs: 600_000 })
   const { code } = json as { code: string }
   await runCommand(
     process.execPath,
-    [...NODE_ARGS, 'enroll', '--config', agentConfigFile, '--name', 'agent-1'],
+    [...program, 'enroll', '--config', agentConfigFile, '--name', 'agent-1'],
     { input: code },
   )
 }

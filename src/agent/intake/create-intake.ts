@@ -11,21 +11,26 @@ import { noteLeases, takeIn } from './take-in.ts'
 /** The intake of one agent. */
 export interface Intake {
   readonly start: () => void
-  /** Resolves after the first claim that the store answered. */
-  readonly firstClaim: Promise<void>
+  /** True after the first claim that the store answered. */
+  readonly hasClaimed: () => boolean
   readonly stop: () => Promise<void>
 }
 
 // So many requests may wait in this agent; the store keeps the rest for others.
 const MOST_OPEN = 64
-const FULL_LOOK_MS = 200
+// With fewer free places it waits for more of them, for a while: a claim for each would cost more than it brings.
+const FEW_PLACES = 16
+const ENOUGH_PLACES = 32
+const PLACES_WAIT_MS = 500
+const PLACES_LOOK_MS = 100
+const HURRIED_MS = 100
 const BACKOFF = { firstMs: 250, longestMs: 15_000 }
 
 /** Makes the intake; `start` runs it. */
 export function createIntake(parts: IntakeParts): Intake {
   const stopping = new AbortController()
   const backoff = createBackoff(BACKOFF)
-  const first = Promise.withResolvers<void>()
+  let hasClaimed = false
   let running: Promise<void> = Promise.resolve()
   const loop = async (): Promise<void> => {
     let claimId = randomUUID()
@@ -37,12 +42,12 @@ export function createIntake(parts: IntakeParts): Intake {
         // Only an answered claim is over: after a lost answer the same id gets the same leases.
         claimId = randomUUID()
         waitMs = LONGEST_WAIT_MS
-        first.resolve()
+        hasClaimed = true
       } else await parts.clock.sleep(delay, stopping.signal)
     }
   }
   return {
-    firstClaim: first.promise,
+    hasClaimed: () => hasClaimed,
     start: () => {
       running = loop()
     },
@@ -60,9 +65,9 @@ async function claimOnce(
   signal: AbortSignal,
   backoff: Backoff,
 ): Promise<number | undefined> {
-  const held = heldLeases(parts)
-  const places = Math.max(0, MOST_OPEN - held.length)
   try {
+    const held = heldLeases(parts)
+    const places = Math.max(0, MOST_OPEN - held.length)
     const waitMs = places === 0 ? 0 : claim.waitMs
     const { answer, sentMs, answeredMs } = await parts.client.claim(
       { claimId: claim.claimId, leases: [...held], places, waitMs },
@@ -70,11 +75,17 @@ async function claimOnce(
     )
     parts.storeTime.observe({ sentMs, answeredMs, storeTime: answer.storeTime })
     parts.setPaused(answer.paused)
-    noteLeases(parts, held, answer.renewed, sentMs)
+    // What ended during the call is not held any more, whatever the answer says.
+    const stillOpen = new Set(heldLeases(parts).map(({ request }) => request))
+    const named = held.filter(({ request }) => stillOpen.has(request))
+    noteLeases(parts, named, answer.renewed, sentMs)
     await takeIn(parts, answer.requests, sentMs, signal)
     noteReachable(parts)
     backoff.reset()
-    if (places === 0) await parts.clock.sleep(FULL_LOOK_MS, signal)
+    await waitForPlaces(parts, signal)
+    // A store that does not wait, though it was asked to and had nothing, is not asked without a pause.
+    const hasHurried = waitMs > 0 && answer.requests.length === 0 && answeredMs - sentMs < HURRIED_MS
+    if (hasHurried) await parts.clock.sleep(HURRIED_MS, signal)
     return undefined
   } catch (error) {
     if (signal.aborted) return 0
@@ -82,19 +93,34 @@ async function claimOnce(
   }
 }
 
+async function waitForPlaces(parts: IntakeParts, signal: AbortSignal): Promise<void> {
+  if (freePlaces(parts) >= FEW_PLACES) return
+  const end = parts.clock.monotonicMs() + PLACES_WAIT_MS
+  while (freePlaces(parts) < ENOUGH_PLACES && parts.clock.monotonicMs() < end && !signal.aborted)
+    await parts.clock.sleep(PLACES_LOOK_MS, signal)
+}
+
+const freePlaces = (parts: IntakeParts): number => Math.max(0, MOST_OPEN - heldLeases(parts).length)
+
 // Every open request is named, also one whose lease ran out: the store knows whether it still holds.
 const heldLeases = (parts: IntakeParts): readonly Lease[] =>
   parts.journal.openLeases().map(({ requestId, lease }) => ({ request: requestId, lease }))
 
 function noteReachable({ conditions }: IntakeParts): void {
+  conditions.clear('journal_unusable', '')
   conditions.clear('store_unreachable', '')
   conditions.clear('store_refuses_agent', '')
 }
 
 function noteFailure(parts: IntakeParts, error: unknown, delayMs: number): number {
   const fields = errorFields(error)
-  const isRefusal = error instanceof WritebackError && error.code === 'ERR_STORE_REJECTED'
-  parts.conditions.raise(isRefusal ? 'store_refuses_agent' : 'store_unreachable', '', String(fields['error']))
+  parts.conditions.raise(conditionOf(error), '', String(fields['error']))
   parts.log.warn('claiming failed', { retryInMs: Math.round(delayMs), ...fields })
   return delayMs
+}
+
+function conditionOf(error: unknown): 'journal_unusable' | 'store_refuses_agent' | 'store_unreachable' {
+  const code = error instanceof WritebackError ? error.code : ''
+  if (code.startsWith('ERR_JOURNAL_')) return 'journal_unusable'
+  return code === 'ERR_STORE_REJECTED' ? 'store_refuses_agent' : 'store_unreachable'
 }

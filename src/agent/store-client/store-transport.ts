@@ -1,10 +1,10 @@
 // HTTPS to the reset store: own trust, deadlines everywhere, no redirect ever followed.
 import { readFileSync } from 'node:fs'
 import tls from 'node:tls'
-import { Agent, EnvHttpProxyAgent, fetch as undiciFetch } from 'undici'
+import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
 import { WritebackError } from '../../errors/writeback-error.ts'
 
-/** The part of fetch that the client needs; tests hand in their own. */
+/** The part of fetch that the client needs. The fetch of Node.js fits too; ours does the same with a third of the work. */
 export type Fetch = (
   url: string,
   init: {
@@ -53,9 +53,21 @@ export function createStoreTransport(options: {
       })
     : new Agent(shared)
   return {
-    fetch: (url, init) => undiciFetch(url, { ...init, dispatcher }) as unknown as ReturnType<Fetch>,
+    fetch: (url, init) => send(dispatcher, url, init),
     close: () => dispatcher.destroy(),
   }
+}
+
+// Neither follows redirects nor unpacks content: the agent asks for neither.
+const send = async (dispatcher: Dispatcher, url: string, init: Parameters<Fetch>[1]): ReturnType<Fetch> => {
+  const { statusCode, headers, body } = await request(url, {
+    dispatcher,
+    method: init.method as Dispatcher.HttpMethod,
+    headers: init.headers,
+    signal: init.signal,
+    ...(init.body === undefined ? {} : { body: init.body }),
+  })
+  return { status: statusCode, headers: { get: (name) => headers[name]?.toString() ?? null }, body }
 }
 
 function readCa(file: string): string {

@@ -23,10 +23,14 @@ export interface ReporterOptions {
   readonly client: StoreClient
   readonly clock: Clock
   readonly conditions: Conditions
+  /** True while so many requests are open here that their outcomes may wait a moment for each other. */
+  readonly isBusy: () => boolean
   readonly log: Logger
 }
 
 const BATCH = 64
+// A call costs both sides several times what one more outcome in it does.
+const GATHER_MS = 150
 const BACKOFF = { firstMs: 250, longestMs: 15_000 }
 
 /** Makes the reporter; `start` runs it. */
@@ -38,29 +42,46 @@ export function createReporter(options: ReporterOptions): Reporter {
   let woken = Promise.withResolvers<void>()
   let running: Promise<void> = Promise.resolve()
 
-  const loop = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      const waiting = journal.undelivered(BATCH)
-      if (waiting.length === 0) {
-        if (isStopping) return
-        await woken.promise
-        woken = Promise.withResolvers()
-        continue
-      }
-      const { delayMs, isRefused } = await deliver(options, waiting, stopping.signal, backoff)
-      if (delayMs === 0) continue
-      // Behind an outcome that is refused, a new one does not wait; a store that is away gets its rest.
-      const awake = new AbortController()
-      const rest = clock.sleep(delayMs, AbortSignal.any([stopping.signal, awake.signal]))
-      await (isRefused ? Promise.race([rest, woken.promise]) : rest)
-      awake.abort()
+  const nextBatch = async (): Promise<Waiting> => {
+    const waiting = journal.undelivered(BATCH)
+    if (waiting.length === 0 || waiting.length === BATCH || isStopping || !options.isBusy()) return waiting
+    await clock.sleep(GATHER_MS, stopping.signal)
+    return journal.undelivered(BATCH)
+  }
+  /** One batch, or a rest until there is one. False: nothing waits, and the agent stops. */
+  const step = async (): Promise<boolean> => {
+    const waiting = await nextBatch()
+    if (waiting.length === 0) {
+      if (isStopping) return false
+      await woken.promise
       woken = Promise.withResolvers()
+      return true
+    }
+    const { delayMs, isRefused } = await deliver(options, waiting, stopping.signal, backoff)
+    if (delayMs === 0) return true
+    // Behind an outcome that is refused, a new one does not wait; a store that is away gets its rest.
+    const awake = new AbortController()
+    const rest = clock.sleep(delayMs, AbortSignal.any([stopping.signal, awake.signal]))
+    await (isRefused ? Promise.race([rest, woken.promise]) : rest)
+    awake.abort()
+    woken = Promise.withResolvers()
+    return true
+  }
+  const loop = async (): Promise<void> => {
+    let goesOn = true
+    while (goesOn && !stopping.signal.aborted) {
+      goesOn = await step().catch(async (error: unknown) => {
+        // The journal cannot be read for a while; what waits in it waits on.
+        log.error('outcomes cannot be reported', errorFields(error))
+        await clock.sleep(backoff.next(), stopping.signal)
+        return !isStopping
+      })
     }
   }
 
   return {
     start: () => {
-      running = loop().catch((error) => log.error('reporting outcomes ended', errorFields(error)))
+      running = loop()
     },
     wake: () => woken.resolve(),
     stop: async (deadlineMs) => {

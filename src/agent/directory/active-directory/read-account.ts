@@ -18,7 +18,8 @@ const SMARTCARD_REQUIRED = 0x40000
 
 const COMPUTED = 'msDS-User-Account-Control-Computed'
 const BINARY = ['objectGUID', 'objectSid', 'replPropertyMetaData']
-const ATTRIBUTES = [
+/** What the read asks for, beside the marker attribute. */
+export const ACCOUNT_ATTRIBUTES: readonly string[] = [
   ...BINARY,
   COMPUTED,
   'sAMAccountName',
@@ -41,7 +42,7 @@ export async function readAccount(
 ): Promise<Account | undefined> {
   const [entry] = await client.search(dnOfGuid(anchor), {
     scope: 'base',
-    attributes: [...ATTRIBUTES, markerAttribute],
+    attributes: [...ACCOUNT_ATTRIBUTES, markerAttribute],
     explicitBufferAttributes: BINARY,
   })
   return entry === undefined ? undefined : accountOf(entry, markerAttribute)

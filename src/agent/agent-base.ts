@@ -1,0 +1,95 @@
+// What every part of the agent stands on: identity, journal, clocks, the way to the store, the directories.
+import type { Clock } from '../clock/clock.ts'
+import type { AgentConfig } from '../config/agent-config.ts'
+import type { Enrolled } from '../protocol/enrolment.ts'
+import { type Conditions, createConditions } from '../telemetry/conditions.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Identity } from './agent-identity.ts'
+import { createDirectories } from './create-directories.ts'
+import { createLeases, type Leases } from './decisions/leases.ts'
+import { createStoreTime, type StoreTime } from './decisions/store-time.ts'
+import { createDocumentCache, type DocumentCache } from './intake/document-cache.ts'
+import { createJournal } from './journal/create-journal.ts'
+import type { Journal } from './journal/journal.ts'
+import type { Keys } from './keys/open-keys.ts'
+import { createStoreClient, type StoreClient } from './store-client/create-store-client.ts'
+import { createStoreTransport } from './store-client/store-transport.ts'
+import type { ServedDirectory } from './writeback/writeback-parts.ts'
+
+/** What an agent is made from. */
+export interface AgentOptions {
+  readonly config: AgentConfig
+  readonly log: Logger
+  readonly clock: Clock
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** The ground of one agent. */
+export interface AgentBase extends AgentOptions {
+  readonly enrolled: Enrolled
+  readonly keys: Keys
+  readonly conditions: Conditions
+  readonly journal: Journal
+  readonly storeTime: StoreTime
+  readonly leases: Leases
+  readonly findKey: (kid: string) => ReturnType<Identity['storeKeys']['get']>
+  readonly documents: DocumentCache
+  readonly client: StoreClient
+  readonly directories: ReadonlyMap<string, ServedDirectory>
+  /** The store's switch that stops all writing. */
+  readonly isPaused: () => boolean
+  readonly setPaused: (paused: boolean) => void
+  /** Aborts calls to the store that nobody will wait for. */
+  readonly stopping: AbortController
+  /** Closes connections and the journal. */
+  readonly close: () => Promise<void>
+}
+
+const CALL_TIMEOUT_MS = 10_000
+
+/** Opens the journal and makes the rest; nothing connects yet. Throws ERR_JOURNAL_* and ERR_CONFIG_*. */
+export function createAgentBase(options: AgentOptions, identity: Identity): AgentBase {
+  const { config, clock } = options
+  const { enrolled } = identity.enrolment
+  const conditions = createConditions(options)
+  const storeTime = createStoreTime(clock)
+  const findKey = (kid: string) => identity.storeKeys.get(kid)
+  const directories = createDirectories(config, options)
+  const transport = createStoreTransport({ caFile: config.store.caFile, env: options.env })
+  const client = createStoreClient({
+    url: config.store.url,
+    fetch: transport.fetch,
+    identity: { agent: enrolled.agent, store: enrolled.store, signer: identity.keys.identity.signer },
+    clock,
+    nowMs: storeTime.nowMs,
+    observe: storeTime.observe,
+    timeoutMs: CALL_TIMEOUT_MS,
+  })
+  const journal = createJournal(config.stateDirectory)
+  return {
+    ...options,
+    ...{ enrolled, conditions, journal, storeTime, findKey, client, directories },
+    ...createPause(conditions),
+    keys: identity.keys,
+    leases: createLeases(clock),
+    documents: createDocumentCache(findKey),
+    stopping: new AbortController(),
+    close: async () => {
+      for (const { directory } of directories.values()) await directory.stop()
+      await transport.close()
+      journal.close()
+    },
+  }
+}
+
+function createPause(conditions: Conditions): Pick<AgentBase, 'isPaused' | 'setPaused'> {
+  let paused = false
+  return {
+    isPaused: () => paused,
+    setPaused: (value) => {
+      paused = value
+      if (value) conditions.raise('paused', '', 'the reset store has paused writing')
+      else conditions.clear('paused', '')
+    },
+  }
+}

@@ -1,0 +1,101 @@
+// The way of a request through this agent: intake, queues, writeback and reporter, each handed what it needs of the others.
+import type { AgentBase } from './agent-base.ts'
+import { createQueues, type Queues } from './create-queues.ts'
+import { confirmReceipts } from './intake/confirm-receipts.ts'
+import { createIntake, type Intake } from './intake/create-intake.ts'
+import { conclude } from './writeback/conclude.ts'
+import { processRequest } from './writeback/process-request.ts'
+import { createReporter, type Reporter } from './writeback/report-outcomes.ts'
+import type { WritebackParts } from './writeback/writeback-parts.ts'
+
+/** The working parts. */
+export interface AgentWork {
+  readonly queues: Queues
+  readonly intake: Intake
+  readonly reporter: Reporter
+  /** Ends what an earlier run left open though this one cannot carry it out. */
+  readonly refuseStrangers: () => Promise<void>
+}
+
+// So many open requests wait for each other anyway.
+const BUSY_FROM = 16
+
+/** Makes the working parts; nothing runs yet. */
+export function createWork(base: AgentBase): AgentWork {
+  const { journal, client, log } = base
+  const reporter = createReporter({
+    ...{ journal, client, clock: base.clock, conditions: base.conditions },
+    isBusy: () => journal.openLeases().length >= BUSY_FROM,
+    log: log.child({ component: 'reporter' }),
+  })
+  const writeback = writebackParts(base, reporter)
+  const queues = createQueues({
+    ...{ config: base.config, agent: base.enrolled.agent, journal },
+    ...{ conditions: base.conditions, log, clock: base.clock },
+    process: (requestId, signal) => processRequest(writeback, requestId, signal),
+  })
+  const refuseInvalid: RefuseInvalid = async (request, fault) => {
+    log.warn('a request is invalid', { requestId: request.requestId, fault })
+    const ending = { outcome: 'failed', reason: 'request_invalid' } as const
+    await conclude(writeback, { ...request, directory: null }, ending, { detail: fault })
+  }
+  return {
+    ...{ queues, reporter },
+    intake: makeIntake(base, queues, reporter, refuseInvalid),
+    refuseStrangers: () => refuseStrangers(base, refuseInvalid),
+  }
+}
+
+type RefuseInvalid = (
+  request: { readonly requestId: string; readonly lease: number },
+  fault: string,
+) => Promise<void>
+
+function writebackParts(base: AgentBase, reporter: Reporter): WritebackParts {
+  const { enrolled, keys, journal, client, leases, stopping } = base
+  return {
+    ...base,
+    agent: enrolled.agent,
+    store: enrolled.store,
+    signer: keys.identity.signer,
+    readDocument: base.documents.read,
+    confirmReceipt: async ({ requestId, lease }, server) => {
+      const receipt = { request: requestId, lease, server }
+      return (await confirmReceipts({ client, journal, leases }, [receipt], stopping.signal)).has(requestId)
+    },
+    wakeReporter: reporter.wake,
+  }
+}
+
+function makeIntake(
+  base: AgentBase,
+  queues: Queues,
+  reporter: Reporter,
+  refuseInvalid: RefuseInvalid,
+): Intake {
+  const { config, enrolled, directories, keys } = base
+  return createIntake({
+    ...base,
+    log: base.log.child({ component: 'intake' }),
+    addressee: {
+      store: enrolled.store,
+      tenant: enrolled.tenant,
+      directories: new Set(Object.keys(config.directories)),
+      sealingKeyIds: new Set(keys.sealingKeys.map(({ publicKey }) => publicKey.kid)),
+    },
+    serverOf: (name) => {
+      const status = directories.get(name)?.directory.status()
+      return status?.connected ? status.server : undefined
+    },
+    enqueue: queues.add,
+    refuseInvalid,
+    wakeReporter: reporter.wake,
+  })
+}
+
+// Left by a process that ended between accepting and refusing, or of a directory that is no longer configured.
+async function refuseStrangers({ journal, directories }: AgentBase, refuse: RefuseInvalid): Promise<void> {
+  const strangers = journal.open().filter(({ directory }) => !directories.has(directory))
+  for (const { requestId, lease } of strangers)
+    await refuse({ requestId, lease }, 'the request is for a directory that this agent does not serve')
+}

@@ -1,10 +1,11 @@
 // HTTPS to the reset store: own trust, deadlines everywhere, no redirect ever followed.
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import tls from 'node:tls'
-import { Agent, EnvHttpProxyAgent, fetch as undiciFetch } from 'undici'
+import type { Dispatcher, EnvHttpProxyAgent, Agent as UndiciAgent } from 'undici'
 import { WritebackError } from '../../errors/writeback-error.ts'
 
-/** The part of fetch that the client needs; tests hand in their own. */
+/** The part of fetch that the client needs. The fetch of Node.js fits too; ours does the same with a third of the work. */
 export type Fetch = (
   url: string,
   init: {
@@ -16,7 +17,6 @@ export type Fetch = (
   },
 ) => Promise<{
   readonly status: number
-  readonly headers: { get(name: string): string | null }
   readonly body: AsyncIterable<Uint8Array> | null
 }>
 
@@ -25,6 +25,12 @@ export interface StoreTransport {
   readonly fetch: Fetch
   readonly close: () => Promise<void>
 }
+
+// The whole of undici takes a fifth of the agent's start and 10 MB; a direct way needs these two files of it. Its version is
+// pinned, and its package lets every file be loaded.
+const load = createRequire(import.meta.url)
+const Agent = load('undici/lib/dispatcher/agent.js') as typeof UndiciAgent
+const request = load('undici/lib/api/api-request.js') as Dispatcher['request']
 
 const CONNECT_TIMEOUT_MS = 5_000
 const KEEP_ALIVE_MS = 60_000
@@ -45,7 +51,7 @@ export function createStoreTransport(options: {
   const shared = { connect, keepAliveTimeout: KEEP_ALIVE_MS, connections: 8, pipelining: 1 }
   const proxy = options.env['HTTPS_PROXY'] ?? options.env['https_proxy']
   const dispatcher = proxy
-    ? new EnvHttpProxyAgent({
+    ? new (load('undici') as { EnvHttpProxyAgent: typeof EnvHttpProxyAgent }).EnvHttpProxyAgent({
         ...shared,
         requestTls: connect,
         httpsProxy: proxy,
@@ -53,9 +59,23 @@ export function createStoreTransport(options: {
       })
     : new Agent(shared)
   return {
-    fetch: (url, init) => undiciFetch(url, { ...init, dispatcher }) as unknown as ReturnType<Fetch>,
+    fetch: (url, init) => send(dispatcher, url, init),
     close: () => dispatcher.destroy(),
   }
+}
+
+// Neither follows redirects nor unpacks content: the agent asks for neither.
+const send = async (dispatcher: Dispatcher, url: string, init: Parameters<Fetch>[1]): ReturnType<Fetch> => {
+  const { origin, pathname, search } = new URL(url)
+  const { statusCode, body } = await request.call(dispatcher, {
+    origin,
+    path: pathname + search,
+    method: init.method as Dispatcher.HttpMethod,
+    headers: init.headers,
+    signal: init.signal,
+    ...(init.body === undefined ? {} : { body: init.body }),
+  })
+  return { status: statusCode, body }
 }
 
 function readCa(file: string): string {

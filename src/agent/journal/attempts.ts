@@ -2,7 +2,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import type { AnsweredIntent, Intent, Journal } from './journal.ts'
-import { guarded, transaction } from './transaction.ts'
+import { guarded, transaction, unsynced } from './transaction.ts'
 
 type Attempts = Pick<Journal, 'nextAttempt' | 'intent' | 'answer' | 'unsettledIntents' | 'intents'>
 
@@ -19,7 +19,7 @@ export function createAttempts(db: DatabaseSync): Attempts {
     intent: recordIntent(db),
     answer: (requestId, n, answer) =>
       guarded('journal an answer', () => {
-        if (setAnswer.run(answer, requestId, n).changes !== 1)
+        if (unsynced(db, () => setAnswer.run(answer, requestId, n)).changes !== 1)
           throw new WritebackError('ERR_INTERNAL', `no attempt ${n} of request ${requestId} to answer`)
       }),
     unsettledIntents: (requestId) =>

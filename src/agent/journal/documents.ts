@@ -1,7 +1,7 @@
 // Requests on their way in: documents, leases, receipts, starts, and giving one up.
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import type { Acceptance, AcceptedDocument, Journal, OpenRequest } from './journal.ts'
-import { guarded, transaction } from './transaction.ts'
+import { guarded, transaction, unsynced } from './transaction.ts'
 
 type Row = Record<string, SQLOutputValue>
 type Documents = Pick<
@@ -18,8 +18,10 @@ export function createDocuments(db: DatabaseSync): Documents {
   return {
     accept: (documents) => transaction(db, 'journal documents', () => documents.map(accept)),
     receipt: (items) =>
-      transaction(db, 'journal receipts', () =>
-        items.map(({ requestId, lease, server }) => setReceipt.run(server, requestId, lease).changes === 1),
+      unsynced(db, () =>
+        transaction(db, 'journal receipts', () =>
+          items.map(({ requestId, lease, server }) => setReceipt.run(server, requestId, lease).changes === 1),
+        ),
       ),
     release: (requestId, atMs) => transaction(db, 'release a request', () => release(requestId, atMs)),
     ...reading(db),
@@ -127,18 +129,9 @@ function toOpenRequest(row: Row): OpenRequest {
 function starting(db: DatabaseSync): Pick<Journal, 'started' | 'rested'> {
   const count = db.prepare('UPDATE requests SET starts = starts + 1 WHERE request_id = ? RETURNING starts')
   const clear = db.prepare('UPDATE requests SET starts = 0 WHERE request_id = ? AND starts > 0')
-  // Without a sync of its own: the system keeps it over a crash of the process, and the next intent syncs it.
-  const unsynced = <T>(what: string, step: () => T): T =>
-    guarded(what, () => {
-      db.exec('PRAGMA synchronous = NORMAL')
-      try {
-        return step()
-      } finally {
-        db.exec('PRAGMA synchronous = FULL')
-      }
-    })
   return {
-    started: (requestId) => unsynced('count a start', () => Number(count.get(requestId)?.['starts'] ?? 0)),
-    rested: (requestId) => unsynced('clear the starts', () => void clear.run(requestId)),
+    started: (requestId) =>
+      guarded('count a start', () => unsynced(db, () => Number(count.get(requestId)?.['starts'] ?? 0))),
+    rested: (requestId) => guarded('clear the starts', () => unsynced(db, () => void clear.run(requestId))),
   }
 }

@@ -76,12 +76,15 @@ export type Recording = 'recorded' | 'same' | 'kept_out'
 
 /**
  * What this agent must never forget. Every call is synchronous; when it returns, what it wrote survives a crash of
- * the process and of the machine. Every call throws ERR_JOURNAL_UNUSABLE when the disk or the file fails.
+ * the process, and of the machine unless the call says otherwise. Every call throws ERR_JOURNAL_UNUSABLE when the disk or the file fails.
  */
 export interface Journal {
   /** Takes documents in, all in one transaction. The result has one entry per document, in the same order. */
   readonly accept: (documents: readonly AcceptedDocument[]) => readonly Acceptance[]
-  /** Notes accepted receipts. False for a lease that is no longer the current one. */
+  /**
+   * Notes accepted receipts. False for a lease that is no longer the current one. A power cut may lose it: the receipt
+   * is then given again, and the store answers the same.
+   */
   readonly receipt: (
     items: readonly { readonly requestId: string; readonly lease: number; readonly server: string }[],
   ) => readonly boolean[]
@@ -97,7 +100,10 @@ export interface Journal {
   readonly nextAttempt: (requestId: string) => number
   /** Records an intent. Throws ERR_INTERNAL for an `n` that was used before and for a request that is not open. */
   readonly intent: (intent: Intent) => void
-  /** Records what is known about one attempt. Throws ERR_INTERNAL for an unknown attempt. */
+  /**
+   * Records what is known about one attempt. Throws ERR_INTERNAL for an unknown attempt. A power cut may lose it, unless
+   * an outcome was recorded after it: the directory then tells again what became of the attempt.
+   */
   readonly answer: (requestId: string, n: number, answer: string) => void
   /** Intents without an answer, or whose answer was lost; newest last. */
   readonly unsettledIntents: (requestId: string) => readonly Intent[]
@@ -114,7 +120,7 @@ export interface Journal {
   readonly outcome: (outcome: RecordedOutcome) => Recording
   /** Outcomes the store has not confirmed, oldest first. */
   readonly undelivered: (limit: number) => readonly { readonly requestId: string; readonly bytes: string }[]
-  /** The store's word on outcomes: each of its answers ends delivery. */
+  /** The store's word on outcomes: each of its answers ends delivery. A power cut may lose it: they are then delivered again. */
   readonly delivered: (
     items: readonly { readonly requestId: string; readonly answer: string }[],
     atMs: number,

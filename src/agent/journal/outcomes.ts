@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import type { Journal, RecordedOutcome, Recording } from './journal.ts'
-import { guarded, transaction } from './transaction.ts'
+import { guarded, transaction, unsynced } from './transaction.ts'
 
 type Outcomes = Pick<Journal, 'outcome' | 'undelivered' | 'delivered' | 'counts' | 'purge'>
 
@@ -24,9 +24,11 @@ export function createOutcomes(db: DatabaseSync): Outcomes {
         })),
       ),
     delivered: (items, atMs) =>
-      transaction(db, 'journal deliveries', () => {
-        for (const { requestId, answer } of items) confirm.run(answer, atMs, requestId)
-      }),
+      unsynced(db, () =>
+        transaction(db, 'journal deliveries', () => {
+          for (const { requestId, answer } of items) confirm.run(answer, atMs, requestId)
+        }),
+      ),
     ...housekeeping(db),
   }
 }

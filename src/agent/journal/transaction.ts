@@ -39,3 +39,16 @@ export function transaction<T>(db: DatabaseSync, what: string, step: () => T): T
     }
   })
 }
+
+/**
+ * Runs a step that does not wait for the disk: it survives a crash of the process at once, and one of the machine as soon
+ * as the next step that waits has ended. Only for what is found out again when it is lost.
+ */
+export function unsynced<T>(db: DatabaseSync, step: () => T): T {
+  db.exec('PRAGMA synchronous = NORMAL')
+  try {
+    return step()
+  } finally {
+    db.exec('PRAGMA synchronous = FULL')
+  }
+}

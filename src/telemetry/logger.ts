@@ -48,7 +48,7 @@ export function createLogger(options: LoggerOptions): Logger {
     format: combine(timestamp(), redact(), options.format === 'json' ? json() : text),
     transports: [new winston.transports.Stream({ stream: options.stream })],
   })
-  return wrap(root)
+  return wrap(root, LOG_LEVELS.slice(0, LOG_LEVELS.indexOf(options.level) + 1))
 }
 
 /** A logger that says nothing, for commands that print their own result. */
@@ -60,18 +60,19 @@ export const silentLogger: Logger = {
   child: () => silentLogger,
 }
 
-function wrap(logger: winston.Logger): Logger {
+function wrap(logger: winston.Logger, said: readonly LogLevel[]): Logger {
   const at =
     (level: LogLevel) =>
     (sentence: string, fields: LogFields = {}) => {
-      logger.log({ level, message: sentence, ...fields })
+      // winston would format the line first and look at the level then.
+      if (said.includes(level)) logger.log({ level, message: sentence, ...fields })
     }
   return {
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    child: (fields) => wrap(logger.child(fields)),
+    child: (fields) => wrap(logger.child(fields), said),
   }
 }
 

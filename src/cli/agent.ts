@@ -1,6 +1,5 @@
 // writeback agent: runs the agent until it is told to stop.
 import type { Command } from 'commander'
-import { createAgent } from '../agent/create-agent.ts'
 import { systemClock } from '../clock/clock.ts'
 import { readAgentConfig } from '../config/agent-config.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
@@ -27,6 +26,8 @@ export function addAgentCommand(program: Command, io: Io, setExit: SetExit): voi
 async function runAgent(io: Io, configFile: string): Promise<number> {
   refuseUnsafeRuntime(io)
   const config = readAgentConfig(configFile)
+  // Loaded here: the other commands, the store among them, start without the agent's packages.
+  const { createAgent } = await import('../agent/create-agent.ts')
   const log = createLogger({ ...config.log, stream: io.stdout })
   const agent = createAgent({ config, log, clock: systemClock, env: io.env })
   const stopped = stopRequest(io, log)

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
-import { enrolAgent } from '../agent/enrol-agent.ts'
 import { systemClock } from '../clock/clock.ts'
 import { readAgentConfig } from '../config/agent-config.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
@@ -39,6 +38,8 @@ export function addEnrollCommand(program: Command, io: Io): void {
 async function enroll(io: Io, options: EnrollOptions): Promise<void> {
   const config = readAgentConfig(options.config)
   const code = options.codeFile === undefined ? await text(io.stdin) : readCode(options.codeFile)
+  // Loaded here: the other commands start without the agent's packages.
+  const { enrolAgent } = await import('../agent/enrol-agent.ts')
   const { enrolled } = await enrolAgent({
     config,
     code,

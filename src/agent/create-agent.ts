@@ -48,6 +48,8 @@ export interface AgentOptions {
 
 const CALL_TIMEOUT_MS = 10_000
 const READY_LOOK_MS = 5
+// So many open requests wait for each other anyway.
+const BUSY_FROM = 16
 const KEEP_FINISHED_MS = 7 * 86_400_000
 
 /** Makes an agent; nothing runs before `start`. */
@@ -80,9 +82,10 @@ async function startParts(
   await parts.ops.start()
   releases.defer(() => parts.ops.stop())
   await parts.refuseStrangers()
+  // Connected while Redis starts; nothing is written before the queues run.
+  parts.connectDirectories()
   await parts.queues.start()
   releases.defer(() => parts.queues.stop(config.shutdownTimeoutSeconds * 1000))
-  parts.connectDirectories()
   parts.reporter.start()
   parts.intake.start()
   parts.schedule.start()
@@ -133,6 +136,7 @@ function assemble(options: AgentOptions, identity: Identity, conditions: Conditi
     client,
     clock,
     conditions,
+    isBusy: () => journal.openLeases().length >= BUSY_FROM,
     log: log.child({ component: 'reporter' }),
   })
   const stopping = new AbortController()

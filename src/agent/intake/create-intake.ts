@@ -18,7 +18,11 @@ export interface Intake {
 
 // So many requests may wait in this agent; the store keeps the rest for others.
 const MOST_OPEN = 64
-const FULL_LOOK_MS = 200
+// With fewer free places it waits for more of them, for a while: a claim for each would cost more than it brings.
+const FEW_PLACES = 16
+const ENOUGH_PLACES = 32
+const PLACES_WAIT_MS = 500
+const PLACES_LOOK_MS = 100
 const BACKOFF = { firstMs: 250, longestMs: 15_000 }
 
 /** Makes the intake; `start` runs it. */
@@ -70,17 +74,29 @@ async function claimOnce(
     )
     parts.storeTime.observe({ sentMs, answeredMs, storeTime: answer.storeTime })
     parts.setPaused(answer.paused)
-    noteLeases(parts, held, answer.renewed, sentMs)
+    // What ended during the call is not held any more, whatever the answer says.
+    const stillOpen = new Set(heldLeases(parts).map(({ request }) => request))
+    const named = held.filter(({ request }) => stillOpen.has(request))
+    noteLeases(parts, named, answer.renewed, sentMs)
     await takeIn(parts, answer.requests, sentMs, signal)
     noteReachable(parts)
     backoff.reset()
-    if (places === 0) await parts.clock.sleep(FULL_LOOK_MS, signal)
+    await waitForPlaces(parts, signal)
     return undefined
   } catch (error) {
     if (signal.aborted) return 0
     return noteFailure(parts, error, backoff.next())
   }
 }
+
+async function waitForPlaces(parts: IntakeParts, signal: AbortSignal): Promise<void> {
+  if (freePlaces(parts) >= FEW_PLACES) return
+  const end = parts.clock.monotonicMs() + PLACES_WAIT_MS
+  while (freePlaces(parts) < ENOUGH_PLACES && parts.clock.monotonicMs() < end && !signal.aborted)
+    await parts.clock.sleep(PLACES_LOOK_MS, signal)
+}
+
+const freePlaces = (parts: IntakeParts): number => Math.max(0, MOST_OPEN - heldLeases(parts).length)
 
 // Every open request is named, also one whose lease ran out: the store knows whether it still holds.
 const heldLeases = (parts: IntakeParts): readonly Lease[] =>

@@ -23,10 +23,14 @@ export interface ReporterOptions {
   readonly client: StoreClient
   readonly clock: Clock
   readonly conditions: Conditions
+  /** True while so many requests are open here that their outcomes may wait a moment for each other. */
+  readonly isBusy: () => boolean
   readonly log: Logger
 }
 
 const BATCH = 64
+// A call costs both sides several times what one more outcome in it does.
+const GATHER_MS = 150
 const BACKOFF = { firstMs: 250, longestMs: 15_000 }
 
 /** Makes the reporter; `start` runs it. */
@@ -38,9 +42,15 @@ export function createReporter(options: ReporterOptions): Reporter {
   let woken = Promise.withResolvers<void>()
   let running: Promise<void> = Promise.resolve()
 
+  const nextBatch = async (): Promise<Waiting> => {
+    const waiting = journal.undelivered(BATCH)
+    if (waiting.length === 0 || waiting.length === BATCH || isStopping || !options.isBusy()) return waiting
+    await clock.sleep(GATHER_MS, stopping.signal)
+    return journal.undelivered(BATCH)
+  }
   const loop = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      const waiting = journal.undelivered(BATCH)
+      const waiting = await nextBatch()
       if (waiting.length === 0) {
         if (isStopping) return
         await woken.promise

@@ -3,7 +3,6 @@ import type { ReceiptsAnswer, ReceiptsCall } from '../../protocol/agent-calls.ts
 import { LEASE_MS } from '../../protocol/identifiers.ts'
 import type { RequestRecord, Transaction } from '../database/repository.ts'
 import { requireActive } from './active-agent.ts'
-import { requestKey } from './changes.ts'
 import { inTime } from './close-overdue.ts'
 import type { StoreContext } from './store-context.ts'
 
@@ -16,6 +15,7 @@ export async function takeReceipts(
   agentId: string,
   call: ReceiptsCall,
 ): Promise<ReceiptsAnswer> {
+  // Nothing is announced: whoever waits for a verdict waits for its end.
   const results = await inTime(context, async (records, now) => {
     await requireActive(records, agentId)
     const results: ReceiptsAnswer['results'] = []
@@ -26,7 +26,6 @@ export async function takeReceipts(
     }
     return results
   })
-  for (const { request } of results) context.changes.announce(requestKey(request))
   return { results }
 }
 

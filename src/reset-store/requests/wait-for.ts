@@ -37,6 +37,10 @@ async function sleepUnless(
   clock: Clock,
 ): Promise<void> {
   const awake = new AbortController()
-  await Promise.race([happened, clock.sleep(ms, AbortSignal.any([signal, awake.signal]))])
-  awake.abort()
+  const wake = () => awake.abort('awake')
+  signal.addEventListener('abort', wake, { once: true })
+  if (signal.aborted) wake()
+  await Promise.race([happened, clock.sleep(ms, awake.signal)])
+  signal.removeEventListener('abort', wake)
+  wake()
 }

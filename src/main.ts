@@ -2,6 +2,9 @@
 // The process: argv in, exit status out. No static import of the program, so that an old Node.js gets a readable word.
 import { setFlagsFromString } from 'node:v8'
 
+// Without a listener Node.js would open a debugger port, and with it all memory, for whoever may send this signal.
+process.on('SIGUSR1', () => {})
+
 // The garbage of a request lives for milliseconds. A young generation that grows, as V8's does, keeps 50 MB of it.
 setFlagsFromString('--semi-space-growth-factor=1')
 

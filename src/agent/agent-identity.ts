@@ -41,12 +41,25 @@ export async function openIdentity(config: AgentConfig): Promise<Identity> {
   }
 }
 
+// The store hands an agent requests of every directory it is enrolled for, so the two lists must be the same.
 function requireEnrolled(config: AgentConfig, enrolment: Enrolment): void {
+  const configured = new Set(Object.keys(config.directories))
   const enrolled = new Set(enrolment.enrolled.directories)
-  const strangers = Object.keys(config.directories).filter((name) => !enrolled.has(name))
+  const strangers = [...configured.difference(enrolled)]
+  const missing = [...enrolled.difference(configured)]
   if (strangers.length > 0)
     throw new WritebackError(
       'ERR_CONFIG_INVALID',
-      `directories ${strangers.join(', ')} are not in the enrolment, which names ${[...enrolled].join(', ')}`,
+      `directories ${strangers.join(', ')} are configured, but this agent is not enrolled for them`,
+    )
+  if (missing.length > 0)
+    throw new WritebackError(
+      'ERR_CONFIG_INVALID',
+      `this agent is enrolled for directories ${missing.join(', ')}, which are not configured`,
+    )
+  if (new URL(config.store.url).origin !== new URL(enrolment.storeUrl).origin)
+    throw new WritebackError(
+      'ERR_CONFIG_INVALID',
+      `this agent is enrolled at ${enrolment.storeUrl}, not at the configured store`,
     )
 }

@@ -9,6 +9,7 @@ import { createOpsServer } from './ops/create-ops-server.ts'
 import { createSchedule, type Schedule } from './schedule/create-schedule.ts'
 import { sendHeartbeat } from './send-heartbeat.ts'
 import { viewAgent } from './view-agent.ts'
+import { watchClock } from './watch-clock.ts'
 import { watchDirectories } from './watch-directories.ts'
 
 /** The running agent. */
@@ -23,6 +24,8 @@ export interface Agent {
 }
 
 const READY_LOOK_MS = 5
+const READY_SOON_MS = 2_000
+const LATE_LOOK_MS = 250
 const REPORT_LIMIT_MS = 3_000
 const KEEP_FINISHED_MS = 7 * 86_400_000
 
@@ -50,8 +53,8 @@ async function startParts(base: AgentBase): Promise<() => Promise<void>> {
   await work.refuseStrangers()
   // Connected while Redis starts; nothing is written before the queues run.
   void watchDirectories(base)
-  await work.queues.start()
   releases.defer(() => work.queues.stop(0))
+  await work.queues.start()
   const schedule = createHousekeeping(base, work)
   work.reporter.start()
   work.intake.start()
@@ -89,6 +92,7 @@ function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
     [
       { name: 'heartbeat', when: '*/30 * * * * *', run: heartbeat },
       { name: 'directory', when: '*/5 * * * * *', run: () => watchDirectories(base) },
+      { name: 'clock', when: '*/5 * * * * *', run: async () => watchClock(base) },
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
       { name: 'journal', when: '17 * * * *', run: purge },
     ],
@@ -99,7 +103,11 @@ function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
 /** Says once, when it is so for the first time, that the agent is ready. */
 function announceReady({ clock, log, enrolled, stopping }: AgentBase, isReadyNow: () => boolean): void {
   const watch = async () => {
-    while (!stopping.signal.aborted && !isReadyNow()) await clock.sleep(READY_LOOK_MS, stopping.signal)
+    const begun = clock.monotonicMs()
+    while (!stopping.signal.aborted && !isReadyNow()) {
+      const isFresh = clock.monotonicMs() - begun < READY_SOON_MS
+      await clock.sleep(isFresh ? READY_LOOK_MS : LATE_LOOK_MS, stopping.signal)
+    }
     if (!stopping.signal.aborted) log.info('agent ready', { version: VERSION, agent: enrolled.agent })
   }
   watch().catch((error) => log.error('readiness cannot be watched', errorFields(error)))

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createBackoff } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
-import { isRetryable } from '../errors/writeback-error.ts'
+import { isRetryable, WritebackError } from '../errors/writeback-error.ts'
 import type { Conditions } from '../telemetry/conditions.ts'
 import { errorFields, type Logger } from '../telemetry/logger.ts'
 import type { Journal } from './journal/journal.ts'
@@ -67,21 +67,25 @@ export function createQueues(options: QueuesOptions): Queues {
         process: options.process,
         openIds,
       })
-      await queue.start()
       opened.set(directory, queue)
+      await queue.start().catch(async (error: unknown) => {
+        await stopAll(opened, 0)
+        throw error
+      })
     }
     queues = opened
     conditions.clear('queue_unreachable', '')
   }
-  const openWhenReachable = async (connection: RedisConnection): Promise<void> => {
+  // An unsuitable Redis ends the start; later it is waited for like one that is away.
+  const openWhenReachable = async (connection: RedisConnection, hasStarted: () => boolean): Promise<void> => {
     const backoff = createBackoff(BACKOFF)
     while (!stopping.signal.aborted) {
       try {
         await checkRedis(connection)
         return await open(connection)
       } catch (error) {
-        if (!isRetryable(error)) throw error
-        conditions.raise('queue_unreachable', '', error.message)
+        if (!isRetryable(error) && !hasStarted()) throw error
+        conditions.raise('queue_unreachable', '', String(errorFields(error)['error']))
         const delay = backoff.next()
         log.warn('Redis is not reachable yet', { retryInMs: Math.round(delay), ...errorFields(error) })
         await clock.sleep(delay, stopping.signal)
@@ -92,7 +96,7 @@ export function createQueues(options: QueuesOptions): Queues {
   const stop = async (deadlineMs: number): Promise<void> => {
     stopping.abort()
     await waiting
-    await Promise.all([...queues.values()].map((queue) => queue.stop(deadlineMs)))
+    await stopAll(queues, deadlineMs)
     await redis?.stop(REDIS_STOP_MS)
   }
 
@@ -105,11 +109,20 @@ export function createQueues(options: QueuesOptions): Queues {
         caFile: config.queue.caFile,
       })
       // A Redis that is away at start is waited for beside the rest; one that is unsuitable ends the start.
-      const opening = openWhenReachable(connection)
-      waiting = opening.catch((error) => log.error('the queues do not start', errorFields(error)))
+      let hasStarted = false
+      const opening = openWhenReachable(connection, () => hasStarted)
+      waiting = opening.catch(() => {})
       await Promise.race([opening, clock.sleep(FIRST_WAIT_MS, stopping.signal)])
+      hasStarted = true
     },
-    add: async (directory, requestIds) => queues.get(directory)?.add(requestIds),
+    add: async (directory, requestIds) => {
+      const queue = queues.get(directory)
+      if (!queue)
+        throw new WritebackError('ERR_REDIS_UNREACHABLE', `the queue of ${directory} is not open yet`, {
+          retry: 'later',
+        })
+      await queue.add(requestIds)
+    },
     reconcile: async () => {
       for (const queue of queues.values()) await queue.reconcile()
       if (queues.size > 0) conditions.clear('queue_unreachable', '')
@@ -125,4 +138,8 @@ export function createQueues(options: QueuesOptions): Queues {
       return stopped
     },
   }
+}
+
+async function stopAll(queues: ReadonlyMap<string, Queue>, deadlineMs: number): Promise<void> {
+  await Promise.all([...queues.values()].map((queue) => queue.stop(deadlineMs)))
 }

@@ -3,7 +3,7 @@ import type { AgentBase } from './agent-base.ts'
 import { createQueues, type Queues } from './create-queues.ts'
 import { confirmReceipts } from './intake/confirm-receipts.ts'
 import { createIntake, type Intake } from './intake/create-intake.ts'
-import { conclude } from './writeback/conclude.ts'
+import { concludeInvalid, type InvalidRequest } from './writeback/conclude-invalid.ts'
 import { processRequest } from './writeback/process-request.ts'
 import { createReporter, type Reporter } from './writeback/report-outcomes.ts'
 import type { WritebackParts } from './writeback/writeback-parts.ts'
@@ -34,11 +34,7 @@ export function createWork(base: AgentBase): AgentWork {
     ...{ conditions: base.conditions, log, clock: base.clock },
     process: (requestId, signal) => processRequest(writeback, requestId, signal),
   })
-  const refuseInvalid: RefuseInvalid = async (request, fault) => {
-    log.warn('a request is invalid', { requestId: request.requestId, fault })
-    const ending = { outcome: 'failed', reason: 'request_invalid' } as const
-    await conclude(writeback, { ...request, directory: null }, ending, { detail: fault })
-  }
+  const refuseInvalid: RefuseInvalid = (request, fault) => concludeInvalid(writeback, request, fault)
   return {
     ...{ queues, reporter },
     intake: makeIntake(base, queues, reporter, refuseInvalid),
@@ -46,10 +42,7 @@ export function createWork(base: AgentBase): AgentWork {
   }
 }
 
-type RefuseInvalid = (
-  request: { readonly requestId: string; readonly lease: number },
-  fault: string,
-) => Promise<void>
+type RefuseInvalid = (request: InvalidRequest, fault: string) => Promise<void>
 
 function writebackParts(base: AgentBase, reporter: Reporter): WritebackParts {
   const { enrolled, keys, journal, client, leases, stopping } = base
@@ -96,6 +89,6 @@ function makeIntake(
 // Left by a process that ended between accepting and refusing, or of a directory that is no longer configured.
 async function refuseStrangers({ journal, directories }: AgentBase, refuse: RefuseInvalid): Promise<void> {
   const strangers = journal.open().filter(({ directory }) => !directories.has(directory))
-  for (const { requestId, lease } of strangers)
-    await refuse({ requestId, lease }, 'the request is for a directory that this agent does not serve')
+  for (const stranger of strangers)
+    await refuse(stranger, 'the request is for a directory that this agent does not serve')
 }

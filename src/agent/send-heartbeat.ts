@@ -4,13 +4,18 @@ import { VERSION } from '../protocol/version.ts'
 import type { AgentBase } from './agent-base.ts'
 import type { Timed } from './store-client/create-store-client.ts'
 
+const MOST_CONDITIONS = 64
+
 /** Sends one heartbeat. Throws as the store client does. */
 export async function sendHeartbeat(parts: AgentBase, signal: AbortSignal): Promise<Timed<HeartbeatAnswer>> {
   const open = parts.journal.openLeases().length
   const timed = await parts.client.heartbeat(
     {
       version: VERSION,
-      conditions: parts.conditions.list().map(({ code, severity, since }) => ({ code, severity, since })),
+      conditions: parts.conditions
+        .list()
+        .slice(0, MOST_CONDITIONS)
+        .map(({ code, severity, since }) => ({ code, severity, since })),
       queueDepth: open,
       storeOffsetMs: parts.storeTime.offsetMs() ?? null,
       sealingKeyIds: parts.keys.sealingKeys.map(({ publicKey }) => publicKey.kid),

@@ -1,4 +1,4 @@
-// Refuses to run with options that would write passwords or memory somewhere.
+// Refuses to run with options that would write passwords or memory somewhere, or let a stranger's certificate pass.
 import { WritebackError } from '../errors/writeback-error.ts'
 import type { Io } from './io.ts'
 
@@ -8,6 +8,7 @@ const UNSAFE_VARIABLES = [
   'SSLKEYLOGFILE',
   'NODE_DEBUG_NATIVE',
   'DEBUG',
+  'NODE_TLS_REJECT_UNAUTHORIZED',
 ] as const
 const UNSAFE_OPTION = /^--(inspect|heapsnapshot|heap-prof|cpu-prof|report|tls-keylog|prof|trace-)/
 

@@ -11,7 +11,7 @@ import type { IntakeParts } from '../../src/agent/intake/intake-parts.ts'
 import { createJournal } from '../../src/agent/journal/create-journal.ts'
 import { createStoreClient } from '../../src/agent/store-client/create-store-client.ts'
 import type { Fetch } from '../../src/agent/store-client/store-transport.ts'
-import { conclude } from '../../src/agent/writeback/conclude.ts'
+import { concludeInvalid } from '../../src/agent/writeback/conclude-invalid.ts'
 import { type Clock, systemClock } from '../../src/clock/clock.ts'
 import type { ClaimAnswer, ClaimCall, ReceiptsCall } from '../../src/protocol/agent-calls.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
@@ -130,11 +130,10 @@ function openIntake(answers: (Answer | Response)[] = []) {
       seen.enqueued.push(...ids.map((id) => `${directory} ${id}`))
     },
     refuseInvalid: (request, fault) =>
-      conclude(
+      concludeInvalid(
         { ...identity, journal, storeTime, leases, log: silentLogger, wakeReporter },
-        { ...request, directory: null },
-        { outcome: 'failed', reason: 'request_invalid' },
-        { detail: fault },
+        request,
+        fault,
       ),
     wakeReporter,
   }
@@ -265,6 +264,33 @@ test('garbage under the id of a request that is under way does not end it', asyn
   await world.claims(3)
   expect(world.journal.find(document.id)).toMatchObject({ lease: 1, directory: DIRECTORY })
   expect(await world.outcomes()).toEqual([])
+})
+
+test('garbage for a request that another agent had promised to write ends unknown, not unwritten', async () => {
+  const document = await fresh()
+  const earlier = [{ agent: newId(), server: SERVER }]
+  const world = openIntake([
+    { requests: [await claimedOf(document, { document: 'garbage.garbage.garbage', earlier })] },
+  ])
+  world.intake.start()
+  await world.claims(2)
+  expect(await world.outcomes()).toMatchObject([{ request: document.id, outcome: 'unknown' }])
+})
+
+test('a request whose outcome is not delivered yet stays named, and brings no hurry when it is handed out anew', async () => {
+  const document = await fresh()
+  const again = { requests: [await claimedOf(document, { lease: 2 })] }
+  const world = openIntake([
+    { requests: [await claimedOf(document)] },
+    ...Array.from({ length: 5 }, () => again),
+  ])
+  world.intake.start()
+  await world.until(() => world.seen.enqueued.length === 1)
+  world.journal.outcome({ requestId: document.id, outcome: 'applied', bytes: 'signed', atMs: 1 })
+  await world.claims(world.seen.claims.length + 6)
+  expect(world.seen.claims.at(-1)?.leases).toEqual([{ request: document.id, lease: 1 }])
+  expect(world.journal.undelivered(5)).toEqual([{ requestId: document.id, bytes: 'signed' }])
+  expect(world.seen.sleeps.filter((ms) => ms === 100).length).toBeGreaterThan(3)
 })
 
 test('a claim whose answer was lost is repeated with the same id until it is answered', async () => {

@@ -68,6 +68,8 @@ async function openWorld(wish: Wish = {}) {
     clock,
   })
   const leases = createLeases(clock)
+  const storeTime = createStoreTime(clock)
+  storeTime.observe({ sentMs: clock.monotonicMs(), answeredMs: clock.monotonicMs(), storeTime: NOW })
   const conditions = createConditions({ clock, log: silentLogger })
   const flags = { paused: false, receipts: [] as string[], receipt: async () => true, reports: 0 }
   const parts: WritebackParts = {
@@ -86,7 +88,7 @@ async function openWorld(wish: Wish = {}) {
         },
       ],
     ]),
-    storeTime: createStoreTime(clock),
+    storeTime,
     leases,
     conditions,
     clock,
@@ -467,7 +469,7 @@ test('a lease that the store took away ends the work in silence', async () => {
 test('a lease that runs out right before the write lets nothing leave', async () => {
   const world = await openWorld()
   world.dc.state.beforeModify = () => world.clock.pass(30_000)
-  expect(await world.run()).toMatchObject({ laterMs: 250 })
+  expect(await world.run()).toMatchObject({ laterMs: 500 })
   expect([
     world.dc.state.calls.includes('write'),
     world.dc.state.handed.every((b) => !b.some(Boolean)),
@@ -481,7 +483,7 @@ test('no fence and no write without a lease', async () => {
   const world = await openWorld()
   world.leaveIntent('lost')
   world.clock.pass(30_000)
-  expect(await world.run()).toMatchObject({ laterMs: 250 })
+  expect(await world.run()).toMatchObject({ laterMs: 500 })
   expect(world.dc.state.calls).toEqual(['read'])
 })
 
@@ -524,6 +526,13 @@ test.each([
   expect(world.conditions.list()).toMatchObject([
     { code: 'clock_skew', subject: whose === 'directory' ? DIRECTORY : '' },
   ])
+})
+
+test('a host that slept writes nothing before it has heard the store, and ends nothing for it', async () => {
+  const world = await openWorld({ document: { expiresAt: NOW + 3_600_000 } })
+  world.clock.shiftWall(600_000)
+  expect(await world.run()).toMatchObject({ laterMs: expect.any(Number) })
+  expect(world.dc.state.effects).toEqual([])
 })
 
 test('clocks 118 s apart change nothing', async () => {

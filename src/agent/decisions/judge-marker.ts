@@ -33,9 +33,10 @@ export function readPosition(account: Account, request: MarkedRequest, storeNowM
   const marker = parseMarker(account.marker)
   if (!marker) return { kind: 'implausible' }
   if (marker.store !== request.store) return { kind: 'free' }
-  if (marker.sequence > storeNowMs + LARGEST_LEAD_MS) return { kind: 'implausible' }
-  if (marker.requestId !== request.id)
+  if (marker.requestId !== request.id) {
+    if (marker.sequence > storeNowMs + LARGEST_LEAD_MS) return { kind: 'implausible' }
     return marker.sequence >= request.sequence ? { kind: 'superseded', marker } : { kind: 'free' }
+  }
   if (marker.flag === 'applied') return { kind: 'applied', marker }
   return marker.lease > request.lease ? { kind: 'lease_lost' } : { kind: 'fenced', marker }
 }

@@ -18,6 +18,11 @@ export interface StoreTime {
   readonly offsetMs: () => number | undefined
   /** True when host and store differ by more than the contract tolerates: nothing may be written. */
   readonly isSkewed: () => boolean
+  /**
+   * True while an answer of the store is needed before anything may be written: there was none yet, or the two clocks of
+   * this host parted since (it slept, or its time was set).
+   */
+  readonly isUncertain: () => boolean
 }
 
 // A long poll says nothing about the moment the store stamped its answer, so only quick answers count.
@@ -40,8 +45,7 @@ export function createStoreTime(clock: Clock): StoreTime {
     },
     nowMs,
     offsetMs,
-    // Also when the two clocks of this host parted since the last answer: it slept, or its time was set.
-    isSkewed: () =>
-      Math.max(Math.abs(offsetMs() ?? 0), Math.abs(byMonotonic() - byWall())) > LARGEST_CLOCK_SKEW_MS,
+    isSkewed: () => Math.abs(offsetMs() ?? 0) > LARGEST_CLOCK_SKEW_MS,
+    isUncertain: () => ahead === undefined || Math.abs(byMonotonic() - byWall()) > LARGEST_CLOCK_SKEW_MS,
   }
 }

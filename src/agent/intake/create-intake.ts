@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Backoff, createBackoff } from '../../clock/backoff.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
+import { MOST_LEASES } from '../../protocol/agent-calls.ts'
 import { LONGEST_WAIT_MS } from '../../protocol/identifiers.ts'
 import { errorFields } from '../../telemetry/logger.ts'
 import type { Lease } from '../decisions/leases.ts'
@@ -67,7 +68,7 @@ async function claimOnce(
 ): Promise<number | undefined> {
   try {
     const held = heldLeases(parts)
-    const places = Math.max(0, MOST_OPEN - held.length)
+    const places = freePlaces(parts)
     const waitMs = places === 0 ? 0 : claim.waitMs
     const { answer, sentMs, answeredMs } = await parts.client.claim(
       { claimId: claim.claimId, leases: [...held], places, waitMs },
@@ -75,16 +76,13 @@ async function claimOnce(
     )
     parts.storeTime.observe({ sentMs, answeredMs, storeTime: answer.storeTime })
     parts.setPaused(answer.paused)
-    // What ended during the call is not held any more, whatever the answer says.
-    const stillOpen = new Set(heldLeases(parts).map(({ request }) => request))
-    const named = held.filter(({ request }) => stillOpen.has(request))
-    noteLeases(parts, named, answer.renewed, sentMs)
-    await takeIn(parts, answer.requests, sentMs, signal)
+    noteLeases(parts, held, answer.renewed, sentMs)
+    const taken = await takeIn(parts, answer.requests, sentMs, signal)
     noteReachable(parts)
     backoff.reset()
     await waitForPlaces(parts, signal)
-    // A store that does not wait, though it was asked to and had nothing, is not asked without a pause.
-    const hasHurried = waitMs > 0 && answer.requests.length === 0 && answeredMs - sentMs < HURRIED_MS
+    // A store that does not wait, though it was asked to and had nothing new, is not asked without a pause.
+    const hasHurried = waitMs > 0 && taken === 0 && answeredMs - sentMs < HURRIED_MS
     if (hasHurried) await parts.clock.sleep(HURRIED_MS, signal)
     return undefined
   } catch (error) {
@@ -100,11 +98,12 @@ async function waitForPlaces(parts: IntakeParts, signal: AbortSignal): Promise<v
     await parts.clock.sleep(PLACES_LOOK_MS, signal)
 }
 
-const freePlaces = (parts: IntakeParts): number => Math.max(0, MOST_OPEN - heldLeases(parts).length)
+const freePlaces = (parts: IntakeParts): number => Math.max(0, MOST_OPEN - parts.journal.openLeases().length)
 
-// Every open request is named, also one whose lease ran out: the store knows whether it still holds.
+// Every open request is named, also one whose lease ran out: the store knows whether it still holds. One whose outcome is
+// on its way is named too, or the store would hand it to somebody else meanwhile.
 const heldLeases = (parts: IntakeParts): readonly Lease[] =>
-  parts.journal.openLeases().map(({ requestId, lease }) => ({ request: requestId, lease }))
+  parts.journal.heldLeases(MOST_LEASES).map(({ requestId, lease }) => ({ request: requestId, lease }))
 
 function noteReachable({ conditions }: IntakeParts): void {
   conditions.clear('journal_unusable', '')

@@ -27,9 +27,13 @@ export interface IntakeParts {
   readonly serverOf: (directory: string) => string | undefined
   /** Puts requests into the queue of their directory. */
   readonly enqueue: (directory: string, requestIds: readonly string[]) => Promise<void>
-  /** Ends a request that is invalid: `failed`, `request_invalid`. */
+  /** Ends a request that is invalid: `failed`, `request_invalid`, unless something may have been written for it. */
   readonly refuseInvalid: (
-    request: { readonly requestId: string; readonly lease: number },
+    request: {
+      readonly requestId: string
+      readonly lease: number
+      readonly earlier: readonly { readonly server: string }[]
+    },
     fault: string,
   ) => Promise<void>
   readonly wakeReporter: () => void

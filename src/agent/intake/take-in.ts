@@ -29,24 +29,31 @@ export function noteLeases(
   }
 }
 
-/** Takes in what a claim handed out. Throws ERR_JOURNAL_UNUSABLE; the leases then lapse and nothing is lost. */
+/**
+ * Takes in what a claim handed out; gives how many were not known to be over. Throws ERR_JOURNAL_UNUSABLE; the leases
+ * then lapse and nothing is lost.
+ */
 export async function takeIn(
   parts: IntakeParts,
   claimed: readonly ClaimedRequest[],
   sentMs: number,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const all = await Promise.all(claimed.map((one) => verifyClaimed(one, parts.addressee, parts.findKey)))
   const verified = all.filter((one) => 'document' in one || !isUnderWay(parts, one))
   const acceptances = parts.journal.accept(verified.map(acceptedOf))
   const fresh: Extract<Verified, { document: unknown }>[] = []
+  let invalid = 0
   for (const [index, one] of verified.entries()) {
     const acceptance = acceptances[index]
     if (acceptance === 'closed') parts.wakeReporter()
     if (acceptance === 'closed' || acceptance === 'stale') continue
     parts.leases.confirm({ request: one.claimed.request, lease: one.claimed.lease }, sentMs)
     if ('document' in one) fresh.push(one)
-    else await parts.refuseInvalid({ requestId: one.claimed.request, lease: one.claimed.lease }, one.fault)
+    else {
+      invalid += 1
+      await parts.refuseInvalid({ requestId: one.claimed.request, ...one.claimed }, one.fault)
+    }
   }
   for (const { document } of fresh) parts.documents.put(document)
   await promise(parts, fresh, signal)
@@ -54,6 +61,7 @@ export async function takeIn(
     parts,
     fresh.map(({ document }) => document),
   )
+  return fresh.length + invalid
 }
 
 // An invalid document must not end a request that was accepted with a valid one: something may be written already.

@@ -6,7 +6,16 @@ import { guarded, transaction, unsynced } from './transaction.ts'
 type Row = Record<string, SQLOutputValue>
 type Documents = Pick<
   Journal,
-  'accept' | 'receipt' | 'open' | 'openIds' | 'openLeases' | 'find' | 'started' | 'rested' | 'release'
+  | 'accept'
+  | 'receipt'
+  | 'open'
+  | 'openIds'
+  | 'openLeases'
+  | 'heldLeases'
+  | 'find'
+  | 'started'
+  | 'rested'
+  | 'release'
 >
 
 /** The part of the journal that holds requests until they have an outcome. */
@@ -87,7 +96,7 @@ function columns(document: AcceptedDocument) {
   ]
 }
 
-function reading(db: DatabaseSync): Pick<Journal, 'open' | 'openIds' | 'openLeases' | 'find'> {
+function reading(db: DatabaseSync): Pick<Journal, 'open' | 'openIds' | 'openLeases' | 'heldLeases' | 'find'> {
   const select = `SELECT r.*, d.document FROM requests r JOIN documents d USING (request_id) WHERE r.state = 'open'`
   const all = db.prepare(`${select} ORDER BY r.directory, r.sequence`)
   const one = db.prepare(`${select} AND r.request_id = ?`)
@@ -95,11 +104,13 @@ function reading(db: DatabaseSync): Pick<Journal, 'open' | 'openIds' | 'openLeas
     `SELECT request_id FROM requests WHERE state = 'open' AND directory = ? ORDER BY sequence`,
   )
   const leases = db.prepare(`SELECT request_id, lease FROM requests WHERE state = 'open' ORDER BY sequence`)
+  const held = db.prepare(
+    `SELECT request_id, lease FROM requests WHERE state IN ('open', 'closed') ORDER BY state = 'open' DESC, lease DESC LIMIT ?`,
+  )
+  const toLease = (row: Row) => ({ requestId: String(row['request_id']), lease: Number(row['lease']) })
   return {
-    openLeases: () =>
-      guarded('read open requests', () =>
-        leases.all().map((row) => ({ requestId: String(row['request_id']), lease: Number(row['lease']) })),
-      ),
+    heldLeases: (limit) => guarded('read held requests', () => held.all(limit).map(toLease)),
+    openLeases: () => guarded('read open requests', () => leases.all().map(toLease)),
     open: () => guarded('read open requests', () => all.all().map(toOpenRequest)),
     openIds: (directory) =>
       guarded('read open requests', () => ids.all(directory).map((row) => String(row['request_id']))),

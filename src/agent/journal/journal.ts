@@ -94,6 +94,11 @@ export interface Journal {
   readonly openIds: (directory: string) => readonly string[]
   /** Every open request with its lease, without reading the documents. */
   readonly openLeases: () => readonly { readonly requestId: string; readonly lease: number }[]
+  /**
+   * The newest requests that the store should not hand out anew, with their leases: open ones, and those whose outcome it
+   * has not confirmed yet.
+   */
+  readonly heldLeases: (limit: number) => readonly { readonly requestId: string; readonly lease: number }[]
   /** One open request; undefined when unknown, closed or released. */
   readonly find: (requestId: string) => OpenRequest | undefined
   /** The `n` of the next intent. Only recording the intent uses it up. */

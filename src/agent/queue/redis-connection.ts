@@ -11,7 +11,11 @@ export interface RedisConnection {
   readonly db?: number
   readonly username?: string
   readonly password?: string
-  readonly tls?: { readonly ca?: Buffer; readonly servername?: string }
+  readonly tls?: {
+    readonly rejectUnauthorized: true
+    readonly ca?: Buffer
+    readonly servername?: string
+  }
 }
 
 /**

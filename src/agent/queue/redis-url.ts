@@ -43,6 +43,8 @@ function address(url: URL, caFile: string | undefined): RedisConnection {
   return {
     ...plain,
     tls: {
+      // Said aloud, or an environment variable of Node.js could switch the check off.
+      rejectUnauthorized: true,
       // A server name must not be an address (RFC 6066, section 3); addresses are compared without it.
       ...(isIP(host) ? {} : { servername: host }),
       ...(caFile === undefined ? {} : { ca: read(caFile) }),

@@ -41,7 +41,13 @@ export function createStoreTransport(options: {
     options.caFile === undefined
       ? [...tls.getCACertificates('default'), ...tls.getCACertificates('system')]
       : readCa(options.caFile)
-  const connect = { ca, timeout: CONNECT_TIMEOUT_MS, minVersion: 'TLSv1.2' as const }
+  // Said aloud, or an environment variable of Node.js could switch the check off.
+  const connect = {
+    ca,
+    timeout: CONNECT_TIMEOUT_MS,
+    minVersion: 'TLSv1.2' as const,
+    rejectUnauthorized: true,
+  }
   const shared = { connect, keepAliveTimeout: KEEP_ALIVE_MS, connections: 8, pipelining: 1 }
   const proxy = options.env['HTTPS_PROXY'] ?? options.env['https_proxy']
   const dispatcher = proxy

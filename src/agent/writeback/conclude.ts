@@ -11,7 +11,8 @@ export interface Concluded {
   readonly directory: string | null
 }
 
-type ConcludeParts = Pick<
+/** The part of the neighbours that ending a request needs. */
+export type ConcludeParts = Pick<
   WritebackParts,
   'agent' | 'store' | 'signer' | 'journal' | 'storeTime' | 'leases' | 'log' | 'wakeReporter'
 >

@@ -1,5 +1,4 @@
 // What stands against writing now, without a look at the directory.
-
 import { LARGEST_CLOCK_SKEW_MS } from '../../protocol/identifiers.ts'
 import { isExpired } from '../decisions/judge-document.ts'
 import type { WriterSession } from '../directory/directory.ts'
@@ -7,11 +6,13 @@ import { end, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
 const PAUSE_LOOK_MS = 1_000
-const LEASE_LOOK_MS = 250
+const CLOCK_LOOK_MS = 500
+const LEASE_LOOK_MS = 500
 
 /** Expiry, clocks and pause: what ends or holds a request before any directory connection. undefined: go on. */
 export function findObstacle(parts: WritebackParts, work: Work): Step | undefined {
   if (isExpired(work.document, parts.storeTime.nowMs())) return end({ outcome: 'expired' })
+  if (parts.storeTime.isUncertain()) return wait(CLOCK_LOOK_MS)
   if (parts.storeTime.isSkewed()) {
     parts.conditions.raise(
       'clock_skew',
@@ -43,13 +44,16 @@ export function findWriteObstacle(
     return end({ outcome: 'failed', reason: 'clock_skew' }, { server: session.server })
   }
   parts.conditions.clear('clock_skew', directory)
-  return holdsLease(parts, work) ? undefined : wait(LEASE_LOOK_MS)
+  return findLeaseObstacle(parts, work)
 }
+
+/** Without its lease a request rests: another agent may be at work on it. */
+export const findLeaseObstacle = (parts: WritebackParts, work: Work): Step | undefined =>
+  holdsLease(parts, work) ? undefined : wait(LEASE_LOOK_MS)
 
 /** Directory time minus store time, milliseconds. */
 export const directoryAheadMs = (parts: WritebackParts, session: WriterSession): number =>
   session.directoryNowMs() - parts.storeTime.nowMs()
 
-/** True while the lease of this request has not run out. */
-export const holdsLease = (parts: WritebackParts, work: Work): boolean =>
+const holdsLease = (parts: WritebackParts, work: Work): boolean =>
   parts.leases.isHeld({ request: work.open.requestId, lease: work.open.lease })

@@ -66,6 +66,7 @@ async function carryOut(
       // A newer lease may have come meanwhile; it is not this one's to give up.
       parts.journal.release(requestId, lease, parts.clock.wallMs())
       parts.leases.drop({ request: requestId, lease })
+      if (parts.journal.find(requestId)) continue
       return { kind: 'give_up' }
     }
     if (step.kind === 'wait') return { kind: 'rest', laterMs: step.ms }
@@ -115,8 +116,10 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   const step = await writeOnce(parts, work, session)
   served.backoff.reset()
   parts.conditions.clear('directory_unreachable', document.directory)
-  if (step.kind === 'end' && step.ending.outcome === 'applied')
+  if (step.kind === 'end' && step.ending.outcome === 'applied') {
     parts.conditions.clear('missing_right', document.directory)
+    parts.conditions.clear('marker_implausible', `${document.directory}/${document.subject.anchor}`)
+  }
   return step
 }
 

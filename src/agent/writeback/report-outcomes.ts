@@ -42,11 +42,18 @@ export function createReporter(options: ReporterOptions): Reporter {
   let woken = Promise.withResolvers<void>()
   let running: Promise<void> = Promise.resolve()
 
+  // Refused for good; tried again beside the others once in a while, never in their place.
+  const refused = new Set<string>()
+  const look = (): Waiting => {
+    const waiting = journal.undelivered(BATCH + refused.size)
+    const willing = waiting.filter(({ requestId }) => !refused.has(requestId)).slice(0, BATCH)
+    return willing.length > 0 ? willing : waiting.slice(0, BATCH)
+  }
   const nextBatch = async (): Promise<Waiting> => {
-    const waiting = journal.undelivered(BATCH)
+    const waiting = look()
     if (waiting.length === 0 || waiting.length === BATCH || isStopping || !options.isBusy()) return waiting
     await clock.sleep(GATHER_MS, stopping.signal)
-    return journal.undelivered(BATCH)
+    return look()
   }
   /** One batch, or a rest until there is one. False: nothing waits, and the agent stops. */
   const step = async (): Promise<boolean> => {
@@ -57,7 +64,7 @@ export function createReporter(options: ReporterOptions): Reporter {
       woken = Promise.withResolvers()
       return true
     }
-    const { delayMs, isRefused } = await deliver(options, waiting, stopping.signal, backoff)
+    const { delayMs, isRefused } = await deliver(options, waiting, stopping.signal, backoff, refused)
     if (delayMs === 0) return true
     // Behind an outcome that is refused, a new one does not wait; a store that is away gets its rest.
     const awake = new AbortController()
@@ -109,6 +116,7 @@ async function deliver(
   waiting: Waiting,
   signal: AbortSignal,
   backoff: { next: () => number; reset: () => void },
+  refused: Set<string>,
 ): Promise<Delivery> {
   try {
     await send(options, waiting, signal)
@@ -117,7 +125,7 @@ async function deliver(
     return { delayMs: 0, isRefused: false }
   } catch (error) {
     const isRefused = !isRetryable(error)
-    if (isRefused) await deliverSingly(options, waiting, signal, error)
+    if (isRefused) await deliverSingly(options, waiting, signal, error, refused)
     const delayMs = backoff.next()
     options.log.warn('outcomes are not delivered yet', {
       count: waiting.length,
@@ -155,8 +163,13 @@ async function deliverSingly(
   waiting: Waiting,
   signal: AbortSignal,
   cause: unknown,
+  refused: Set<string>,
 ): Promise<void> {
   const detail = cause instanceof Error ? cause.message : String(cause)
-  if (waiting.length > 1) for (const one of waiting) await send(options, [one], signal).catch(() => {})
+  for (const one of waiting.length > 1 ? waiting : [])
+    await send(options, [one], signal).catch((error: unknown) => {
+      if (!isRetryable(error)) refused.add(one.requestId)
+    })
+  if (waiting.length === 1 && waiting[0]) refused.add(waiting[0].requestId)
   options.conditions.raise('outcome_not_delivered', '', detail)
 }

@@ -9,13 +9,12 @@ import { isMarkerHidden, readPosition, versionAfterFence } from '../decisions/ju
 import type { WriteAnswer } from '../decisions/write-answer.ts'
 import type { WriterSession } from '../directory/directory.ts'
 import { endHidden } from './end-hidden.ts'
-import { holdsLease } from './find-obstacle.ts'
+import { findLeaseObstacle } from './find-obstacle.ts'
 import { markedRequest } from './marked-request.ts'
 import { findRefusedFence } from './read-fence-answer.ts'
 import { AGAIN, end, GIVE_UP, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
-const LEASE_LOOK_MS = 250
 const OTHER_SERVER_LOOK_MS = 1_000
 
 /**
@@ -73,7 +72,8 @@ async function fence(
   session: WriterSession,
   account: Account,
 ): Promise<Step | undefined> {
-  if (!holdsLease(parts, work)) return wait(LEASE_LOOK_MS)
+  const resting = findLeaseObstacle(parts, work)
+  if (resting) return resting
   if (isMarkerHidden(account, session.server, work.tried)) return endHidden(parts, work, session, 'unknown')
   const n = parts.journal.nextAttempt(work.open.requestId)
   const { id, store, sequence } = work.document

@@ -8,7 +8,7 @@ import { meaningOf } from '../decisions/read-refusal.ts'
 import type { DirectoryRefusal } from '../decisions/write-answer.ts'
 import type { WriterSession } from '../directory/directory.ts'
 import { endHidden } from './end-hidden.ts'
-import { directoryAheadMs, findWriteObstacle } from './find-obstacle.ts'
+import { directoryAheadMs, findLeaseObstacle, findWriteObstacle } from './find-obstacle.ts'
 import { markedRequest } from './marked-request.ts'
 import { AGAIN, end, GIVE_UP, type Step, wait } from './step.ts'
 import { type Written, writePassword } from './write-password.ts'
@@ -19,6 +19,8 @@ const UNAVAILABLE_LOOK_MS = 1_000
 
 /** Reads the account once, decides, writes at most once. */
 export async function writeOnce(parts: WritebackParts, work: Work, session: WriterSession): Promise<Step> {
+  const resting = findLeaseObstacle(parts, work)
+  if (resting) return resting
   const account = await session.readAccount(work.document.subject.anchor)
   if (!account) return end({ outcome: 'refused', reason: 'account_not_found' }, { server: session.server })
   const verdict = judge(parts, work, session, account) ?? findWriteObstacle(parts, work, session)
@@ -48,7 +50,7 @@ function judge(
   if (position.kind === 'implausible') {
     parts.conditions.raise(
       'marker_implausible',
-      work.document.directory,
+      `${work.document.directory}/${account.anchor}`,
       `account ${account.anchor} holds a marker that this system did not write`,
     )
     return end({ outcome: 'failed', reason: 'marker_implausible' }, { server: session.server })

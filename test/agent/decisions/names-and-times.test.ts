@@ -169,10 +169,17 @@ test.each([
   expect(time.isSkewed()).toBe(expected)
 })
 
-test('a jump of the host’s clock shows as skew', () => {
+test('without an answer of the store, and after a jump of the host’s clock, the time is not certain', () => {
   const clock = createManualClock(10_000_000)
   const time = createStoreTime(clock)
-  time.observe({ sentMs: 1_000, answeredMs: 1_000, storeTime: 10_000_000 })
-  clock.shiftWall(121_000)
-  expect(time.isSkewed()).toBe(true)
+  expect(time.isUncertain()).toBe(true)
+  const sentMs = clock.monotonicMs()
+  time.observe({ sentMs, answeredMs: sentMs, storeTime: 10_000_000 })
+  expect(time.isUncertain()).toBe(false)
+  clock.shiftWall(119_000)
+  expect(time.isUncertain()).toBe(false)
+  clock.shiftWall(2_000)
+  expect(time.isUncertain()).toBe(true)
+  clock.shiftWall(-242_000)
+  expect([time.isUncertain(), time.isSkewed()]).toEqual([true, true])
 })

@@ -214,7 +214,8 @@ test('the password version is read from the replication metadata, and from nothi
     [0x9005a, 7, 13_380_163_200n],
   ])
   expect(passwordVersionOf(blob)).toEqual({ version: 7, changedAtMs: Date.UTC(2025, 0, 1) })
-  expect(passwordVersionOf(metadata([[0x90001, 3, 1n]]))).toBeUndefined()
+  // Readable, but the password was never set.
+  expect(passwordVersionOf(metadata([[0x90001, 3, 1n]]))).toEqual({ version: 0, changedAtMs: 0 })
   expect(passwordVersionOf(undefined)).toBeUndefined()
   for (let length = 0; length < blob.length; length++) {
     expect(passwordVersionOf(blob.subarray(0, length))).toBeUndefined()

@@ -100,8 +100,16 @@ test('reads host, port, database and user from a URL', () => {
     db: 2,
     username: 'someone',
   })
-  expect(readRedisUrl({ url: 'rediss://[::1]' })).toEqual({ host: '::1', port: 6379, db: 0, tls: {} })
-  expect(readRedisUrl({ url: 'rediss://redis.example' }).tls).toEqual({ servername: 'redis.example' })
+  expect(readRedisUrl({ url: 'rediss://[::1]' })).toEqual({
+    host: '::1',
+    port: 6379,
+    db: 0,
+    tls: { rejectUnauthorized: true },
+  })
+  expect(readRedisUrl({ url: 'rediss://redis.example' }).tls).toEqual({
+    rejectUnauthorized: true,
+    servername: 'redis.example',
+  })
   expect(readRedisUrl({ url: 'unix:///run/redis.sock?db=3' })).toEqual({ path: '/run/redis.sock', db: 3 })
   expect(() => readRedisUrl({ url: 'redis://h', passwordFile: '/nowhere/file' })).toThrow('cannot read')
 })

@@ -10,7 +10,7 @@ const ENTRY_BYTES = 48
 
 /**
  * Reads the version of unicodePwd out of the stored metadata vector: version 1, count, then entries of attribute id,
- * version, time in seconds since 1601, originating server, and two update numbers (MS-DRSR, PROPERTY_META_DATA_VECTOR). `undefined` when it is absent, cut, or of another version.
+ * version, time in seconds since 1601, originating server, and two update numbers (MS-DRSR, PROPERTY_META_DATA_VECTOR). `undefined` when it is absent, cut, or of another version; version 0 when the password was never set.
  */
 export function passwordVersionOf(blob: Buffer | undefined): PasswordVersion | undefined {
   if (blob === undefined || blob.length < HEADER_BYTES || blob.readUInt32LE(0) !== 1) return undefined
@@ -25,5 +25,6 @@ export function passwordVersionOf(blob: Buffer | undefined): PasswordVersion | u
       }
     }
   }
-  return undefined
+  // Readable, and the attribute was never written: the first write makes it version 1.
+  return { version: 0, changedAtMs: 0 }
 }

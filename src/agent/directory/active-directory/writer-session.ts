@@ -160,14 +160,17 @@ async function openReader(found: FoundWriter, settings: ConnectionSettings): Pro
 }
 
 function createDirectoryTime(clock: Clock, firstMs: number) {
-  let readAtMs = clock.monotonicMs()
-  let offsetMs = firstMs - readAtMs
+  let readAtMs = 0
+  let ahead = { ofMonotonic: 0, ofWall: 0 }
+  const set = (currentTimeMs: number) => {
+    readAtMs = clock.monotonicMs()
+    ahead = { ofMonotonic: currentTimeMs - readAtMs, ofWall: currentTimeMs - clock.wallMs() }
+  }
+  set(firstMs)
   return {
     isOld: () => clock.monotonicMs() - readAtMs >= REFRESH_MS,
-    nowMs: () => offsetMs + clock.monotonicMs(),
-    set: (currentTimeMs: number) => {
-      readAtMs = clock.monotonicMs()
-      offsetMs = currentTimeMs - readAtMs
-    },
+    // The monotonic clock stands still while the host sleeps.
+    nowMs: () => Math.max(clock.monotonicMs() + ahead.ofMonotonic, clock.wallMs() + ahead.ofWall),
+    set,
   }
 }

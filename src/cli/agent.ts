@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { systemClock } from '../clock/clock.ts'
 import { readAgentConfig } from '../config/agent-config.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { keepCompiledCode } from './compile-cache.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
 import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
 
@@ -25,6 +26,7 @@ export function addAgentCommand(program: Command, io: Io, setExit: SetExit): voi
 async function runAgent(io: Io, configFile: string): Promise<number> {
   refuseUnsafeRuntime(io)
   const config = readAgentConfig(configFile)
+  keepCompiledCode(config.stateDirectory)
   // Loaded here: no other command needs it.
   const { createLogger } = await import('../telemetry/logger.ts')
   const log = createLogger({ ...config.log, stream: io.stdout })

@@ -1,10 +1,10 @@
 // writeback store user, agent, enrolment-code, pause, resume.
 import type { Command } from 'commander'
 import { WritebackError } from '../errors/writeback-error.ts'
-import { userSchema } from '../protocol/administration-calls.ts'
+import { type User, userSchema } from '../protocol/administration-calls.ts'
 import { parseDocument } from '../protocol/signed-message.ts'
 import { type Io, say } from './io.ts'
-import { connectToStore, type StoreWords, withStoreWords } from './store-api.ts'
+import { type CallStore, connectToStore, type StoreWords, withStoreWords } from './store-api.ts'
 
 type Words<T = object> = StoreWords & { readonly json?: boolean } & T
 
@@ -48,11 +48,26 @@ function addUserCommands(store: Command, io: Io): void {
       },
     )
   leaf(user, 'list', 'all users').action(async (words: Words) => {
-    const answer = await (await connectToStore(words))('listUsers')
-    if (words.json) return say(io, JSON.stringify(answer))
-    for (const { name, displayName, directory, anchor } of answer.users)
-      say(io, [name, displayName, directory, anchor].join('  '))
+    const users: User[] = []
+    for await (const page of pagesOfUsers(await connectToStore(words)))
+      if (words.json) users.push(...page)
+      else
+        for (const { name, displayName, directory, anchor } of page)
+          say(io, [name, displayName, directory, anchor].join('  '))
+    if (words.json) say(io, JSON.stringify({ users }))
   })
+}
+
+async function* pagesOfUsers(callStore: CallStore): AsyncGenerator<readonly User[]> {
+  for (let after: string | undefined; ; ) {
+    const { users } = await callStore('listUsers', { query: after === undefined ? {} : { after } })
+    const last = users.at(-1)
+    if (!last) return
+    if (last.name === after)
+      throw new WritebackError('ERR_STORE_ANSWER_INVALID', 'the store repeats the users it listed before')
+    yield users
+    after = last.name
+  }
 }
 
 function readUser(user: unknown) {

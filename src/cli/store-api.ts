@@ -33,7 +33,7 @@ export type CallStore = <Name extends EndpointName>(
   call?: {
     readonly body?: unknown
     readonly parameters?: Readonly<Record<string, string>>
-    readonly waitMs?: number
+    readonly query?: Readonly<Record<string, string>>
   },
 ) => Promise<AnswerOf<Name>>
 
@@ -52,10 +52,11 @@ export async function connectToStore(words: StoreWords): Promise<CallStore> {
   const { url, caFile, tokenFile } = placeOf(words)
   const token = (await readSecretFile(tokenFile)).toString('latin1')
   const agent = new Agent({ keepAlive: true, ...(caFile === undefined ? {} : { ca: readText(caFile) }) })
-  return async (name, { body, parameters = {}, waitMs } = {}) => {
+  return async (name, { body, parameters = {}, query = {} } = {}) => {
     const endpoint: Endpoint = ENDPOINTS[name]
-    const path = pathOf(endpoint, parameters) + (waitMs === undefined ? '' : `?wait=${waitMs}`)
-    const answer = await send(new URL(path, url), { method: endpoint.method, token, agent, body })
+    const place = new URL(pathOf(endpoint, parameters), url)
+    place.search = new URLSearchParams(query).toString()
+    const answer = await send(place, { method: endpoint.method, token, agent, body })
     if (answer.status !== endpoint.status) throw rejected(answer)
     return (endpoint.answer ? read(answer.bytes, endpoint.answer) : undefined) as AnswerOf<typeof name>
   }

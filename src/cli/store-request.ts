@@ -63,7 +63,8 @@ async function reset(io: Io, name: string, words: ResetWords): Promise<number> {
   if (words.generate && words.passwordStdin)
     throw new WritebackError('ERR_USAGE', '--generate and --password-stdin exclude each other')
   const callStore = await connectToStore(words)
-  const user = (await callStore('listUsers')).users.find((one) => one.name === name)
+  const { users } = await callStore('listUsers', { query: { name } })
+  const user = users.find((one) => one.name === name)
   if (!user) throw new WritebackError('ERR_STORE_REJECTED', `user_not_found: the store has no user ${name}`)
   const password = await takePassword(io, words)
   try {
@@ -114,13 +115,10 @@ function printOnce(io: Io, password: Buffer, { json }: ResetWords): void {
 }
 
 async function show(io: Io, callStore: CallStore, id: string, words: ShowWords): Promise<number> {
-  const waitMs = words.wait ? LONGEST_WAIT_MS : undefined
+  const query: Readonly<Record<string, string>> = words.wait ? { wait: String(LONGEST_WAIT_MS) } : {}
   let verdict: Verdict
   do {
-    verdict = await callStore('verdict', {
-      parameters: { id },
-      ...(waitMs === undefined ? {} : { waitMs }),
-    })
+    verdict = await callStore('verdict', { parameters: { id }, query })
   } while (words.wait && verdict.state !== 'closed')
   if (words.json) say(io, JSON.stringify(verdict))
   else for (const line of describeVerdict(verdict)) say(io, line)

@@ -1,6 +1,7 @@
 // The store's commands against a real store, as an administrator types them.
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -9,6 +10,7 @@ import { createLineEditor } from '../../src/cli/line-editor.ts'
 import { runProgram } from '../../src/cli/run-program.ts'
 import { makeTemporaryPassword } from '../../src/cli/temporary-password.ts'
 import type { Outcome } from '../../src/protocol/outcome.ts'
+import { openSqliteRepository } from '../../src/reset-store/database/sqlite-repository.ts'
 import { startStore } from '../reset-store/running-store.ts'
 import { enrolAgent, type TestAgent } from '../reset-store/test-agent.ts'
 import { bareEnvironment } from '../servers/child-process.ts'
@@ -119,7 +121,9 @@ test('with --json every line is JSON', async () => {
 
 test('a password from standard input is taken up to the first line end, byte for byte', async () => {
   for (const [input, password] of [
-    [' Grün 🔑 "quoted" \\\r\nmore\n', ' Grün 🔑 "quoted" \\\r'],
+    [' Grün 🔑 "quoted" \\\nmore\n', ' Grün 🔑 "quoted" \\'],
+    ['from Windows\r\nmore\r\n', 'from Windows'],
+    ['two\r\r\n', 'two\r'],
     ['no line end', 'no line end'],
   ] as const) {
     const carrying = carry({ outcome: 'applied' })
@@ -155,6 +159,29 @@ test('the exit status tells the outcome, and show repeats it', async () => {
     expect(await run(`request show ${id}`)).toMatchObject({ status })
   }
   expect((await run('request show nothing')).err).toContain('request_not_found')
+})
+
+test('a user behind a thousand others is listed and found', async () => {
+  const crowded = path.join(directory, 'crowded')
+  mkdirSync(crowded)
+  const repository = openSqliteRepository(path.join(crowded, 'store.db'))
+  await repository.transaction(async (records) => {
+    for (let number = 0; number <= 1000; number += 1) {
+      const name = `user-${String(number).padStart(5, '0')}`
+      await records.addUser({ name, displayName: 'x', directory: 'corp', anchor: randomUUID() })
+    }
+  })
+  await repository.close()
+  const second = await startStore(crowded)
+  const { caFile } = await testCa()
+  const token = path.join(crowded, 'admin-token')
+  const place = `--url https://127.0.0.1:${second.port} --ca-file ${caFile} --token-file ${token}`
+  expect((await run('user list', '', place)).out.trim().split('\n')).toHaveLength(1001)
+  const { users } = JSON.parse((await run('user list --json', '', place)).out)
+  expect([users.length, users.at(-1).name]).toEqual([1001, 'user-01000'])
+  expect((await run('request reset user-01000 --generate', '', place)).err).toContain('no_agent')
+  expect((await run('request reset user-0100 --generate', '', place)).err).toContain('user_not_found')
+  await second.store.stop()
 })
 
 test('agents are listed and revoked, writing is paused and resumed', async () => {

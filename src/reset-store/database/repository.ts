@@ -132,7 +132,9 @@ export interface StoreRecords {
   /** False when the name or the account is taken. */
   readonly addUser: (user: UserRecord) => Promise<boolean>
   readonly findUser: (directory: string, anchor: string) => Promise<UserRecord | undefined>
-  readonly listUsers: () => Promise<readonly UserRecord[]>
+  readonly findUserByName: (name: string) => Promise<UserRecord | undefined>
+  /** Users whose name comes after `after`, by name. */
+  readonly listUsers: (after: string, most: number) => Promise<readonly UserRecord[]>
 }
 
 /** Agents, their codes, and the calls they made. */

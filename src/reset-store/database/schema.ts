@@ -56,6 +56,7 @@ export const MIGRATIONS: readonly string[] = [
   `,
   `
   DELETE FROM outcomes WHERE result = 'request_not_found';
-  CREATE INDEX requests_closed ON requests (closed_at) WHERE closed_at IS NOT NULL;
+  CREATE INDEX codes_expired ON enrolment_codes (expires_at);
+  CREATE INDEX requests_closed ON requests (closed_at, id) WHERE closed_at IS NOT NULL;
   `,
 ]

@@ -121,6 +121,9 @@ async function requireDirectory(records: Transaction, { outcome }: Delivered): P
     throw new CallRefused('outcome_invalid', `the outcome of ${request.id} names another directory`)
 }
 
+// What decided is always kept; beside it, an agent that goes in circles fills no disk.
+const MOST_EVIDENCE = 32
+
 async function take(records: Transaction, item: Delivered, now: number): Promise<OutcomeResult> {
   const { outcome, jws, digest } = item
   const request = await records.findRequest(outcome.request)
@@ -130,9 +133,14 @@ async function take(records: Transaction, item: Delivered, now: number): Promise
   const result = await decide(records, request, outcome, now)
   // Not kept: the same bytes may come again when the request was handed to this agent.
   if (result === 'request_not_found') return result
-  await records.addOutcome(request.id, { digest, agent: outcome.agent, jws, result, at: now })
+  const isDecisive = result === 'accepted' && changesVerdict(request, outcome)
+  if (isDecisive || (await records.countOutcomes(request.id)) < MOST_EVIDENCE)
+    await records.addOutcome(request.id, { digest, agent: outcome.agent, jws, result, at: now })
   return result
 }
+
+const changesVerdict = ({ closing }: RequestRecord, { outcome }: Outcome): boolean =>
+  closing === null || (closing.outcome === 'unknown' && outcome !== 'unknown')
 
 async function decide(
   records: Transaction,
@@ -146,14 +154,9 @@ async function decide(
   const { closing } = request
   const isUndecided = closing === null || closing.outcome === 'unknown'
   if (isUndecided && (await isOvertaken(records, request.id, outcome, leases))) return 'outcome_closed'
-  if (closing === null) {
-    await records.closeRequest(request.id, closingOf(outcome, now), false)
-    return 'accepted'
-  }
-  if (closing.outcome === 'unknown') {
-    if (outcome.outcome !== 'unknown') await records.closeRequest(request.id, closingOf(outcome, now), true)
-    return 'accepted'
-  }
+  if (changesVerdict(request, outcome))
+    await records.closeRequest(request.id, closingOf(outcome, now), closing !== null)
+  if (isUndecided) return 'accepted'
   // The store said `expired` by itself, and the agent says the same.
   if (closing.agent === null && closing.outcome === outcome.outcome) return 'accepted'
   return 'outcome_closed'

@@ -11,7 +11,6 @@ import { describeVerdict, exitOf } from './print-verdict.ts'
 import { readNewPassword, readPasswordLine } from './read-password.ts'
 import { type CallStore, connectToStore, type StoreWords, withStoreWords } from './store-api.ts'
 import { makeTemporaryPassword } from './temporary-password.ts'
-import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
 
 interface ResetWords extends StoreWords {
   readonly unlock: boolean
@@ -54,15 +53,14 @@ export function addStoreRequestCommands(store: Command, io: Io, setExit: SetExit
     .option('--wait', 'wait for the verdict; the exit status tells it')
     .option('--json', 'print JSON')
     .action(async (id: string, words: ShowWords) => {
-      setExit(await show(io, await connectToStore(words), id, words))
+      setExit(await show(io, await connectToStore(io, words), id, words))
     })
 }
 
 async function reset(io: Io, name: string, words: ResetWords): Promise<number> {
-  refuseUnsafeRuntime(io)
   if (words.generate && words.passwordStdin)
     throw new WritebackError('ERR_USAGE', '--generate and --password-stdin exclude each other')
-  const callStore = await connectToStore(words)
+  const callStore = await connectToStore(io, words)
   const { users } = await callStore('listUsers', { query: { name } })
   const user = users.find((one) => one.name === name)
   if (!user) throw new WritebackError('ERR_STORE_REJECTED', `user_not_found: the store has no user ${name}`)

@@ -1,6 +1,6 @@
 // What the store refuses before any rule is asked: broken bodies, wrong credentials, unknown routes, guessed codes.
 import { createHash, randomUUID } from 'node:crypto'
-import { readFileSync, rmSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync } from 'node:fs'
 import { Agent } from 'node:https'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -325,6 +325,31 @@ test('stopping answers every wait at once and closes kept connections', async ()
   expect((await verdict).json.state).toBe('unsealed')
   kept.destroy()
   rmSync(directory, { recursive: true, force: true })
+})
+
+test('a store whose signing key others may read does not start', async () => {
+  const directory = makeScratchDirectory()
+  await (await startStore(directory)).store.stop()
+  const key = join(directory, 'signing-key.json')
+  for (const mode of [0o640, 0o604, 0o622]) {
+    chmodSync(key, mode)
+    await expect(startStore(directory)).rejects.toMatchObject({
+      code: 'ERR_KEYS_UNUSABLE',
+      message: expect.stringContaining('signing-key.json is open to others; set mode 0600'),
+    })
+  }
+  chmodSync(key, 0o600)
+  await (await startStore(directory)).store.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+test('a new agent is told to the operator once, with the thumbprint of its identity', () => {
+  const lines = String(Buffer.concat(logged)).trim().split('\n')
+  const enrolled = lines.map((line) => JSON.parse(line)).filter(({ message }) => message === 'agent enrolled')
+  const mine = enrolled.filter((line) => line.agent === agent.id)
+  const identity = agent.keys.identity.publicKey.kid
+  expect(mine).toEqual([expect.objectContaining({ level: 'warn', name: 'agent-1', identity })])
+  expect(enrolled.filter(({ name }) => name === 'repeated')).toHaveLength(1)
 })
 
 test('a second store on the same data directory does not start', async () => {

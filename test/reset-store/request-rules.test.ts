@@ -281,6 +281,19 @@ test('an old refusal closes what was handed on but not begun, and an old success
   }
 })
 
+test('an agent that is done with an open request is not handed it again; another one settles it', async () => {
+  const id = await ask(await addUser())
+  const first = await claimOne(agent)
+  clock.advance(30_001)
+  const second = await claimOne(other)
+  expect(await other.receipt(id, second.lease)).toBe('accepted')
+  const stale = await agent.sign(first, { outcome: 'refused', reason: 'password_policy' })
+  expect(await agent.report(stale)).toEqual(['outcome_closed'])
+  clock.advance(30_001)
+  expect((await agent.claim()).requests).toEqual([])
+  expect((await claimOne(other)).request).toBe(id)
+})
+
 test('an old refusal does not replace the unknown of a newer writer', async () => {
   const id = await ask(await addUser())
   const first = await claimOne(agent)

@@ -172,7 +172,10 @@ export interface RequestRecords {
   readonly sealRequest: (request: RequestRecord, sealing: Sealing) => Promise<void>
   /** Requests whose time is over: what still stands as unsealed or open. */
   readonly findOverdue: (now: number) => Promise<readonly RequestRecord[]>
-  /** Open requests that `agent` may be handed, oldest sequence first, one per subject and none of a subject that is out. */
+  /**
+   * Open requests that `agent` may be handed, oldest sequence first, one per subject and none of a subject that is out.
+   * Not one whose outcome the agent delivered already: it is done with it, and would only hand it back.
+   */
   readonly findClaimable: (
     agent: AgentRecord,
     now: number,

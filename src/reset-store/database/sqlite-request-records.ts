@@ -90,6 +90,7 @@ function searchMethods(
      WHERE state = 'open' AND directory IN (SELECT value FROM json_each(:directories))
        AND lease_until <= :now AND (received = 1 OR (expires_at > :now AND :onlyReceived = 0))
        AND EXISTS (SELECT 1 FROM json_each(r.sealed_keys) WHERE value IN (SELECT value FROM json_each(:keys)))
+       AND NOT EXISTS (SELECT 1 FROM outcomes WHERE request = r.id AND agent = :agent)
        AND NOT EXISTS (
          SELECT 1 FROM requests AS out WHERE out.directory = r.directory AND out.anchor = r.anchor
            AND out.state = 'open' AND out.lease_until > :now)
@@ -108,6 +109,7 @@ function searchMethods(
     findOverdue: async (now) => all(overdue.all(now)),
     findClaimable: async (agent, now, { most, onlyReceived }) => {
       const rows = claimable.iterate({
+        agent: agent.id,
         directories: JSON.stringify(agent.directories),
         keys: JSON.stringify(agent.sealingKeys.map(({ kid }) => kid)),
         now,

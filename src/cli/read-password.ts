@@ -7,6 +7,7 @@ import type { Io } from './io.ts'
 import { createLineEditor, type LineEditor } from './line-editor.ts'
 
 const LONGEST = SEALED_CONTENT_BYTES
+const CARRIAGE_RETURN = 0x0d
 
 /** Asks twice on the terminal. Throws ERR_USAGE, ERR_PASSWORD_UNREPRESENTABLE. The caller wipes the result. */
 export async function readNewPassword(io: Io): Promise<Buffer> {
@@ -30,10 +31,11 @@ export async function readNewPassword(io: Io): Promise<Buffer> {
   }
 }
 
-/** Reads standard input up to the first line feed, or its end. Throws as readNewPassword. The caller wipes the result. */
+/** Reads standard input up to the first line end (LF or CR LF), or its own end. Throws as readNewPassword. The caller wipes the result. */
 export async function readPasswordLine(io: Io): Promise<Buffer> {
   const line = wipeableBuffer(LONGEST)
   let length = 0
+  let hasEnded = false
   try {
     for await (const chunk of io.stdin as AsyncIterable<Buffer>) {
       const end = chunk.indexOf(0x0a)
@@ -42,8 +44,10 @@ export async function readPasswordLine(io: Io): Promise<Buffer> {
       part.copy(line, length)
       length += part.length
       chunk.fill(0)
-      if (end >= 0) break
+      hasEnded = end >= 0
+      if (hasEnded) break
     }
+    if (hasEnded && line[length - 1] === CARRIAGE_RETURN) length -= 1
     const password = wipeableBuffer(length)
     line.copy(password, 0, 0, length)
     checkPassword(password)

@@ -1,12 +1,15 @@
 // writeback store user, agent, enrolment-code, pause, resume.
 import type { Command } from 'commander'
 import { WritebackError } from '../errors/writeback-error.ts'
-import { userSchema } from '../protocol/administration-calls.ts'
+import { type User, userSchema } from '../protocol/administration-calls.ts'
 import { parseDocument } from '../protocol/signed-message.ts'
 import { type Io, say } from './io.ts'
-import { connectToStore, type StoreWords, withStoreWords } from './store-api.ts'
+import { type CallStore, connectToStore, type StoreWords, withStoreWords } from './store-api.ts'
 
 type Words<T = object> = StoreWords & { readonly json?: boolean } & T
+
+// 96 bits: enough to compare by eye, too many to forge.
+const SHOWN_OF_THUMBPRINT = 16
 
 const leaf = (parent: Command, words: string, description: string): Command =>
   withStoreWords(parent.command(words).description(description)).option('--json', 'print the answer as JSON')
@@ -28,7 +31,7 @@ export function addStoreAdministration(store: Command, io: Io): void {
       name,
       paused ? 'stop all writing; requests wait until they expire' : 'let writing go on',
     ).action(async (words: Words) => {
-      const answer = await (await connectToStore(words))('setPause', { body: { paused } })
+      const answer = await (await connectToStore(io, words))('setPause', { body: { paused } })
       say(io, words.json ? JSON.stringify(answer) : paused ? 'paused: nothing is written' : 'writing goes on')
     })
 }
@@ -43,16 +46,31 @@ function addUserCommands(store: Command, io: Io): void {
       async (name: string, words: Words<{ anchor: string; directory: string; displayName?: string }>) => {
         const { anchor, directory, displayName = name } = words
         const body = readUser({ name, displayName, directory, anchor: anchor.toLowerCase() })
-        const added = await (await connectToStore(words))('addUser', { body })
+        const added = await (await connectToStore(io, words))('addUser', { body })
         say(io, words.json ? JSON.stringify(added) : `added ${name}: ${directory} ${added.anchor}`)
       },
     )
   leaf(user, 'list', 'all users').action(async (words: Words) => {
-    const answer = await (await connectToStore(words))('listUsers')
-    if (words.json) return say(io, JSON.stringify(answer))
-    for (const { name, displayName, directory, anchor } of answer.users)
-      say(io, [name, displayName, directory, anchor].join('  '))
+    const users: User[] = []
+    for await (const page of pagesOfUsers(await connectToStore(io, words)))
+      if (words.json) users.push(...page)
+      else
+        for (const { name, displayName, directory, anchor } of page)
+          say(io, [name, displayName, directory, anchor].join('  '))
+    if (words.json) say(io, JSON.stringify({ users }))
   })
+}
+
+async function* pagesOfUsers(callStore: CallStore): AsyncGenerator<readonly User[]> {
+  for (let after: string | undefined; ; ) {
+    const { users } = await callStore('listUsers', { query: after === undefined ? {} : { after } })
+    const last = users.at(-1)
+    if (!last) return
+    if (last.name === after)
+      throw new WritebackError('ERR_STORE_ANSWER_INVALID', 'the store repeats the users it listed before')
+    yield users
+    after = last.name
+  }
 }
 
 function readUser(user: unknown) {
@@ -66,16 +84,18 @@ function readUser(user: unknown) {
 function addAgentCommands(store: Command, io: Io): void {
   const agent = store.command('agent').description('agents that are enrolled')
   leaf(agent, 'list', 'all agents and how they are').action(async (words: Words) => {
-    const answer = await (await connectToStore(words))('listAgents')
+    const answer = await (await connectToStore(io, words))('listAgents')
     if (words.json) return say(io, JSON.stringify(answer))
-    for (const { agent: id, name, directories, state, lastSeenAt, conditions } of answer.agents) {
+    for (const listed of answer.agents) {
+      const { agent: id, name, directories, state, identity, lastSeenAt, conditions } = listed
       const seen = lastSeenAt === null ? 'never seen' : `seen ${new Date(lastSeenAt).toISOString()}`
-      say(io, [id, name, state, directories.join(','), seen, ...conditions].join('  '))
+      const key = `key ${identity.slice(0, SHOWN_OF_THUMBPRINT)}`
+      say(io, [id, name, state, directories.join(','), key, seen, ...conditions].join('  '))
     }
   })
   leaf(agent, 'revoke <id>', 'shut one agent out, at once and for good').action(
     async (id: string, words: Words) => {
-      await (await connectToStore(words))('revokeAgent', { parameters: { id } })
+      await (await connectToStore(io, words))('revokeAgent', { parameters: { id } })
       say(io, words.json ? JSON.stringify({ agent: id, state: 'revoked' }) : `revoked ${id}`)
     },
   )
@@ -86,7 +106,7 @@ async function makeCode(io: Io, words: Words<{ directory: string[]; validMinutes
   if (!Number.isInteger(minutes) || minutes < 1 || minutes > 1440)
     throw new WritebackError('ERR_USAGE', '--valid-minutes is a whole number from 1 to 1440')
   const body = { directories: words.directory, validForMs: minutes * 60_000 }
-  const answer = await (await connectToStore(words))('createEnrolmentCode', { body })
+  const answer = await (await connectToStore(io, words))('createEnrolmentCode', { body })
   if (words.json) return say(io, JSON.stringify(answer))
   say(io, answer.code)
   io.stderr.write(`serves once, until ${new Date(answer.expiresAt).toISOString()}\nnext: writeback enroll\n`)

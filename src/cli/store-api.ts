@@ -12,6 +12,8 @@ import { ENDPOINTS, type Endpoint, type EndpointName, pathOf } from '../protocol
 import { foreignProblemSchema } from '../protocol/problem.ts'
 import { parseDocument } from '../protocol/signed-message.ts'
 import { parseStrictJson } from '../protocol/strict-json.ts'
+import type { Io } from './io.ts'
+import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
 
 /** The words by which every command of the store is told where the store is. */
 export interface StoreWords {
@@ -33,7 +35,7 @@ export type CallStore = <Name extends EndpointName>(
   call?: {
     readonly body?: unknown
     readonly parameters?: Readonly<Record<string, string>>
-    readonly waitMs?: number
+    readonly query?: Readonly<Record<string, string>>
   },
 ) => Promise<AnswerOf<Name>>
 
@@ -47,15 +49,28 @@ export const withStoreWords = (command: Command): Command =>
     .option('--ca-file <file>', 'with --url: authority of the store’s certificate, PEM')
     .option('--token-file <file>', 'with --url: file with the administrator’s token')
 
-/** Connects by the words given. Throws ERR_USAGE, ERR_CONFIG_UNREADABLE or ConfigError. */
-export async function connectToStore(words: StoreWords): Promise<CallStore> {
+/**
+ * Connects by the words given. Throws ERR_USAGE, ERR_CONFIG_UNREADABLE or ConfigError, and ERR_RUNTIME_UNSAFE where a
+ * debugging option would show the token.
+ */
+export async function connectToStore(
+  io: Pick<Io, 'env' | 'execArgv'>,
+  words: StoreWords,
+): Promise<CallStore> {
+  refuseUnsafeRuntime(io)
   const { url, caFile, tokenFile } = placeOf(words)
   const token = (await readSecretFile(tokenFile)).toString('latin1')
-  const agent = new Agent({ keepAlive: true, ...(caFile === undefined ? {} : { ca: readText(caFile) }) })
-  return async (name, { body, parameters = {}, waitMs } = {}) => {
+  const agent = new Agent({
+    keepAlive: true,
+    // Said here, so that no setting of the environment switches it off.
+    rejectUnauthorized: true,
+    ...(caFile === undefined ? {} : { ca: readText(caFile) }),
+  })
+  return async (name, { body, parameters = {}, query = {} } = {}) => {
     const endpoint: Endpoint = ENDPOINTS[name]
-    const path = pathOf(endpoint, parameters) + (waitMs === undefined ? '' : `?wait=${waitMs}`)
-    const answer = await send(new URL(path, url), { method: endpoint.method, token, agent, body })
+    const place = new URL(pathOf(endpoint, parameters), url)
+    place.search = new URLSearchParams(query).toString()
+    const answer = await send(place, { method: endpoint.method, token, agent, body })
     if (answer.status !== endpoint.status) throw rejected(answer)
     return (endpoint.answer ? read(answer.bytes, endpoint.answer) : undefined) as AnswerOf<typeof name>
   }

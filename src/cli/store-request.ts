@@ -11,7 +11,6 @@ import { describeVerdict, exitOf } from './print-verdict.ts'
 import { readNewPassword, readPasswordLine } from './read-password.ts'
 import { type CallStore, connectToStore, type StoreWords, withStoreWords } from './store-api.ts'
 import { makeTemporaryPassword } from './temporary-password.ts'
-import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
 
 interface ResetWords extends StoreWords {
   readonly unlock: boolean
@@ -54,16 +53,16 @@ export function addStoreRequestCommands(store: Command, io: Io, setExit: SetExit
     .option('--wait', 'wait for the verdict; the exit status tells it')
     .option('--json', 'print JSON')
     .action(async (id: string, words: ShowWords) => {
-      setExit(await show(io, await connectToStore(words), id, words))
+      setExit(await show(io, await connectToStore(io, words), id, words))
     })
 }
 
 async function reset(io: Io, name: string, words: ResetWords): Promise<number> {
-  refuseUnsafeRuntime(io)
   if (words.generate && words.passwordStdin)
     throw new WritebackError('ERR_USAGE', '--generate and --password-stdin exclude each other')
-  const callStore = await connectToStore(words)
-  const user = (await callStore('listUsers')).users.find((one) => one.name === name)
+  const callStore = await connectToStore(io, words)
+  const { users } = await callStore('listUsers', { query: { name } })
+  const user = users.find((one) => one.name === name)
   if (!user) throw new WritebackError('ERR_STORE_REJECTED', `user_not_found: the store has no user ${name}`)
   const password = await takePassword(io, words)
   try {
@@ -114,13 +113,10 @@ function printOnce(io: Io, password: Buffer, { json }: ResetWords): void {
 }
 
 async function show(io: Io, callStore: CallStore, id: string, words: ShowWords): Promise<number> {
-  const waitMs = words.wait ? LONGEST_WAIT_MS : undefined
+  const query: Readonly<Record<string, string>> = words.wait ? { wait: String(LONGEST_WAIT_MS) } : {}
   let verdict: Verdict
   do {
-    verdict = await callStore('verdict', {
-      parameters: { id },
-      ...(waitMs === undefined ? {} : { waitMs }),
-    })
+    verdict = await callStore('verdict', { parameters: { id }, query })
   } while (words.wait && verdict.state !== 'closed')
   if (words.json) say(io, JSON.stringify(verdict))
   else for (const line of describeVerdict(verdict)) say(io, line)

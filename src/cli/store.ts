@@ -1,5 +1,5 @@
 // writeback store: runs the reset store; its subcommands administer a running one.
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { systemClock } from '../clock/clock.ts'
 import { readStoreConfig } from '../config/store-config.ts'
@@ -7,6 +7,7 @@ import { WritebackError } from '../errors/writeback-error.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
 import { addStoreAdministration } from './store-administration.ts'
 import { addStoreRequestCommands } from './store-request.ts'
+import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
 
 const EXAMPLES = `
 Examples:
@@ -30,6 +31,7 @@ export function addStoreCommand(program: Command, io: Io, setExit: SetExit): voi
 }
 
 async function runStore(io: Io, configFile: string | undefined): Promise<number> {
+  refuseUnsafeRuntime(io)
   if (configFile === undefined) throw new WritebackError('ERR_USAGE', 'the store needs --config')
   const config = readStoreConfig(configFile)
   // Loaded here: the other commands start without the server and the database.
@@ -38,7 +40,7 @@ async function runStore(io: Io, configFile: string | undefined): Promise<number>
   const log = createLogger({ ...config.log, stream: io.stdout })
   const store = createResetStore({
     ...{ dataDirectory: config.dataDirectory, listen: config.listen, publicUrl: config.publicUrl },
-    tls: { cert: readPem(config.tls.certificateFile), key: readPem(config.tls.keyFile) },
+    tls: { cert: readPem(config.tls.certificateFile), key: readKey(config.tls.keyFile) },
     ...{ tenant: config.tenant, requestLifetimeMs: config.requestLifetimeSeconds * 1000 },
     ...{ log, clock: systemClock },
   })
@@ -71,4 +73,19 @@ function readPem(file: string): string {
   } catch (cause) {
     throw new WritebackError('ERR_CONFIG_UNREADABLE', `PEM file ${file} cannot be read`, { cause })
   }
+}
+
+// The group may read: that is how a service manager hands credentials on.
+const OTHERS = 0o037
+
+function readKey(file: string): string {
+  let mode: number
+  try {
+    mode = statSync(file).mode
+  } catch (cause) {
+    throw new WritebackError('ERR_CONFIG_UNREADABLE', `PEM file ${file} cannot be read`, { cause })
+  }
+  if (process.platform !== 'win32' && (mode & OTHERS) !== 0)
+    throw new WritebackError('ERR_CONFIG_UNREADABLE', `key file ${file} is open to others; set mode 0600`)
+  return readPem(file)
 }

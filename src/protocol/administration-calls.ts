@@ -5,6 +5,7 @@ import {
   anchorSchema,
   directoryNameSchema,
   plainTextSchema,
+  thumbprintSchema,
   timeSchema,
 } from './identifiers.ts'
 import { verdictSchema } from './sealer-calls.ts'
@@ -23,6 +24,7 @@ export const agentSchema = z.strictObject({
   name: plainTextSchema(64),
   directories: z.array(directoryNameSchema),
   state: z.enum(['active', 'silent', 'revoked']).describe('silent: no call for more than two minutes'),
+  identity: thumbprintSchema.describe('thumbprint of the identity key, to compare with what the agent shows'),
   enrolledAt: timeSchema,
   lastSeenAt: timeSchema.nullable(),
   version: z.string().nullable(),

@@ -1,6 +1,6 @@
 // Every call of the contract in one table: the store serves it, the agent and the command line call it, the OpenAPI
 // document describes it.
-import type { z } from 'zod'
+import { z } from 'zod'
 import {
   agentsAnswerSchema,
   enrolmentCodeAnswerSchema,
@@ -23,6 +23,7 @@ import {
   receiptsCallSchema,
 } from './agent-calls.ts'
 import type { ProblemCode } from './codes.ts'
+import { LONGEST_WAIT_MS, plainTextSchema } from './identifiers.ts'
 import {
   createRequestAnswerSchema,
   createRequestCallSchema,
@@ -31,16 +32,24 @@ import {
   verdictSchema,
 } from './sealer-calls.ts'
 
+const userNameSchema = plainTextSchema(256).describe('name of a user, exactly as it was given')
+const waitSchema = z
+  .string()
+  .regex(/^\d{1,6}$/)
+  .transform(Number)
+  .pipe(z.int().min(0).max(LONGEST_WAIT_MS))
+  .describe(`longest wait in milliseconds, at most ${LONGEST_WAIT_MS}`)
+
 /** Who may call, and with which credential. */
 export type Caller = 'agent' | 'new agent' | 'administrator' | 'anyone'
 
-/** One call. `{name}` in the path stands for a parameter. */
+/** One call. `{name}` in the path stands for a parameter; every parameter of the query may be left out. */
 export interface Endpoint {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: string
   readonly caller: Caller
   readonly summary: string
-  readonly query?: readonly string[]
+  readonly query?: Readonly<Record<string, z.ZodType>>
   readonly body?: z.ZodType
   readonly answer?: z.ZodType
   readonly status: 200 | 201 | 204
@@ -132,7 +141,7 @@ export const ENDPOINTS = {
     path: '/v1/requests/{id}',
     caller: 'administrator',
     summary: 'where the request is; with wait, the answer comes when it closes or the time is over',
-    query: ['wait'],
+    query: { wait: waitSchema },
     answer: verdictSchema,
     status: 200,
     problems: ['call_invalid', 'credential_refused', 'request_not_found'],
@@ -160,10 +169,12 @@ export const ENDPOINTS = {
     method: 'GET',
     path: '/v1/users',
     caller: 'administrator',
-    summary: 'all users',
+    summary:
+      'users by name, at most 1000 in one answer: those after a name, or the one of a name; an empty answer is the end',
+    query: { name: userNameSchema, after: userNameSchema },
     answer: usersAnswerSchema,
     status: 200,
-    problems: ['credential_refused'],
+    problems: ['call_invalid', 'credential_refused'],
   },
   listAgents: {
     method: 'GET',

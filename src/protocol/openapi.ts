@@ -81,11 +81,11 @@ function parametersOf(endpoint: Endpoint): Json[] {
     required: true,
     schema: { type: 'string' },
   }))
-  const inQuery = (endpoint.query ?? []).map((name) => ({
+  const inQuery = Object.entries(endpoint.query ?? {}).map(([name, schema]) => ({
     name,
     in: 'query',
     required: false,
-    schema: { type: 'integer', minimum: 0 },
+    schema: json(schema),
   }))
   return [...inPath, ...inQuery]
 }

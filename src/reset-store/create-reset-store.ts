@@ -118,10 +118,11 @@ function callsOf(context: StoreContext, gate: AgentGate, enrolment: Enrolment): 
     heartbeat: ({ caller, body }) => takeHeartbeat(context, caller, body),
     createRequest: ({ caller, parameter, body }) => createRequest(context, caller, parameter, body),
     seal: ({ caller, parameter, body }) => sealRequest(context, caller, parameter, body),
-    verdict: ({ parameter, waitMs, signal }) => readVerdict(context, parameter, { waitMs, signal }),
+    verdict: ({ parameter, query, signal }) =>
+      readVerdict(context, parameter, { waitMs: query.wait ?? 0, signal }),
     listRequests: async () => ({ requests: await listVerdicts(context) }),
     addUser: ({ body }) => addUser(context, body),
-    listUsers: () => listUsers(context),
+    listUsers: ({ query }) => listUsers(context, query),
     listAgents: () => listAgents(context),
     revokeAgent: async ({ parameter }) => {
       await revokeAgent(context, gate, parameter)

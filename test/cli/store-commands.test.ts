@@ -1,6 +1,7 @@
 // The store's commands against a real store, as an administrator types them.
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -9,9 +10,10 @@ import { createLineEditor } from '../../src/cli/line-editor.ts'
 import { runProgram } from '../../src/cli/run-program.ts'
 import { makeTemporaryPassword } from '../../src/cli/temporary-password.ts'
 import type { Outcome } from '../../src/protocol/outcome.ts'
+import { openSqliteRepository } from '../../src/reset-store/database/sqlite-repository.ts'
 import { startStore } from '../reset-store/running-store.ts'
 import { enrolAgent, type TestAgent } from '../reset-store/test-agent.ts'
-import { bareEnvironment } from '../servers/child-process.ts'
+import { bareEnvironment, runCommand } from '../servers/child-process.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { testCa } from '../servers/test-ca.ts'
 
@@ -48,11 +50,12 @@ async function run(
   words: string,
   input: string | Buffer = '',
   place = `--config ${configFile}`,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Run> {
   const [stdin, stdout, stderr] = [new PassThrough(), createSink(), createSink()]
-  const io = { env: {}, execArgv: [], onStopSignal: () => () => {}, exitNow: () => {} }
+  const io = { env, execArgv: [], onStopSignal: () => () => {}, exitNow: () => {} }
   stdin.end(input)
-  const argv = ['store', ...words.split(' '), ...place.split(' ').filter(Boolean)]
+  const argv = ['store', ...[...words.split(' '), ...place.split(' ')].filter(Boolean)]
   const status = await runProgram({ ...io, argv, stdin, stdout, stderr } as unknown as Io)
   return { status, out: stdout.text(), err: stderr.text() }
 }
@@ -119,7 +122,9 @@ test('with --json every line is JSON', async () => {
 
 test('a password from standard input is taken up to the first line end, byte for byte', async () => {
   for (const [input, password] of [
-    [' Grün 🔑 "quoted" \\\r\nmore\n', ' Grün 🔑 "quoted" \\\r'],
+    [' Grün 🔑 "quoted" \\\nmore\n', ' Grün 🔑 "quoted" \\'],
+    ['from Windows\r\nmore\r\n', 'from Windows'],
+    ['two\r\r\n', 'two\r'],
     ['no line end', 'no line end'],
   ] as const) {
     const carrying = carry({ outcome: 'applied' })
@@ -157,8 +162,86 @@ test('the exit status tells the outcome, and show repeats it', async () => {
   expect((await run('request show nothing')).err).toContain('request_not_found')
 })
 
+test('a user behind a thousand others is listed and found', async () => {
+  const crowded = path.join(directory, 'crowded')
+  mkdirSync(crowded)
+  const repository = openSqliteRepository(path.join(crowded, 'store.db'))
+  await repository.transaction(async (records) => {
+    for (let number = 0; number <= 1000; number += 1) {
+      const name = `user-${String(number).padStart(5, '0')}`
+      await records.addUser({ name, displayName: 'x', directory: 'corp', anchor: randomUUID() })
+    }
+  })
+  await repository.close()
+  const second = await startStore(crowded)
+  const { caFile } = await testCa()
+  const token = path.join(crowded, 'admin-token')
+  const place = `--url https://127.0.0.1:${second.port} --ca-file ${caFile} --token-file ${token}`
+  expect((await run('user list', '', place)).out.trim().split('\n')).toHaveLength(1001)
+  const { users } = JSON.parse((await run('user list --json', '', place)).out)
+  expect([users.length, users.at(-1).name]).toEqual([1001, 'user-01000'])
+  expect((await run('request reset user-01000 --generate', '', place)).err).toContain('no_agent')
+  expect((await run('request reset user-0100 --generate', '', place)).err).toContain('user_not_found')
+  await second.store.stop()
+})
+
+test('a certificate of an unknown authority is refused, whatever the environment says', async () => {
+  const { strangerCaFile } = await testCa()
+  const place = {
+    ...{ url: `https://127.0.0.1:${store.port}`, caFile: strangerCaFile },
+    tokenFile: path.join(data, 'admin-token'),
+  }
+  const program = `
+    import { connectToStore } from ${JSON.stringify(path.resolve('src/cli/store-api.ts'))}
+    const callStore = await connectToStore({ env: {}, execArgv: [] }, ${JSON.stringify(place)})
+    console.log(await callStore('listUsers').then(() => 'connected', ({ code }) => code))`
+  const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', program]
+  const env = { NODE_TLS_REJECT_UNAUTHORIZED: '0' }
+  expect(await runCommand(process.execPath, args, { env })).toBe('ERR_STORE_TLS\n')
+})
+
+test('no command of the store runs where a debugging option would show its token', async () => {
+  const commands = [
+    ...['user list', 'agent list', 'agent revoke x', 'enrolment-code --directory corp', 'pause', 'resume'],
+    ...[
+      'request show x',
+      'request reset ada --generate',
+      `user add b --anchor ${ANCHOR} --directory corp`,
+      '',
+    ],
+  ]
+  for (const command of commands) {
+    const { status, err } = await run(command, '', undefined, { NODE_DEBUG: 'http' })
+    expect([command, status, err.includes('ERR_RUNTIME_UNSAFE')]).toEqual([command, 1, true])
+  }
+  expect((await run('user list')).status).toBe(0)
+})
+
+test('the store does not start with a TLS key that others may read', async () => {
+  const { server } = await testCa()
+  const key = path.join(directory, 'open.key')
+  const config = path.join(directory, 'open.yaml')
+  copyFileSync(server.keyFile, key)
+  const lines = [
+    ...['listen: { port: 0 }', 'publicUrl: https://127.0.0.1', 'dataDirectory: unused'],
+    `tls: { certificateFile: ${server.certFile}, keyFile: open.key }`,
+  ]
+  writeFileSync(config, lines.join('\n'))
+  for (const mode of [0o644, 0o604, 0o620, 0o602]) {
+    chmodSync(key, mode)
+    const { status, err } = await run('', '', `--config ${config}`)
+    expect([mode, status, /ERR_CONFIG_UNREADABLE: .*open\.key is open to others/.test(err)]).toEqual([
+      ...[mode, 2, true],
+    ])
+  }
+})
+
 test('agents are listed and revoked, writing is paused and resumed', async () => {
-  expect((await run('agent list')).out).toMatch(new RegExp(`^${agent.id} {2}agent-1 {2}active {2}corp`))
+  const { kid } = agent.keys.identity.publicKey
+  expect((await run('agent list')).out).toMatch(
+    new RegExp(`^${agent.id} {2}agent-1 {2}active {2}corp {2}key ${kid.slice(0, 16)} {2}seen `),
+  )
+  expect(JSON.parse((await run('agent list --json')).out).agents[0].identity).toBe(kid)
   const third = await enrolAgent(store, { name: 'third' })
   expect(await run(`agent revoke ${third.id}`)).toMatchObject({ status: 0, out: `revoked ${third.id}\n` })
   expect((await run('agent revoke nobody')).err).toContain('agent_not_found')

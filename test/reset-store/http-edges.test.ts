@@ -1,6 +1,6 @@
 // What the store refuses before any rule is asked: broken bodies, wrong credentials, unknown routes, guessed codes.
 import { createHash, randomUUID } from 'node:crypto'
-import { readFileSync, rmSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync } from 'node:fs'
 import { Agent } from 'node:https'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -83,7 +83,16 @@ test('unknown routes, broken paths and broken HTTP get problem documents, too', 
   expect(problem(await administrator('PATCH', '/v1/users'))).toEqual([404, 'route_not_found'])
   expect(problem(await administrator('GET', '/v1/requests/%zz'))).toEqual([400, 'call_invalid'])
   expect(problem(await administrator('GET', '/v1/requests/none'))).toEqual([404, 'request_not_found'])
-  for (const query of ['?wait=soon', '?wait=-1', '?wait=10001', '?wait=1&wait=2', '?more=1'])
+  for (const query of [
+    '?wait=soon',
+    '?wait=-1',
+    '?wait=1e3',
+    '?wait=',
+    '?wait=0x1',
+    '?wait=10001',
+    '?wait=1&wait=2',
+    '?more=1',
+  ])
     expect(problem(await administrator('GET', `/v1/requests/x${query}`))).toEqual([400, 'call_invalid'])
   const ca = readFileSync((await testCa()).caFile)
   const answer = await new Promise<string>((resolve, reject) => {
@@ -193,6 +202,14 @@ test('the OpenAPI document lists exactly the routes that are served', async () =
   )
   const table = (Object.values(ENDPOINTS) as Endpoint[]).map(({ method, path }) => `${method} ${path}`)
   expect(new Set(described)).toEqual(new Set(table))
+  expect(json.paths['/v1/requests/{id}'].get.parameters[1]).toMatchObject({
+    ...{ name: 'wait', in: 'query', required: false },
+    schema: { type: 'integer', maximum: 10_000 },
+  })
+  expect(json.paths['/v1/users'].get.parameters).toMatchObject([
+    { name: 'name', in: 'query', required: false, schema: { type: 'string', maxLength: 256 } },
+    { name: 'after', in: 'query', required: false, schema: { type: 'string', maxLength: 256 } },
+  ])
   const routes = table.map((route) => new RegExp(`^${route.replaceAll(/\{\w+\}/g, '[^/]+')}$`))
   for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'])
     for (const { path } of Object.values(ENDPOINTS) as Endpoint[]) {
@@ -227,6 +244,40 @@ test('users are unique by name and by account, heartbeats show in the list', asy
   expect((await agent.call('heartbeat', beat)).json).toMatchObject({ paused: false, revokedAgents: [] })
   const { agents } = (await store.admin('listAgents')).json
   expect(agents[0]).toMatchObject({ version: '1.2.3', queueDepth: 4, conditions: ['clock_skew'] })
+})
+
+test('users are found by their exact name, and listed in pages of a stable order', async () => {
+  const directory = makeScratchDirectory()
+  const repository = openSqliteRepository(join(directory, 'store.db'))
+  const addUser = (name: string) =>
+    repository.transaction((records) =>
+      records.addUser({ name, displayName: 'x'.repeat(200), directory: 'corp', anchor: randomUUID() }),
+    )
+  const names = Array.from({ length: 2100 }, (_, number) => `user ${String(number).padStart(5, '0')}`)
+  await Promise.all([...names, 'zoë&name=ada+%'].map(addUser))
+  await Promise.all(Array.from({ length: 600 }, (_, number) => addUser(`🔑${'é'.repeat(250)}${number}`)))
+  await repository.close()
+  const many = await startStore(directory)
+  const seen: string[] = []
+  for (let after: string | undefined; ; after = seen.at(-1)) {
+    const query = after === undefined ? '' : `?${new URLSearchParams({ after })}`
+    const { text, json } = await many.admin('listUsers', undefined, {}, query)
+    expect(Buffer.byteLength(text)).toBeLessThan(1024 * 1024)
+    expect(json.users.length).toBeLessThanOrEqual(1000)
+    if (json.users.length === 0) break
+    seen.push(...json.users.map(({ name }: { name: string }) => name))
+  }
+  expect(seen).toHaveLength(2701)
+  expect(seen.slice(0, 2100)).toEqual(names)
+  const find = async (query: string) =>
+    (await many.admin('listUsers', undefined, {}, query)).json.users.map(({ name }: { name: string }) => name)
+  expect(await find(`?${new URLSearchParams({ name: 'zoë&name=ada+%' })}`)).toEqual(['zoë&name=ada+%'])
+  expect(await find('?name=user%2000001')).toEqual(['user 00001'])
+  expect(await find('?name=USER%2000001')).toEqual([])
+  for (const query of ['?name=', '?name=a&name=b', `?after=${'x'.repeat(257)}`, '?wait=1', '?__proto__=1'])
+    expect(problem(await many.admin('listUsers', undefined, {}, query))).toEqual([400, 'call_invalid'])
+  await many.store.stop()
+  rmSync(directory, { recursive: true, force: true })
 })
 
 test('only the caller who began a request may seal it', async () => {
@@ -274,6 +325,31 @@ test('stopping answers every wait at once and closes kept connections', async ()
   expect((await verdict).json.state).toBe('unsealed')
   kept.destroy()
   rmSync(directory, { recursive: true, force: true })
+})
+
+test('a store whose signing key others may read does not start', async () => {
+  const directory = makeScratchDirectory()
+  await (await startStore(directory)).store.stop()
+  const key = join(directory, 'signing-key.json')
+  for (const mode of [0o640, 0o604, 0o622]) {
+    chmodSync(key, mode)
+    await expect(startStore(directory)).rejects.toMatchObject({
+      code: 'ERR_KEYS_UNUSABLE',
+      message: expect.stringContaining('signing-key.json is open to others; set mode 0600'),
+    })
+  }
+  chmodSync(key, 0o600)
+  await (await startStore(directory)).store.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+test('a new agent is told to the operator once, with the thumbprint of its identity', () => {
+  const lines = String(Buffer.concat(logged)).trim().split('\n')
+  const enrolled = lines.map((line) => JSON.parse(line)).filter(({ message }) => message === 'agent enrolled')
+  const mine = enrolled.filter((line) => line.agent === agent.id)
+  const identity = agent.keys.identity.publicKey.kid
+  expect(mine).toEqual([expect.objectContaining({ level: 'warn', name: 'agent-1', identity })])
+  expect(enrolled.filter(({ name }) => name === 'repeated')).toHaveLength(1)
 })
 
 test('a second store on the same data directory does not start', async () => {

@@ -3,6 +3,7 @@ import { statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, expect, test } from '@jest/globals'
+import { MIGRATIONS } from '../../src/reset-store/database/schema.ts'
 import { openSqliteRepository } from '../../src/reset-store/database/sqlite-repository.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 
@@ -33,6 +34,24 @@ test('closing waits for what was begun', async () => {
   const again = openSqliteRepository(file)
   expect(await again.transaction((records) => records.readFact('late'))).toBe('yes')
   await again.close()
+})
+
+test('a database of the first version is brought forward, and what it answered in vain is forgotten', async () => {
+  const file = path.join(directory, 'first.db')
+  const database = new DatabaseSync(file)
+  database.exec(MIGRATIONS[0] ?? '')
+  database.exec('PRAGMA user_version = 1')
+  const add = database.prepare("INSERT INTO outcomes VALUES ('r', ?, 'a', 'j', ?, 1)")
+  add.run('vain', 'request_not_found')
+  add.run('good', 'accepted')
+  database.close()
+  const repository = openSqliteRepository(file)
+  const found = await repository.transaction(async (records) => [
+    await records.findOutcome('r', 'vain'),
+    await records.findOutcome('r', 'good'),
+  ])
+  expect(found).toEqual([undefined, 'accepted'])
+  await repository.close()
 })
 
 test('a file of a newer version, or of something else, is not opened', () => {

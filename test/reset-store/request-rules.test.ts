@@ -246,6 +246,69 @@ test('the first terminal outcome closes; the same bytes are accepted for ever, o
   expect((await agent.claim({ leases: [{ request: id, lease: claimed.lease }] })).renewed).toEqual([])
 })
 
+test('an old refusal does not close what another agent is writing, and its own answer stays the same', async () => {
+  for (const fields of [
+    { outcome: 'refused', reason: 'password_policy' },
+    { outcome: 'failed', reason: 'internal' },
+    { outcome: 'expired' },
+    { outcome: 'superseded' },
+  ] as const) {
+    const id = await ask(await addUser())
+    const first = await claimOne(agent)
+    expect(await agent.receipt(id, first.lease)).toBe('accepted')
+    const stale = await agent.sign(first, fields)
+    clock.advance(30_001)
+    const second = await claimOne(other)
+    expect(await other.receipt(id, second.lease)).toBe('accepted')
+    expect(await agent.report(stale, stale)).toEqual(['outcome_closed', 'outcome_closed'])
+    expect(await verdictOf(id)).toMatchObject({ state: 'in_progress', outcome: null })
+    expect(await other.report(await other.sign(second, { outcome: 'applied' }))).toEqual(['accepted'])
+    expect(await verdictOf(id)).toMatchObject({ outcome: 'applied' })
+    expect(await agent.report(stale)).toEqual(['outcome_closed'])
+  }
+})
+
+test('an old refusal closes what was handed on but not begun, and an old success closes always', async () => {
+  for (const fields of [{ outcome: 'refused', reason: 'password_policy' }, { outcome: 'applied' }] as const) {
+    const id = await ask(await addUser())
+    const first = await claimOne(agent)
+    expect(await agent.receipt(id, first.lease)).toBe('accepted')
+    clock.advance(30_001)
+    const second = await claimOne(other)
+    if (fields.outcome === 'applied') expect(await other.receipt(id, second.lease)).toBe('accepted')
+    expect(await agent.report(await agent.sign(first, fields))).toEqual(['accepted'])
+    expect(await verdictOf(id)).toMatchObject({ outcome: fields.outcome })
+  }
+})
+
+test('an agent that is done with an open request is not handed it again; another one settles it', async () => {
+  const id = await ask(await addUser())
+  const first = await claimOne(agent)
+  clock.advance(30_001)
+  const second = await claimOne(other)
+  expect(await other.receipt(id, second.lease)).toBe('accepted')
+  const stale = await agent.sign(first, { outcome: 'refused', reason: 'password_policy' })
+  expect(await agent.report(stale)).toEqual(['outcome_closed'])
+  clock.advance(30_001)
+  expect((await agent.claim()).requests).toEqual([])
+  expect((await claimOne(other)).request).toBe(id)
+})
+
+test('an old refusal does not replace the unknown of a newer writer', async () => {
+  const id = await ask(await addUser())
+  const first = await claimOne(agent)
+  expect(await agent.receipt(id, first.lease)).toBe('accepted')
+  clock.advance(30_001)
+  const second = await claimOne(other)
+  expect(await other.receipt(id, second.lease)).toBe('accepted')
+  expect(await other.report(await other.sign(second, { outcome: 'unknown' }))).toEqual(['accepted'])
+  const stale = await agent.sign(first, { outcome: 'refused', reason: 'password_policy' })
+  expect(await agent.report(stale)).toEqual(['outcome_closed'])
+  expect(await verdictOf(id)).toMatchObject({ outcome: 'unknown' })
+  expect(await other.report(await other.sign(second, { outcome: 'superseded' }))).toEqual(['accepted'])
+  expect(await verdictOf(id)).toMatchObject({ outcome: 'superseded' })
+})
+
 test('an outcome that does not fit fails its whole call, one of a stranger is not found', async () => {
   const id = await ask(await addUser())
   const claimed = await claimOne(agent)

@@ -121,6 +121,57 @@ test('a store restored from a copy of its data directory never goes back in sequ
   await removeScratchDirectory(copy)
 })
 
+test('an outcome signed before a restore is taken after it, but a refusal never over another agent’s receipt', async () => {
+  const second = await enrolAgent(client, { name: 'agent-2' })
+  const ids: string[] = []
+  for (let number = 0; number < 3; number += 1) {
+    const anchor = await addUser()
+    const begin = { directory: 'corp', operation: 'reset', options: {} }
+    const created = (await client.admin('createRequest', begin, { anchor })).json
+    await client.admin('seal', await sealFor(created, 'again'), { id: created.request })
+    ids.push(created.request)
+  }
+  await store.end()
+  const copy = makeScratchDirectory()
+  cpSync(path.join(directory, 'data'), copy, { recursive: true })
+  await store.start()
+  const claimed = new Map((await agent.claim()).requests.map((one) => [one.request, one]))
+  const [applied, refused, contested] = await Promise.all(
+    ids.map((id, number) => {
+      const one = claimed.get(id)
+      if (!one) throw new Error('not claimed')
+      return agent.sign(
+        one,
+        number === 0 ? { outcome: 'applied' } : { outcome: 'refused', reason: 'password_policy' },
+      )
+    }),
+  )
+  const all = [applied, refused, contested] as string[]
+  const restored = await startStore(copy)
+  const [here, there] = [agent.at(restored), second.at(restored)]
+  expect(await here.report(...all)).toEqual(all.map(() => 'request_not_found'))
+  const again = (await here.claim()).requests
+  expect(again).toHaveLength(3)
+  await here.claim({
+    leases: again.filter((one) => one.request !== ids[2]).map(({ request, lease }) => ({ request, lease })),
+    places: 0,
+  })
+  const [theirs] = (await there.claim()).requests
+  expect(theirs?.request).toBe(ids[2])
+  expect(await there.receipt(ids[2] ?? '', theirs?.lease ?? 0)).toBe('accepted')
+  expect(await here.receipt(ids[1] ?? '', again.find((one) => one.request === ids[1])?.lease ?? 0)).toBe(
+    'accepted',
+  )
+  expect(await here.report(...all)).toEqual(['accepted', 'accepted', 'outcome_closed'])
+  const outcomes = await Promise.all(
+    ids.map(async (id) => (await restored.admin('verdict', undefined, { id })).json.outcome),
+  )
+  expect(outcomes).toEqual(['applied', 'refused', null])
+  expect(await agent.report(...all)).toEqual(all.map(() => 'accepted'))
+  await restored.store.stop()
+  await removeScratchDirectory(copy)
+})
+
 test('the process stops cleanly at SIGTERM', async () => {
   const waiting = agent.claim({ waitMs: 10_000 })
   await new Promise((resolve) => setTimeout(resolve, 100))

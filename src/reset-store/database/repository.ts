@@ -132,7 +132,9 @@ export interface StoreRecords {
   /** False when the name or the account is taken. */
   readonly addUser: (user: UserRecord) => Promise<boolean>
   readonly findUser: (directory: string, anchor: string) => Promise<UserRecord | undefined>
-  readonly listUsers: () => Promise<readonly UserRecord[]>
+  readonly findUserByName: (name: string) => Promise<UserRecord | undefined>
+  /** Users whose name comes after `after`, by name. */
+  readonly listUsers: (after: string, most: number) => Promise<readonly UserRecord[]>
 }
 
 /** Agents, their codes, and the calls they made. */
@@ -154,6 +156,8 @@ export interface AgentRecords {
   readonly addEnrolmentCode: (code: EnrolmentCodeRecord) => Promise<void>
   readonly findEnrolmentCode: (lookup: string) => Promise<EnrolmentCodeRecord | undefined>
   /** False when another agent used it before. */
+  /** Forgets the codes that expired until `now`. */
+  readonly forgetEnrolmentCodes: (now: number) => Promise<void>
   readonly useEnrolmentCode: (lookup: string, agent: string) => Promise<boolean>
 }
 
@@ -168,7 +172,10 @@ export interface RequestRecords {
   readonly sealRequest: (request: RequestRecord, sealing: Sealing) => Promise<void>
   /** Requests whose time is over: what still stands as unsealed or open. */
   readonly findOverdue: (now: number) => Promise<readonly RequestRecord[]>
-  /** Open requests that `agent` may be handed, oldest sequence first, one per subject and none of a subject that is out. */
+  /**
+   * Open requests that `agent` may be handed, oldest sequence first, one per subject and none of a subject that is out.
+   * Not one whose outcome the agent delivered already: it is done with it, and would only hand it back.
+   */
   readonly findClaimable: (
     agent: AgentRecord,
     now: number,
@@ -176,9 +183,13 @@ export interface RequestRecords {
   ) => Promise<readonly RequestRecord[]>
   /** Open requests whose newest lease is this agent's and holds. */
   readonly findLeased: (agent: string, now: number) => Promise<readonly RequestRecord[]>
+  /** Grants a lease. Of a request's leases the newest 32 are kept, and the newest of each agent. */
   readonly grantLease: (id: string, lease: NewLease) => Promise<void>
   readonly setLeaseEnd: (id: string, until: number) => Promise<void>
-  /** Records a receipt; from now on the store never says `expired` by itself. */
+  /**
+   * Records a receipt; from now on the store never says `expired` by itself. The newest 32 are kept, and the newest of
+   * each agent and server.
+   */
   readonly addReceipt: (id: string, receipt: ReceiptRecord) => Promise<void>
   readonly listLeases: (id: string) => Promise<readonly LeaseRecord[]>
   readonly listReceipts: (id: string) => Promise<readonly ReceiptRecord[]>
@@ -191,11 +202,27 @@ export interface RequestRecords {
   /** Closes or, with `replaces`, replaces an `unknown`. Ends the lease and erases the document. */
   readonly closeRequest: (id: string, closing: Closing, replaces: boolean) => Promise<void>
   readonly findOutcome: (id: string, digest: string) => Promise<OutcomeResult | undefined>
+  readonly countOutcomes: (id: string) => Promise<number>
   /** Keeps a delivered outcome as evidence with the answer it got. */
   readonly addOutcome: (
     id: string,
     outcome: { digest: string; agent: string; jws: string; result: OutcomeResult; at: number },
   ) => Promise<void>
+  /**
+   * Looks at the next `most` requests closed until then and deletes them with all that is kept of them, save the last
+   * one of a subject that had a receipt: the next one's `last` is made from it. Returns where to go on.
+   */
+  readonly purgeRequests: (walk: {
+    readonly closedUntil: number
+    readonly after: PurgePlace | undefined
+    readonly most: number
+  }) => Promise<PurgePlace | undefined>
+}
+
+/** The last request that a purge looked at. */
+export interface PurgePlace {
+  readonly closedAt: number
+  readonly id: string
 }
 
 /** What can be done within one transaction. */

@@ -54,4 +54,9 @@ export const MIGRATIONS: readonly string[] = [
     at INTEGER NOT NULL, PRIMARY KEY (request, digest)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  DELETE FROM outcomes WHERE result = 'request_not_found';
+  CREATE INDEX codes_expired ON enrolment_codes (expires_at);
+  CREATE INDEX requests_closed ON requests (closed_at, id) WHERE closed_at IS NOT NULL;
+  `,
 ]

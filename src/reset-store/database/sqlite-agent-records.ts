@@ -96,13 +96,18 @@ function callMethods(
 
 function codeMethods(
   database: DatabaseSync,
-): Pick<AgentRecords, 'addEnrolmentCode' | 'findEnrolmentCode' | 'useEnrolmentCode'> {
+): Pick<
+  AgentRecords,
+  'addEnrolmentCode' | 'findEnrolmentCode' | 'useEnrolmentCode' | 'forgetEnrolmentCodes'
+> {
   const add = database.prepare(
     'INSERT INTO enrolment_codes (lookup, hash, directories, expires_at) VALUES (?, ?, ?, ?)',
   )
   const find = database.prepare('SELECT * FROM enrolment_codes WHERE lookup = ?')
   const use = database.prepare('UPDATE enrolment_codes SET used_by = ? WHERE lookup = ? AND used_by IS NULL')
+  const forget = database.prepare('DELETE FROM enrolment_codes WHERE expires_at <= ?')
   return {
+    forgetEnrolmentCodes: async (now) => void forget.run(now),
     addEnrolmentCode: async (code) =>
       void add.run(code.lookup, code.hash, JSON.stringify(code.directories), code.expiresAt),
     findEnrolmentCode: async (lookup) => {

@@ -17,8 +17,11 @@ export function createRequestRecords(database: DatabaseSync): RequestRecords {
     ...searchMethods(database),
     ...leaseMethods(database),
     ...outcomeMethods(database),
+    purgeRequests: purgeMethod(database),
   }
 }
+
+const MOST_KEPT = 32
 
 const one = (row: unknown): RequestRecord | undefined =>
   row === undefined ? undefined : requestOf(row as RequestRow)
@@ -87,6 +90,7 @@ function searchMethods(
      WHERE state = 'open' AND directory IN (SELECT value FROM json_each(:directories))
        AND lease_until <= :now AND (received = 1 OR (expires_at > :now AND :onlyReceived = 0))
        AND EXISTS (SELECT 1 FROM json_each(r.sealed_keys) WHERE value IN (SELECT value FROM json_each(:keys)))
+       AND NOT EXISTS (SELECT 1 FROM outcomes WHERE request = r.id AND agent = :agent)
        AND NOT EXISTS (
          SELECT 1 FROM requests AS out WHERE out.directory = r.directory AND out.anchor = r.anchor
            AND out.state = 'open' AND out.lease_until > :now)
@@ -105,6 +109,7 @@ function searchMethods(
     findOverdue: async (now) => all(overdue.all(now)),
     findClaimable: async (agent, now, { most, onlyReceived }) => {
       const rows = claimable.iterate({
+        agent: agent.id,
         directories: JSON.stringify(agent.directories),
         keys: JSON.stringify(agent.sealingKeys.map(({ kid }) => kid)),
         now,
@@ -135,6 +140,19 @@ function leaseMethods(
     'UPDATE requests SET lease = ?, lease_agent = ?, lease_claim = ?, lease_until = ? WHERE id = ?',
   )
   const addLease = database.prepare('INSERT INTO leases (request, lease, agent, at) VALUES (?, ?, ?, ?)')
+  // What an agent was handed once must be known for as long as it may deliver an outcome.
+  const trimLeases = database.prepare(
+    `DELETE FROM leases WHERE request = :id
+       AND lease NOT IN (SELECT lease FROM leases WHERE request = :id ORDER BY lease DESC LIMIT ${MOST_KEPT})
+       AND lease NOT IN (SELECT max(lease) FROM leases WHERE request = :id GROUP BY agent)`,
+  )
+  const trimReceipts = database.prepare(
+    `DELETE FROM receipts WHERE request = :id
+       AND (lease, server) NOT IN
+         (SELECT lease, server FROM receipts WHERE request = :id ORDER BY lease DESC, at DESC LIMIT ${MOST_KEPT})
+       AND (lease, server) NOT IN
+         (SELECT max(lease), server FROM receipts WHERE request = :id GROUP BY agent, server)`,
+  )
   const setEnd = database.prepare('UPDATE requests SET lease_until = ? WHERE id = ?')
   const addReceipt = database.prepare(
     'INSERT INTO receipts (request, lease, server, agent, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -150,25 +168,57 @@ function leaseMethods(
     grantLease: async (id, { number, agent, claim, until, at }) => {
       grant.run(number, agent, claim, until, id)
       addLease.run(id, number, agent, at)
+      trimLeases.run({ id })
     },
     setLeaseEnd: async (id, until) => void setEnd.run(until, id),
     addReceipt: async (id, { lease, server, agent, at }) => {
       addReceipt.run(id, lease, server, agent, at)
       received.run(id)
+      trimReceipts.run({ id })
     },
     listLeases: async (id) => leases.all(id) as unknown as LeaseRecord[],
     listReceipts: async (id) => receipts.all(id) as unknown as ReceiptRecord[],
   }
 }
 
-function outcomeMethods(database: DatabaseSync): Pick<RequestRecords, 'findOutcome' | 'addOutcome'> {
+function outcomeMethods(
+  database: DatabaseSync,
+): Pick<RequestRecords, 'findOutcome' | 'countOutcomes' | 'addOutcome'> {
+  const count = database.prepare('SELECT count(*) AS number FROM outcomes WHERE request = ?')
   const find = database.prepare('SELECT result FROM outcomes WHERE request = ? AND digest = ?')
   const add = database.prepare(
     'INSERT INTO outcomes (request, digest, agent, jws, result, at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
   )
   return {
     findOutcome: async (id, digest) => find.get(id, digest)?.['result'] as OutcomeResult | undefined,
+    countOutcomes: async (id) => Number(count.get(id)?.['number']),
     addOutcome: async (id, { digest, agent, jws, result, at }) =>
       void add.run(id, digest, agent, jws, result, at),
   }
+}
+
+function purgeMethod(database: DatabaseSync): RequestRecords['purgeRequests'] {
+  const walk = database.prepare(
+    `SELECT id, closed_at, received = 1 AND NOT EXISTS (
+         SELECT 1 FROM requests AS newer WHERE newer.directory = r.directory AND newer.anchor = r.anchor
+           AND newer.sequence > r.sequence AND newer.received = 1 AND newer.state = 'closed') AS is_last
+     FROM requests AS r WHERE closed_at <= ? AND (closed_at, id) > (?, ?) ORDER BY closed_at, id LIMIT ?`,
+  )
+  const deletions = ['leases', 'receipts', 'outcomes'].map((table) =>
+    database.prepare(`DELETE FROM ${table} WHERE request = ?`),
+  )
+  deletions.push(database.prepare('DELETE FROM requests WHERE id = ?'))
+  return async ({ closedUntil, after = { closedAt: 0, id: '' }, most }) => {
+    const rows = walk.all(closedUntil, after.closedAt, after.id, most) as unknown as PurgeRow[]
+    for (const { id, is_last: isLast } of rows)
+      if (isLast === 0) for (const deletion of deletions) deletion.run(id)
+    const last = rows.length === most ? rows.at(-1) : undefined
+    return last && { closedAt: last.closed_at, id: last.id }
+  }
+}
+
+interface PurgeRow {
+  readonly id: string
+  readonly closed_at: number
+  readonly is_last: 0 | 1
 }

@@ -23,7 +23,8 @@ export function createStoreRecords(database: DatabaseSync): StoreRecords {
     'INSERT INTO users (name, display_name, directory, anchor) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
   )
   const findUser = database.prepare('SELECT * FROM users WHERE directory = ? AND anchor = ?')
-  const listUsers = database.prepare('SELECT * FROM users ORDER BY name')
+  const findByName = database.prepare('SELECT * FROM users WHERE name = ?')
+  const listUsers = database.prepare('SELECT * FROM users WHERE name > ? ORDER BY name LIMIT ?')
   return {
     readFact: async (name) => (readFact.get(name) as Row | undefined)?.['value'],
     writeFact: async (name, value) => void writeFact.run(name, value),
@@ -39,6 +40,10 @@ export function createStoreRecords(database: DatabaseSync): StoreRecords {
       const row = findUser.get(directory, anchor) as Row | undefined
       return row && userOf(row)
     },
-    listUsers: async () => (listUsers.all() as Row[]).map(userOf),
+    findUserByName: async (name) => {
+      const row = findByName.get(name) as Row | undefined
+      return row && userOf(row)
+    },
+    listUsers: async (after, most) => (listUsers.all(after, most) as Row[]).map(userOf),
   }
 }

@@ -7,6 +7,10 @@ type BodyOf<E> = E extends { readonly body: infer S extends z.ZodType } ? z.outp
 type AnswerOf<E> = E extends { readonly answer: infer S extends z.ZodType } ? z.output<S> : undefined
 type CallerOf<E> = E extends { readonly caller: 'agent' | 'administrator' } ? string : undefined
 
+type QueryOf<E> = E extends { readonly query: infer Q extends Readonly<Record<string, z.ZodType>> }
+  ? { readonly [Key in keyof Q]?: z.output<Q[Key]> }
+  : Readonly<Record<string, never>>
+
 /** One call as its function sees it. */
 export interface Call<Name extends EndpointName> {
   readonly body: BodyOf<EndpointOf<Name>>
@@ -14,8 +18,8 @@ export interface Call<Name extends EndpointName> {
   readonly caller: CallerOf<EndpointOf<Name>>
   /** The parameter in the path, decoded; empty where the path has none. */
   readonly parameter: string
-  /** Milliseconds of `?wait=`; 0 when absent. */
-  readonly waitMs: number
+  /** Parameters of the query that were given, checked. */
+  readonly query: QueryOf<EndpointOf<Name>>
   readonly address: string
   /** Aborts when the caller is gone. */
   readonly signal: AbortSignal

@@ -2,7 +2,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Endpoint, EndpointName } from '../../protocol/endpoints.ts'
 import { ENDPOINTS } from '../../protocol/endpoints.ts'
-import { LONGEST_WAIT_MS } from '../../protocol/identifiers.ts'
 import { parseDocument } from '../../protocol/signed-message.ts'
 import { parseStrictJson } from '../../protocol/strict-json.ts'
 import { CallRefused } from '../requests/call-refused.ts'
@@ -43,7 +42,7 @@ async function answer(
   const body = endpoint.body ? parseDocument('body', parseStrictJson(bytes), endpoint.body) : undefined
   if (!endpoint.body && bytes.length > 0) throw new CallRefused('body_invalid', 'this call has no body')
   const call = {
-    ...{ body, caller, parameter: parameterOf(request), waitMs: waitOf(endpoint, request) },
+    ...{ body, caller, parameter: parameterOf(request), query: queryOf(endpoint, request) },
     ...{ address: request.ip, signal: whileConnected(reply) },
   }
   const value = await (served.calls[name] as AnyCall)(call as Call<EndpointName>)
@@ -71,15 +70,18 @@ async function admit(
 const parameterOf = (request: FastifyRequest): string =>
   Object.values(request.params as Readonly<Record<string, string>>)[0] ?? ''
 
-function waitOf(endpoint: Endpoint, request: FastifyRequest): number {
-  const query = request.query as Readonly<Record<string, unknown>>
-  const unknown = Object.keys(query).find((name) => !endpoint.query?.includes(name))
-  if (unknown !== undefined) throw new CallRefused('call_invalid', 'the query holds a name that is not known')
-  const { wait } = query
-  if (wait === undefined) return 0
-  if (typeof wait !== 'string' || !/^\d{1,6}$/.test(wait) || Number(wait) > LONGEST_WAIT_MS)
-    throw new CallRefused('call_invalid', `wait is a number of milliseconds, at most ${LONGEST_WAIT_MS}`)
-  return Number(wait)
+function queryOf(endpoint: Endpoint, request: FastifyRequest): Readonly<Record<string, unknown>> {
+  const given = Object.entries(request.query as Readonly<Record<string, unknown>>)
+  return Object.fromEntries(given.map(([name, value]) => [name, readParameter(endpoint, name, value)]))
+}
+
+function readParameter(endpoint: Endpoint, name: string, value: unknown): unknown {
+  const schema = endpoint.query && Object.hasOwn(endpoint.query, name) ? endpoint.query[name] : undefined
+  if (!schema) throw new CallRefused('call_invalid', 'the query holds a name that is not known')
+  // Given twice, a parameter is a list, and empty it is nothing.
+  const read = typeof value === 'string' && value !== '' ? schema.safeParse(value) : undefined
+  if (!read?.success) throw new CallRefused('call_invalid', `${name}: ${schema.description}`)
+  return read.data
 }
 
 // A reason made once: without one, every end of every call would build an exception with its stack.

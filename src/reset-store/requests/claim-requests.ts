@@ -10,6 +10,9 @@ import { isPaused } from './pause.ts'
 import { nextNumber, type StoreContext } from './store-context.ts'
 import { waitFor } from './wait-for.ts'
 
+// An agent reads answers up to 1 MiB; the rest waits for its next claim.
+const MOST_BYTES = 700_000
+
 /** Carries out claims. */
 export type ClaimRequests = (agent: string, call: ClaimCall, signal: AbortSignal) => Promise<ClaimAnswer>
 
@@ -97,12 +100,16 @@ async function grantLeases(
   const onlyReceived = await isPaused(records)
   const claimable = await records.findClaimable(agent, now, { most: call.places, onlyReceived })
   const granted: ClaimedRequest[] = []
+  let bytes = 0
   for (const request of claimable) {
     const number = nextNumber(request.lease.number, now)
     const until = now + LEASE_MS
-    await records.grantLease(request.id, { number, agent: agent.id, claim: call.claimId, until, at: now })
     const lease = { number, agent: agent.id, claim: call.claimId, until }
-    granted.push(await describeClaimed(records, { ...request, lease }))
+    const described = await describeClaimed(records, { ...request, lease })
+    bytes += Buffer.byteLength(JSON.stringify(described))
+    if (bytes > MOST_BYTES && granted.length > 0) break
+    await records.grantLease(request.id, { ...lease, at: now })
+    granted.push(described)
   }
   return granted
 }

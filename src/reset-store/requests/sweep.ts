@@ -1,6 +1,7 @@
 // The clock of the store: what ends by time ends also when nobody asks.
 import { errorFields } from '../../telemetry/logger.ts'
 import { inTime } from './close-overdue.ts'
+import { createPurge } from './purge.ts'
 import type { StoreContext } from './store-context.ts'
 
 const SWEEP_EVERY_MS = 500
@@ -20,12 +21,14 @@ export function startSweeping(context: StoreContext): { readonly stop: () => Pro
 
 async function sweepUntil(context: StoreContext, signal: AbortSignal): Promise<void> {
   let forgetAt = context.clock.monotonicMs() + FORGET_CALLS_EVERY_MS
+  const purge = createPurge(context.clock.monotonicMs)
   while (!signal.aborted) {
     const mustForget = context.clock.monotonicMs() >= forgetAt
     if (mustForget) forgetAt += FORGET_CALLS_EVERY_MS
     try {
       await inTime(context, async (records, now) => {
         if (mustForget) await records.forgetCalls(now)
+        await purge(records, now)
       })
     } catch (error) {
       context.log.error('sweep failed', errorFields(error))

@@ -1,11 +1,18 @@
-// Outcomes: the first terminal one closes a request, `unknown` may be replaced once, everything else is evidence.
+// Outcomes: the first terminal one closes a request, `unknown` may be replaced once, everything else is evidence; so is
+// an old "nothing was changed" while somebody else may have begun to write.
 import { createHash } from 'node:crypto'
 import type { CryptoKey } from 'jose'
 import type { OutcomesAnswer } from '../../protocol/agent-calls.ts'
 import { type Outcome, verifyOutcome } from '../../protocol/outcome.ts'
 import { importPublicKey } from '../../protocol/signed-message.ts'
 import { errorFields } from '../../telemetry/logger.ts'
-import type { Closing, OutcomeResult, RequestRecord, Transaction } from '../database/repository.ts'
+import type {
+  Closing,
+  LeaseRecord,
+  OutcomeResult,
+  RequestRecord,
+  Transaction,
+} from '../database/repository.ts'
 import { requireActive } from './active-agent.ts'
 import { CallRefused } from './call-refused.ts'
 import { directoryKey, requestKey } from './changes.ts'
@@ -23,8 +30,8 @@ export type TakeOutcomes = (agent: string, outcomes: readonly string[]) => Promi
 
 /**
  * Makes the rule. It takes all outcomes of a call or none: one that does not verify, or that names another agent, store
- * or directory, fails the whole call with CallRefused `outcome_invalid`. A request that was never handed to this agent
- * is `request_not_found` to it, as one that does not exist.
+ * or directory, fails the whole call with CallRefused `outcome_invalid`. A request that was never handed to this agent,
+ * under whatever lease, is `request_not_found` to it, as one that does not exist.
  */
 export function createTakeOutcomes(context: StoreContext): TakeOutcomes {
   // Public identity keys of agents, imported once. Whether an agent may still call is asked in every transaction.
@@ -114,6 +121,9 @@ async function requireDirectory(records: Transaction, { outcome }: Delivered): P
     throw new CallRefused('outcome_invalid', `the outcome of ${request.id} names another directory`)
 }
 
+// What decided is always kept; beside it, an agent that goes in circles fills no disk.
+const MOST_EVIDENCE = 32
+
 async function take(records: Transaction, item: Delivered, now: number): Promise<OutcomeResult> {
   const { outcome, jws, digest } = item
   const request = await records.findRequest(outcome.request)
@@ -121,9 +131,16 @@ async function take(records: Transaction, item: Delivered, now: number): Promise
   const before = await records.findOutcome(request.id, digest)
   if (before) return before
   const result = await decide(records, request, outcome, now)
-  await records.addOutcome(request.id, { digest, agent: outcome.agent, jws, result, at: now })
+  // Not kept: the same bytes may come again when the request was handed to this agent.
+  if (result === 'request_not_found') return result
+  const isDecisive = result === 'accepted' && changesVerdict(request, outcome)
+  if (isDecisive || (await records.countOutcomes(request.id)) < MOST_EVIDENCE)
+    await records.addOutcome(request.id, { digest, agent: outcome.agent, jws, result, at: now })
   return result
 }
+
+const changesVerdict = ({ closing }: RequestRecord, { outcome }: Outcome): boolean =>
+  closing === null || (closing.outcome === 'unknown' && outcome !== 'unknown')
 
 async function decide(
   records: Transaction,
@@ -132,20 +149,34 @@ async function decide(
   now: number,
 ): Promise<OutcomeResult> {
   const leases = await records.listLeases(request.id)
-  if (!leases.some(({ lease, agent }) => lease === outcome.lease && agent === outcome.agent))
-    return 'request_not_found'
+  // Any lease of this agent will do: a store that was restored from a backup may have forgotten the one that is named.
+  if (!leases.some(({ agent }) => agent === outcome.agent)) return 'request_not_found'
   const { closing } = request
-  if (closing === null) {
-    await records.closeRequest(request.id, closingOf(outcome, now), false)
-    return 'accepted'
-  }
-  if (closing.outcome === 'unknown') {
-    if (outcome.outcome !== 'unknown') await records.closeRequest(request.id, closingOf(outcome, now), true)
-    return 'accepted'
-  }
+  const isUndecided = closing === null || closing.outcome === 'unknown'
+  if (isUndecided && (await isOvertaken(records, request.id, outcome, leases))) return 'outcome_closed'
+  if (changesVerdict(request, outcome))
+    await records.closeRequest(request.id, closingOf(outcome, now), closing !== null)
+  if (isUndecided) return 'accepted'
   // The store said `expired` by itself, and the agent says the same.
   if (closing.agent === null && closing.outcome === outcome.outcome) return 'accepted'
   return 'outcome_closed'
+}
+
+/**
+ * True for an outcome that says nothing was changed while a newer receipt lets another writer change it. What was
+ * applied is true whoever says so, and `unknown` denies nothing. A lease number that is not known was given before the
+ * store was restored: every receipt of another agent counts as newer.
+ */
+async function isOvertaken(
+  records: Transaction,
+  request: string,
+  { outcome, agent, lease }: Outcome,
+  leases: readonly LeaseRecord[],
+): Promise<boolean> {
+  if (outcome === 'applied' || outcome === 'unknown') return false
+  const isKnown = leases.some((one) => one.lease === lease && one.agent === agent)
+  const receipts = await records.listReceipts(request)
+  return receipts.some((receipt) => (isKnown ? receipt.lease > lease : receipt.agent !== agent))
 }
 
 const closingOf = (outcome: Outcome, now: number): Closing => ({

@@ -11,7 +11,25 @@ export async function addUser(context: StoreContext, user: User): Promise<User> 
   return user
 }
 
-/** All users, by name. */
-export const listUsers = async (context: StoreContext): Promise<{ users: User[] }> => ({
-  users: [...(await context.repository.transaction((records) => records.listUsers()))],
-})
+const MOST_LISTED = 1000
+// Names may be long; an answer must stay below the 1 MiB that callers read.
+const MOST_BYTES = 700_000
+
+/** The user of a name, or the users that come after one: as many as fit into one answer. */
+export async function listUsers(
+  context: StoreContext,
+  wish: { readonly name?: string | undefined; readonly after?: string | undefined },
+): Promise<{ users: User[] }> {
+  const { name, after = '' } = wish
+  const found = await context.repository.transaction(async (records) => {
+    if (name === undefined) return records.listUsers(after, MOST_LISTED)
+    const user = await records.findUserByName(name)
+    return user ? [user] : []
+  })
+  let bytes = 0
+  const isWithin = (user: User) => {
+    bytes += Buffer.byteLength(JSON.stringify(user))
+    return bytes <= MOST_BYTES
+  }
+  return { users: found.filter(isWithin) }
+}

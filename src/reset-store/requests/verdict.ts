@@ -8,6 +8,7 @@ import type { StoreContext } from './store-context.ts'
 import { waitFor } from './wait-for.ts'
 
 const MOST_LISTED = 200
+const MOST_STAGES = 20
 
 /** The state that a verdict shows. A request is in progress while a lease holds or once a receipt was accepted. */
 export function stateOf(request: RequestRecord, now: number): Verdict['state'] {
@@ -77,5 +78,15 @@ async function stagesOf(records: Transaction, request: RequestRecord): Promise<V
   const { closing } = request
   if (closing) stages.push({ stage: 'closed', at: closing.at, agent: await nameOf(closing.agent) })
   // Stable, so what happened within one millisecond keeps the order of the stages.
-  return stages.sort((a, b) => a.at - b.at)
+  return newestOf(stages.sort((a, b) => a.at - b.at))
+}
+
+// A request may be handed out again and again; how it began stays in sight.
+function newestOf(stages: Verdict['stages']): Verdict['stages'] {
+  if (stages.length <= MOST_STAGES) return stages
+  const beginning = stages.filter(({ stage }) => stage === 'created' || stage === 'sealed')
+  return [
+    ...beginning,
+    ...stages.filter((one) => !beginning.includes(one)).slice(beginning.length - MOST_STAGES),
+  ]
 }

@@ -1,6 +1,7 @@
 // Agents after enrolment: how they are, and how one is shut out.
 import type { AgentListing } from '../../protocol/administration-calls.ts'
 import type { HeartbeatAnswer, HeartbeatCall } from '../../protocol/agent-calls.ts'
+import { thumbprintOf } from '../../protocol/sealing-key.ts'
 import type { AgentRecord } from '../database/repository.ts'
 import { requireActive } from '../requests/active-agent.ts'
 import { CallRefused } from '../requests/call-refused.ts'
@@ -15,7 +16,7 @@ const MOST_REVOKED = 1024
 export async function listAgents(context: StoreContext): Promise<{ agents: AgentListing[] }> {
   const now = context.clock.wallMs()
   const agents = await context.repository.transaction((records) => records.listAgents())
-  return { agents: agents.map((agent) => listingOf(agent, now)) }
+  return { agents: await Promise.all(agents.map((agent) => listingOf(agent, now))) }
 }
 
 /** Revokes an agent at once: its leases lapse, its waiting claim ends. Throws CallRefused `agent_not_found`. */
@@ -50,10 +51,11 @@ export async function takeHeartbeat(
   })
 }
 
-function listingOf(agent: AgentRecord, now: number): AgentListing {
+async function listingOf(agent: AgentRecord, now: number): Promise<AgentListing> {
   const { id, name, directories, enrolledAt, lastSeenAt, heartbeat } = agent
   return {
     ...{ agent: id, name, directories: [...directories], state: stateOf(agent, now), enrolledAt, lastSeenAt },
+    identity: await thumbprintOf(agent.identityKey),
     version: heartbeat?.version ?? null,
     queueDepth: heartbeat?.queueDepth ?? null,
     conditions: (heartbeat?.conditions ?? []).map(({ code }) => code),

@@ -78,7 +78,11 @@ async function redeem(context: StoreContext, keys: StoreKeys, call: EnrolCall): 
     await records.addAgent(agent)
     return agent
   })
-  context.log.info('agent enrolled', { agent: enrolled.id, name: enrolled.name })
+  const identity = await thumbprintOf(enrolled.identityKey)
+  const fields = { agent: enrolled.id, name: enrolled.name, directories: enrolled.directories, identity }
+  // Loud: from now on passwords are sealed to it, and whoever runs the store should know why.
+  if (enrolled === agent) context.log.warn('agent enrolled', fields)
+  else context.log.info('enrolment repeated', fields)
   return promise(context, keys, enrolled)
 }
 

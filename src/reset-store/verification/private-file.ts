@@ -2,6 +2,7 @@
 import {
   chmodSync,
   closeSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -22,11 +23,21 @@ export function preparePrivateDirectory(path: string): void {
   }
 }
 
-/** Reads a file; undefined when there is none. Throws ERR_KEYS_UNUSABLE. */
+const OTHERS = 0o077
+
+/** Reads a file; undefined when there is none. Throws ERR_KEYS_UNUSABLE, also when others could read or write it. */
 export function readPrivateFile(path: string): Buffer | undefined {
   try {
-    return readFileSync(path)
+    const file = openSync(path, 'r')
+    try {
+      if (process.platform !== 'win32' && (fstatSync(file).mode & OTHERS) !== 0)
+        throw new WritebackError('ERR_KEYS_UNUSABLE', `${path} is open to others; set mode 0600`)
+      return readFileSync(file)
+    } finally {
+      closeSync(file)
+    }
   } catch (cause) {
+    if (cause instanceof WritebackError) throw cause
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new WritebackError('ERR_KEYS_UNUSABLE', `${path} cannot be read`, { cause })
   }

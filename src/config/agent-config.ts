@@ -1,6 +1,6 @@
 // The agent's configuration: what it may be told, and nothing else. The on-premises file has the last word.
 import { z } from 'zod'
-import { fileIn, readConfig } from './read-config.ts'
+import { fileIn, type RuleFault, readConfig } from './read-config.ts'
 
 const text = z.string().min(1).max(1024)
 const seconds = (lowest: number, highest: number) => z.number().min(lowest).max(highest)
@@ -91,47 +91,56 @@ const logSchema = z.strictObject({
 })
 
 /** The schema of the agent's file; its descriptions are the reference in the README. */
-export const agentConfigSchema = z
-  .strictObject({
-    store: storeSchema,
-    stateDirectory: text.describe(
-      'directory for journal, keys, enrolment and the private Redis; mode 0700, one agent each',
-    ),
-    keys: z
-      .strictObject({
-        passphraseFile: text
-          .optional()
-          .describe('file with the passphrase that protects the private keys at rest'),
-      })
-      .prefault({}),
-    queue: queueSchema.prefault({}),
-    directories: z
-      .record(
-        z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a name holds lower case letters, digits and dashes'),
-        directorySchema,
-      )
-      .refine((all) => Object.keys(all).length > 0, 'name at least one directory')
-      .describe('the directories this agent serves, by the name the store knows'),
-    ops: z
-      .strictObject({
-        socket: text
-          .optional()
-          .describe('unix socket for /livez, /readyz and /status; default: ops.sock in the state directory'),
-      })
-      .prefault({}),
-    shutdownTimeoutSeconds: seconds(1, 300).default(20).describe('longest time to finish work at a stop'),
-    log: logSchema.prefault({}),
-  })
-  .superRefine((config, context) => {
-    for (const [name, directory] of Object.entries(config.directories ?? {})) {
-      if (directory.writer !== 'pdc-emulator' && !directory.controllers.includes(directory.writer))
-        context.addIssue({
-          code: 'custom',
-          path: ['directories', name, 'writer'],
-          message: 'must be pdc-emulator or one of the controllers',
-        })
-    }
-  })
+export const agentConfigSchema = z.strictObject({
+  store: storeSchema,
+  stateDirectory: text.describe(
+    'directory for journal, keys, enrolment and the private Redis; mode 0700, one agent each',
+  ),
+  keys: z
+    .strictObject({
+      passphraseFile: text
+        .optional()
+        .describe('file with the passphrase that protects the private keys at rest'),
+    })
+    .prefault({}),
+  queue: queueSchema.prefault({}),
+  directories: z
+    .record(z.string(), directorySchema)
+    .refine((all) => Object.keys(all).length > 0, 'name at least one directory')
+    .describe('the directories this agent serves, by the name the store knows'),
+  ops: z
+    .strictObject({
+      socket: text
+        .optional()
+        .describe('unix socket for /livez, /readyz and /status; default: ops.sock in the state directory'),
+    })
+    .prefault({}),
+  shutdownTimeoutSeconds: seconds(1, 300).default(20).describe('longest time to finish work at a stop'),
+  log: logSchema.prefault({}),
+})
+
+/** What the schema's single parts cannot see; told beside their faults, so the value may be of any form. */
+export function findAgentConfigFaults(value: unknown): readonly RuleFault[] {
+  const directories =
+    isRecord(value) && isRecord(value['directories']) ? Object.entries(value['directories']) : []
+  return directories.flatMap(([name, directory]) => [
+    ...(DIRECTORY_NAME.test(name) ? [] : [{ path: ['directories', name], message: NAME_FAULT }]),
+    ...(hasStrayWriter(directory) ? [{ path: ['directories', name, 'writer'], message: WRITER_FAULT }] : []),
+  ])
+}
+
+const DIRECTORY_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
+const NAME_FAULT = 'a name holds lower case letters, digits and dashes'
+const WRITER_FAULT = 'must be pdc-emulator or one of the controllers'
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null
+
+function hasStrayWriter(directory: unknown): boolean {
+  if (!isRecord(directory) || typeof directory['writer'] !== 'string') return false
+  const { writer, controllers } = directory
+  return writer !== 'pdc-emulator' && Array.isArray(controllers) && !controllers.includes(writer)
+}
 
 /** The complete configuration of an agent, all defaults filled in. */
 export type AgentConfig = z.output<typeof agentConfigSchema>
@@ -142,7 +151,7 @@ export type DirectoryConfig = AgentConfig['directories'][string]
  * ERR_CONFIG_UNREADABLE or ConfigError.
  */
 export function readAgentConfig(file: string): AgentConfig {
-  const config = readConfig(file, agentConfigSchema)
+  const config = readConfig(file, agentConfigSchema, findAgentConfigFaults)
   const at = (path: string) => fileIn(file, path)
   const optional = <K extends string>(key: K, path: string | undefined) =>
     path === undefined ? {} : { [key]: at(path) }

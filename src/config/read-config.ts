@@ -36,12 +36,23 @@ export class ConfigError extends WritebackError {
  * Reads and checks a configuration file; relative paths in it are the schema's business (see `fileIn`). Throws
  * ERR_CONFIG_UNREADABLE, or ConfigError with every fault at once.
  */
-export function readConfig<T>(file: string, schema: z.ZodType<T>): T {
-  return parseConfig(file, readText(file), schema)
+export function readConfig<T>(file: string, schema: z.ZodType<T>, rules: Rules = noRules): T {
+  return parseConfig(file, readText(file), schema, rules)
 }
 
+/** A fault that a rule over several parts found. */
+export interface RuleFault {
+  readonly path: readonly string[]
+  readonly message: string
+}
+
+/** Rules over several parts of a file; asked also when single parts have faults. */
+export type Rules = (value: unknown) => readonly RuleFault[]
+
+const noRules: Rules = () => []
+
 /** As readConfig, for text at hand. */
-export function parseConfig<T>(file: string, text: string, schema: z.ZodType<T>): T {
+export function parseConfig<T>(file: string, text: string, schema: z.ZodType<T>, rules: Rules = noRules): T {
   const lines = new LineCounter()
   const document = parseDocument(text, {
     lineCounter: lines,
@@ -60,11 +71,17 @@ export function parseConfig<T>(file: string, text: string, schema: z.ZodType<T>)
     )
   }
   refuseAliases(file, document, lines)
-  const result = schema.safeParse(document.toJS() ?? {})
-  if (result.success) return result.data
+  const value: unknown = document.toJS() ?? {}
+  const result = schema.safeParse(value)
+  const ruled = rules(value).map(({ path, message }) => ({
+    ...{ path: path.join('.'), message },
+    ...placeOf(document, lines, path),
+  }))
+  if (result.success && ruled.length === 0) return result.data
+  const faults = result.error?.issues.flatMap((issue) => faultsOf(issue, document, lines)) ?? []
   throw new ConfigError(
     file,
-    result.error.issues.flatMap((issue) => faultsOf(issue, document, lines)),
+    [...faults, ...ruled].sort((a, b) => a.line - b.line || a.column - b.column),
   )
 }
 
@@ -93,18 +110,18 @@ function readText(file: string): string {
 
 function faultsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): ConfigFault[] {
   const path = issue.path.map(String)
-  if (issue.code === 'invalid_key') {
-    const message = issue.issues.map((inner) => inner.message).join('; ')
-    return [{ path: path.join('.'), ...placeOf(document, lines, path), message }]
-  }
   if (issue.code !== 'unrecognized_keys')
-    return [{ path: path.join('.'), ...placeOf(document, lines, path), message: issue.message }]
+    return [{ path: path.join('.'), ...placeOf(document, lines, path), message: messageOf(issue) }]
   return issue.keys.map((key) => ({
     path: [...path, key].join('.'),
     ...placeOf(document, lines, [...path, key]),
     message: 'this key is not known here',
   }))
 }
+
+// The schema's own word for a missing key speaks of types.
+const messageOf = (issue: z.core.$ZodIssue): string =>
+  issue.message.endsWith('received undefined') ? 'is missing' : issue.message
 
 // The deepest part of the path that the file really has; a missing key is shown at its parent.
 function placeOf(

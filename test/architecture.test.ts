@@ -43,7 +43,10 @@ const PACKAGES: Readonly<Record<string, { readonly rooms: readonly string[]; rea
   bullmq: { rooms: ['agent/queue'], why: 'the queue may be replaced and may vanish' },
   ioredis: { rooms: ['agent/queue'], why: 'the queue may be replaced and may vanish' },
   fastify: { rooms: ['agent/ops', 'reset-store/http'], why: 'HTTP stays at the edge' },
-  undici: { rooms: ['agent/store-client'], why: 'one place decides about trust, proxies and deadlines' },
+  'node:https': {
+    rooms: ['agent/store-client', 'cli', 'reset-store/http'],
+    why: 'one place a program decides about trust, proxies and deadlines',
+  },
   'node-cron': { rooms: ['agent/schedule'], why: 'one clock for housekeeping' },
   winston: { rooms: ['telemetry'], why: 'one place redacts' },
   argon2: { rooms: ['agent/keys', 'reset-store/verification'], why: 'hashing secrets is their job' },

@@ -171,7 +171,8 @@ async function exchange(
     const date = Date.parse(response.headers.get('date') ?? '')
     return { status: response.status, bytes: await readLimited(response.body, what), date }
   } catch (cause) {
-    throw classifyNetworkFailure(what, cause)
+    // An answer that is cut off by the deadline looks like a broken connection from below.
+    throw classifyNetworkFailure(what, deadline.signal.aborted ? deadline.signal.reason : cause)
   }
 }
 

@@ -1,7 +1,7 @@
 // The way of a request through this agent: intake, queues, writeback and reporter, each handed what it needs of the others.
 import type { AgentBase } from './agent-base.ts'
 import { createQueues, type Queues } from './create-queues.ts'
-import { confirmReceipts } from './intake/confirm-receipts.ts'
+import { createReceipts, type Receipts } from './intake/confirm-receipts.ts'
 import { createIntake, type Intake } from './intake/create-intake.ts'
 import { concludeInvalid, type InvalidRequest } from './writeback/conclude-invalid.ts'
 import { processRequest } from './writeback/process-request.ts'
@@ -28,7 +28,8 @@ export function createWork(base: AgentBase): AgentWork {
     isBusy: () => journal.openLeases().length >= BUSY_FROM,
     log: log.child({ component: 'reporter' }),
   })
-  const writeback = writebackParts(base, reporter)
+  const receipts = createReceipts(base)
+  const writeback = writebackParts(base, reporter, receipts)
   const queues = createQueues({
     ...{ config: base.config, agent: base.enrolled.agent, journal },
     ...{ conditions: base.conditions, log, clock: base.clock },
@@ -37,15 +38,15 @@ export function createWork(base: AgentBase): AgentWork {
   const refuseInvalid: RefuseInvalid = (request, fault) => concludeInvalid(writeback, request, fault)
   return {
     ...{ queues, reporter },
-    intake: makeIntake(base, queues, reporter, refuseInvalid),
+    intake: makeIntake(base, { queues, reporter, receipts }, refuseInvalid),
     refuseStrangers: () => refuseStrangers(base, refuseInvalid),
   }
 }
 
 type RefuseInvalid = (request: InvalidRequest, fault: string) => Promise<void>
 
-function writebackParts(base: AgentBase, reporter: Reporter): WritebackParts {
-  const { enrolled, keys, journal, client, leases, stopping } = base
+function writebackParts(base: AgentBase, reporter: Reporter, receipts: Receipts): WritebackParts {
+  const { enrolled, keys, stopping } = base
   return {
     ...base,
     agent: enrolled.agent,
@@ -54,7 +55,7 @@ function writebackParts(base: AgentBase, reporter: Reporter): WritebackParts {
     readDocument: base.documents.read,
     confirmReceipt: async ({ requestId, lease }, server) => {
       const receipt = { request: requestId, lease, server }
-      return (await confirmReceipts({ client, journal, leases }, [receipt], stopping.signal)).has(requestId)
+      return (await receipts.confirm([receipt], stopping.signal)).has(requestId)
     },
     wakeReporter: reporter.wake,
   }
@@ -62,11 +63,11 @@ function writebackParts(base: AgentBase, reporter: Reporter): WritebackParts {
 
 function makeIntake(
   base: AgentBase,
-  queues: Queues,
-  reporter: Reporter,
+  neighbours: { readonly queues: Queues; readonly reporter: Reporter; readonly receipts: Receipts },
   refuseInvalid: RefuseInvalid,
 ): Intake {
   const { config, enrolled, directories, keys } = base
+  const { queues, reporter, receipts } = neighbours
   return createIntake({
     ...base,
     log: base.log.child({ component: 'intake' }),
@@ -80,6 +81,7 @@ function makeIntake(
       const status = directories.get(name)?.directory.status()
       return status?.connected ? status.server : undefined
     },
+    receipts,
     enqueue: queues.add,
     refuseInvalid,
     wakeReporter: reporter.wake,

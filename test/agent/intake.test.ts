@@ -5,6 +5,7 @@ import { HttpResponse, http } from 'msw'
 import { setupServer } from 'msw/node'
 import { createLeases } from '../../src/agent/decisions/leases.ts'
 import { createStoreTime } from '../../src/agent/decisions/store-time.ts'
+import { createReceipts } from '../../src/agent/intake/confirm-receipts.ts'
 import { createIntake } from '../../src/agent/intake/create-intake.ts'
 import { createDocumentCache } from '../../src/agent/intake/document-cache.ts'
 import type { IntakeParts } from '../../src/agent/intake/intake-parts.ts'
@@ -100,16 +101,18 @@ function openIntake(answers: (Answer | Response)[] = []) {
   const wakeReporter = () => {
     seen.wakes += 1
   }
+  const client = createStoreClient({
+    url: URL,
+    fetch: ((url, init) => fetch(url, init as RequestInit)) as Fetch,
+    identity,
+    clock,
+    nowMs: Date.now,
+    timeoutMs: 5_000,
+  })
   const parts: IntakeParts = {
     journal,
-    client: createStoreClient({
-      url: URL,
-      fetch: ((url, init) => fetch(url, init as RequestInit)) as Fetch,
-      identity,
-      clock,
-      nowMs: Date.now,
-      timeoutMs: 5_000,
-    }),
+    client,
+    receipts: createReceipts({ client, journal, leases }),
     leases,
     storeTime,
     addressee: {

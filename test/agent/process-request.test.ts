@@ -218,7 +218,7 @@ test('gives up when the receipt is refused, and waits while the store is away or
   refused.flags.receipt = async () => false
   expect(await refused.run()).toBe('done')
   expect([refused.dc.state.calls, await refused.outcome(), refused.journal.counts().open]).toEqual([
-    [],
+    ['read'],
     undefined,
     0,
   ])

@@ -8,6 +8,7 @@ import type { Leases } from '../decisions/leases.ts'
 import type { StoreTime } from '../decisions/store-time.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { StoreClient } from '../store-client/create-store-client.ts'
+import type { Receipts } from './confirm-receipts.ts'
 import type { DocumentCache } from './document-cache.ts'
 
 /** The neighbours and tools of this room. */
@@ -22,6 +23,7 @@ export interface IntakeParts {
   readonly conditions: Conditions
   readonly clock: Clock
   readonly log: Logger
+  readonly receipts: Receipts
   readonly setPaused: (paused: boolean) => void
   /** The server whose receipt can be given now; undefined while the directory is away. */
   readonly serverOf: (directory: string) => string | undefined

@@ -6,7 +6,6 @@ import { errorFields } from '../../telemetry/logger.ts'
 import { isExpired } from '../decisions/judge-document.ts'
 import type { Lease } from '../decisions/leases.ts'
 import type { AcceptedDocument } from '../journal/journal.ts'
-import { confirmReceipts } from './confirm-receipts.ts'
 import type { IntakeParts } from './intake-parts.ts'
 import { type Verified, verifyClaimed } from './verify-claimed.ts'
 
@@ -56,11 +55,14 @@ export async function takeIn(
     }
   }
   for (const { document } of fresh) parts.documents.put(document)
-  await promise(parts, fresh, signal)
-  await enqueueAll(
-    parts,
-    fresh.map(({ document }) => document),
-  )
+  // Side by side: a request may be read while its receipt is given; no write begins before the receipt is accepted.
+  await Promise.all([
+    promise(parts, fresh, signal),
+    enqueueAll(
+      parts,
+      fresh.map(({ document }) => document),
+    ),
+  ])
   return fresh.length + invalid
 }
 
@@ -84,7 +86,7 @@ async function promise(
     return isWorthwhile ? [{ request: claimed.request, lease: claimed.lease, server }] : []
   })
   try {
-    await confirmReceipts(parts, receipts, signal)
+    await parts.receipts.confirm(receipts, signal)
   } catch (error) {
     parts.log.warn('receipts are not confirmed yet', { count: receipts.length, ...errorFields(error) })
   }

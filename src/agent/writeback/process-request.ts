@@ -5,7 +5,7 @@ import { isBeyondSettling } from '../decisions/judge-document.ts'
 import { type Doubt, isDoubtful } from '../decisions/judge-doubt.ts'
 import type { AnsweredIntent, OpenRequest } from '../journal/journal.ts'
 import { conclude } from './conclude.ts'
-import { findObstacle } from './find-obstacle.ts'
+import { findLeaseObstacle, findObstacle } from './find-obstacle.ts'
 import { settleDoubt } from './settle-doubt.ts'
 import { end, GIVE_UP, type Step, wait } from './step.ts'
 import { writeOnce } from './write-once.ts'
@@ -111,9 +111,11 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
     const settled = (await settleDoubt(parts, work, session)) ?? findStop(parts, work, starts)
     if (settled) return settled
   }
-  if (open.receiptServer !== session.server && !(await parts.confirmReceipt(open, session.server)))
-    return GIVE_UP
-  const step = await writeOnce(parts, work, session)
+  const resting = findLeaseObstacle(parts, work)
+  if (resting) return resting
+  // Given while the account is read; both are there before anything is decided.
+  const isPromised = open.receiptServer === session.server || parts.confirmReceipt(open, session.server)
+  const step = await writeOnce(parts, work, session, isPromised)
   served.backoff.reset()
   parts.conditions.clear('directory_unreachable', document.directory)
   if (step.kind === 'end' && step.ending.outcome === 'applied') {

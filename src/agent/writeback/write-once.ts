@@ -8,7 +8,7 @@ import { meaningOf } from '../decisions/read-refusal.ts'
 import type { DirectoryRefusal } from '../decisions/write-answer.ts'
 import type { WriterSession } from '../directory/directory.ts'
 import { endHidden } from './end-hidden.ts'
-import { directoryAheadMs, findLeaseObstacle, findWriteObstacle } from './find-obstacle.ts'
+import { directoryAheadMs, findWriteObstacle } from './find-obstacle.ts'
 import { markedRequest } from './marked-request.ts'
 import { AGAIN, end, GIVE_UP, type Step, wait } from './step.ts'
 import { type Written, writePassword } from './write-password.ts'
@@ -17,11 +17,18 @@ import type { Work, WritebackParts } from './writeback-parts.ts'
 const REPLICATION_LOOK_MS = 1_000
 const UNAVAILABLE_LOOK_MS = 1_000
 
-/** Reads the account once, decides, writes at most once. */
-export async function writeOnce(parts: WritebackParts, work: Work, session: WriterSession): Promise<Step> {
-  const resting = findLeaseObstacle(parts, work)
-  if (resting) return resting
-  const account = await session.readAccount(work.document.subject.anchor)
+/** Reads the account once, decides, writes at most once. `isPromised`: the store accepted the receipt for this server. */
+export async function writeOnce(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+  isPromised: boolean | Promise<boolean>,
+): Promise<Step> {
+  const [account, mayWrite] = await Promise.all([
+    session.readAccount(work.document.subject.anchor),
+    isPromised,
+  ])
+  if (!mayWrite) return GIVE_UP
   if (!account) return end({ outcome: 'refused', reason: 'account_not_found' }, { server: session.server })
   const verdict = judge(parts, work, session, account) ?? findWriteObstacle(parts, work, session)
   if (verdict) return verdict

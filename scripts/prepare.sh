@@ -61,23 +61,39 @@ node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.ex
   exit 1
 }
 
-# As with_low_ports, in place of this shell: whatever ends the command's process then ends the whole.
-exec_with_low_ports() {
+# How a command may open the ports of a directory server (636, 88): as it is, in a network of its own that has only a
+# loopback interface, or as root. A container or a chroot may forbid the second.
+low_ports_by() {
   if [ "$(id -u)" = 0 ] || [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -le 88 ]; then
-    exec "$@"
+    echo nothing
+  elif unshare -Urn true 2>/dev/null; then
+    echo namespace
+  elif command -v sudo >/dev/null; then
+    echo sudo
   else
-    # shellcheck disable=SC2016  # for the inner shell
-    exec unshare -Urn sh -c 'ip link set lo up && exec "$@"' sh "$@"
+    echo 'the ports 88 and 636 cannot be opened: run this as root, or install sudo' >&2
+    exit 1
   fi
 }
 
-# Runs a command where the ports of a directory server (636, 88) may be opened: as it is when that is allowed already, else
-# in a network of its own that has only a loopback interface.
+# Runs a command where these ports may be opened.
 with_low_ports() {
-  if [ "$(id -u)" = 0 ] || [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -le 88 ]; then
-    "$@"
-  else
+  case $(low_ports_by) in
+    nothing) "$@" ;;
     # shellcheck disable=SC2016  # for the inner shell
-    unshare -Urn sh -c 'ip link set lo up && exec "$@"' sh "$@"
-  fi
+    namespace) unshare -Urn sh -c 'ip link set lo up && exec "$@"' sh "$@" ;;
+    sudo) sudo env PATH="$PATH" "$@" ;;
+    *) exit 1 ;;
+  esac
+}
+
+# As with_low_ports, in place of this shell: whatever ends the command's process then ends the whole.
+exec_with_low_ports() {
+  case $(low_ports_by) in
+    nothing) exec "$@" ;;
+    # shellcheck disable=SC2016  # for the inner shell
+    namespace) exec unshare -Urn sh -c 'ip link set lo up && exec "$@"' sh "$@" ;;
+    sudo) exec sudo env PATH="$PATH" "$@" ;;
+    *) exit 1 ;;
+  esac
 }

@@ -1,6 +1,8 @@
 // Tells the store which requests this agent will carry out, and on which server. No write begins before. Whoever asks for
 // a receipt that is being given already waits for that one.
-import type { IntakeParts } from './intake-parts.ts'
+import type { Leases } from '../decisions/leases.ts'
+import type { Journal } from '../journal/journal.ts'
+import type { StoreClient } from '../store-client/create-store-client.ts'
 
 /** One promise: this request, under this lease, on this server. */
 export interface Receipt {
@@ -18,7 +20,11 @@ export interface Receipts {
   readonly confirm: (receipts: readonly Receipt[], signal: AbortSignal) => Promise<ReadonlySet<string>>
 }
 
-type ReceiptParts = Pick<IntakeParts, 'client' | 'journal' | 'leases'>
+interface ReceiptParts {
+  readonly client: StoreClient
+  readonly journal: Journal
+  readonly leases: Leases
+}
 type Accepted = ReadonlySet<string>
 
 const keyOf = ({ request, lease, server }: Receipt): string => `${request} ${lease} ${server}`

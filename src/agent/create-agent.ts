@@ -90,7 +90,7 @@ function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
   }
   return createSchedule(
     [
-      { name: 'heartbeat', when: '*/30 * * * * *', run: heartbeat },
+      { name: 'heartbeat', when: '*/30 * * * * *', isDueAtStart: true, run: heartbeat },
       { name: 'directory', when: '*/5 * * * * *', run: () => watchDirectories(base) },
       { name: 'clock', when: '*/5 * * * * *', run: async () => watchClock(base) },
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },

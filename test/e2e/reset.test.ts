@@ -199,6 +199,8 @@ test('a request asked for while writing is paused waits, and is written once aft
 })
 
 test('the operators’ socket tells that the agent is ready', async () => {
+  const { json: list } = await world.admin('listAgents')
+  expect(list).toMatchObject({ agents: [{ name: 'agent-1', state: 'active', version: '0.1.0' }] })
   expect(await world.ops('/readyz')).toMatchObject({ status: 200, json: { ready: true } })
   expect(await world.ops('/livez')).toMatchObject({ status: 200 })
   const { json } = await world.ops('/status')

@@ -6,6 +6,8 @@ import { errorFields, type Logger } from '../../telemetry/logger.ts'
 export interface ScheduledJob {
   readonly name: string
   readonly when: string
+  /** True: once at the start too. */
+  readonly isDueAtStart?: boolean
   readonly run: () => Promise<void>
 }
 
@@ -20,6 +22,7 @@ export function createSchedule(jobs: readonly ScheduledJob[], log: Logger): Sche
   let tasks: ScheduledTask[] = []
   return {
     start: () => {
+      for (const { name, run, isDueAtStart } of jobs) if (isDueAtStart) void runOnce(name, run, log)
       tasks = jobs.map(({ name, when, run }) =>
         schedule(when, () => runOnce(name, run, log), { name, noOverlap: true }),
       )

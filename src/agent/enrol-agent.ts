@@ -1,5 +1,6 @@
 // Enrols this machine's agent at a store: makes keys, proves them, and keeps what the store promised.
 import type { AgentConfig } from '../config/agent-config.ts'
+import { makePrivateDirectory } from '../config/private-file.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { parseEnrolmentCode, proveIdentity, verifyEnrolled } from '../protocol/enrolment.ts'
 import { stateSealingKey } from '../protocol/sealing-key.ts'
@@ -7,7 +8,6 @@ import { readPassphrase } from './agent-identity.ts'
 import { type Enrolment, readEnrolment, writeEnrolment } from './keys/enrolment-file.ts'
 import { generateKeySet, readKeyFile, writeKeyFile } from './keys/key-file.ts'
 import { type Keys, openKeys } from './keys/open-keys.ts'
-import { makePrivateDirectory } from './keys/private-file.ts'
 import { callEnrol } from './store-client/create-store-client.ts'
 import { createStoreTransport } from './store-client/store-transport.ts'
 
@@ -53,7 +53,7 @@ export async function enrolAgent(options: EnrolOptions): Promise<Enrolment> {
 }
 
 async function provideKeys(config: AgentConfig, nowMs: number): Promise<Keys> {
-  await makePrivateDirectory(config.stateDirectory)
+  await makePrivateDirectory(config.stateDirectory, 'ERR_KEYS_UNUSABLE')
   const passphrase = await readPassphrase(config)
   try {
     const known = await readKeyFile(config.stateDirectory, passphrase)

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clock } from '../clock/clock.ts'
+import { makePrivateDirectory } from '../config/private-file.ts'
 import { ADMIN_TOKEN_FILE } from '../config/store-config.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Repository } from './database/repository.ts'
@@ -23,7 +24,6 @@ import { createAdministratorCheck, ensureAdministrator } from './verification/ad
 import { type AgentGate, createAgentGate } from './verification/agent-gate.ts'
 import { listAgents, revokeAgent, takeHeartbeat } from './verification/agents.ts'
 import { createEnrolment, type Enrolment } from './verification/enrolment.ts'
-import { preparePrivateDirectory } from './verification/private-file.ts'
 import { loadStoreKeys } from './verification/store-keys.ts'
 
 /** Everything a store needs to be told. */
@@ -72,7 +72,7 @@ async function start(
   onStop: (release: () => Promise<void>) => void,
 ): Promise<{ url: string; port: number }> {
   const { clock, log, dataDirectory } = options
-  preparePrivateDirectory(dataDirectory)
+  await makePrivateDirectory(dataDirectory, 'ERR_DATABASE_UNUSABLE')
   const repository = openSqliteRepository(join(dataDirectory, 'store.db'))
   onStop(repository.close)
   const { context, enrolment } = await prepare(options, repository)

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { readEnrolment } from '../../src/agent/keys/enrolment-file.ts'
 import { generateKeySet, readKeyFile, writeKeyFile } from '../../src/agent/keys/key-file.ts'
 import { openKeys } from '../../src/agent/keys/open-keys.ts'
-import { makePrivateDirectory, writePrivateFile } from '../../src/agent/keys/private-file.ts'
+import { makePrivateDirectory, writePrivateFile } from '../../src/config/private-file.ts'
 import { makeScratchDirectory } from '../servers/scratch-directory.ts'
 import { makeParties, resetOf, sealFor } from './sample-requests.ts'
 
@@ -28,7 +28,7 @@ test('keys come back as they were written, in a file only its owner can read', a
   expect(await readKeyFile(state, undefined)).toEqual(keys)
   expect(statSync(file()).mode & 0o777).toBe(0o600)
   const directory = join(state, 'made', 'deep')
-  await makePrivateDirectory(directory)
+  await makePrivateDirectory(directory, 'ERR_KEYS_UNUSABLE')
   expect(statSync(directory).mode & 0o777).toBe(0o700)
   chmodSync(file(), 0o644)
   await writeKeyFile(state, keys, undefined)
@@ -87,7 +87,7 @@ test('a path that is no file is ERR_KEYS_UNUSABLE, also for the enrolment', asyn
   expect(await readEnrolment(state)).toBeUndefined()
   writeFileSync(join(state, 'enrolment.json'), '{"version":1}', { mode: 0o600 })
   expect(await codeOf(readEnrolment(state))).toBe('ERR_KEYS_UNUSABLE')
-  expect(await codeOf(makePrivateDirectory('/dev/null/x'))).toBe('ERR_KEYS_UNUSABLE')
+  expect(await codeOf(makePrivateDirectory('/dev/null/x', 'ERR_KEYS_UNUSABLE'))).toBe('ERR_KEYS_UNUSABLE')
 })
 
 test('what a crash left half written is neither read nor in the way', async () => {

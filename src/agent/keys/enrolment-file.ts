@@ -1,9 +1,9 @@
 // What the agent and the store agreed on at enrolment. Not secret, but not to be changed by others either.
 import { join } from 'node:path'
 import { z } from 'zod'
+import { readPrivateFile, writePrivateFile } from '../../config/private-file.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import { enrolledSchema } from '../../protocol/enrolment.ts'
-import { readPrivateFile, writePrivateFile } from './private-file.ts'
 
 const enrolmentSchema = z.strictObject({
   version: z.literal(1),

@@ -2,11 +2,11 @@
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
 import { z } from 'zod'
+import { readPrivateFile, writePrivateFile } from '../../config/private-file.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import { type PublicKey, publicKeySchema, timeSchema } from '../../protocol/identifiers.ts'
 import { thumbprintOf } from '../../protocol/sealing-key.ts'
 import { lockedSchema, lockWithPassphrase, unlockWithPassphrase } from './passphrase-lock.ts'
-import { readPrivateFile, writePrivateFile } from './private-file.ts'
 
 /** A private key as kept: the public part and the private scalar (RFC 7518 section 6.2.2). */
 export const privateKeySchema = publicKeySchema.extend({ d: z.string().regex(/^[\w-]{43}$/) })

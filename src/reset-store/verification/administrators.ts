@@ -1,8 +1,8 @@
 // Administrators: a bearer token each. The database holds only its digest.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { writePrivateFile } from '../../config/private-file.ts'
 import type { Repository } from '../database/repository.ts'
 import { CallRefused } from '../requests/call-refused.ts'
-import { writePrivateFile } from './private-file.ts'
 
 const FIRST = 'administrator'
 
@@ -13,7 +13,7 @@ export async function ensureAdministrator(repository: Repository, tokenFile: str
   if ((await repository.transaction((records) => records.listAdministrators())).length > 0) return
   const token = randomBytes(32).toString('base64url')
   // The file first: a token that nobody has would lock everybody out.
-  writePrivateFile(tokenFile, `${token}\n`)
+  await writePrivateFile(tokenFile, `${token}\n`)
   await repository.transaction((records) => records.addAdministrator(FIRST, digestOf(token).toString('hex')))
 }
 

@@ -1,11 +1,11 @@
 // The store's signing key: made at the first start, kept in one file, never anywhere else.
 import { exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import { z } from 'zod'
+import { readPrivateFile, writePrivateFile } from '../../config/private-file.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import { type PublicKey, publicKeySchema } from '../../protocol/identifiers.ts'
 import { thumbprintOf } from '../../protocol/sealing-key.ts'
 import type { SigningKey } from '../../protocol/signed-message.ts'
-import { readPrivateFile, writePrivateFile } from './private-file.ts'
 
 /** The key that signs request documents, and its public half as agents know it. */
 export interface StoreKeys {
@@ -21,12 +21,12 @@ const fileSchema = publicKeySchema.extend({ d: z.string().regex(/^[\w-]{43}$/) }
  * trust this key alone.
  */
 export async function loadStoreKeys(path: string, isFirstStart: boolean): Promise<StoreKeys> {
-  const bytes = readPrivateFile(path)
-  if (bytes) return keysOf(parse(path, bytes))
+  const text = await readPrivateFile(path)
+  if (text !== undefined) return keysOf(parse(path, text))
   if (!isFirstStart)
     throw new WritebackError('ERR_KEYS_UNUSABLE', `signing key ${path} is missing, but the store had one`)
   const jwk = await makeKey()
-  writePrivateFile(path, `${JSON.stringify(jwk)}\n`)
+  await writePrivateFile(path, `${JSON.stringify(jwk)}\n`)
   return keysOf(jwk)
 }
 
@@ -37,9 +37,9 @@ async function makeKey(): Promise<z.infer<typeof fileSchema>> {
   return { ...key, kid: await thumbprintOf({ ...key, kid: 'none' }), d }
 }
 
-function parse(path: string, bytes: Buffer): z.infer<typeof fileSchema> {
+function parse(path: string, text: string): z.infer<typeof fileSchema> {
   try {
-    return fileSchema.parse(JSON.parse(bytes.toString('utf8')))
+    return fileSchema.parse(JSON.parse(text))
   } catch {
     // Without the cause: it may quote the file.
     throw new WritebackError('ERR_KEYS_UNUSABLE', `signing key ${path} is damaged`)

@@ -1,21 +1,23 @@
 // Files that only this service may read: written whole or not at all, and refused when others could read them.
 import { constants } from 'node:fs'
-import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
+import { chmod, mkdir, open, readFile, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { WritebackError } from '../../errors/writeback-error.ts'
+import type { ErrorCode } from '../errors/error-codes.ts'
+import { WritebackError } from '../errors/writeback-error.ts'
 
 const OTHERS = 0o077
 
-/** Makes a directory for private files, mode 0700. */
-export async function makePrivateDirectory(path: string): Promise<void> {
+/** Makes a directory for private files, or takes the one that is there, with mode 0700. Throws an error of `code`. */
+export async function makePrivateDirectory(path: string, code: ErrorCode): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 })
+    await chmod(path, 0o700)
   } catch (cause) {
-    throw new WritebackError('ERR_KEYS_UNUSABLE', `directory ${path} cannot be made`, { cause })
+    throw new WritebackError(code, `directory ${path} cannot be used`, { cause })
   }
 }
 
-/** Writes a file of mode 0600 so that after a crash either the old or the new content is there. */
+/** Writes a file of mode 0600 so that after a crash either the old or the new content is there. Throws ERR_KEYS_UNUSABLE. */
 export async function writePrivateFile(path: string, content: string): Promise<void> {
   const unfinished = `${path}.new`
   try {

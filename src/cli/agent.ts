@@ -2,9 +2,9 @@
 import type { Command } from 'commander'
 import { systemClock } from '../clock/clock.ts'
 import { readAgentConfig } from '../config/agent-config.ts'
-import type { Logger } from '../telemetry/logger.ts'
 import { keepCompiledCode } from './compile-cache.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
+import { stopRequest } from './stop-request.ts'
 import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
 
 const EXAMPLES = `
@@ -32,27 +32,14 @@ async function runAgent(io: Io, configFile: string): Promise<number> {
   const log = createLogger({ ...config.log, stream: io.stdout })
   const { createAgent } = await import('../agent/create-agent.ts')
   const agent = createAgent({ config, log, clock: systemClock, env: io.env })
-  const stopped = stopRequest(io, log)
+  const stopped = stopRequest(io)
   log.info('agent starting', { stateDirectory: config.stateDirectory, store: config.store.url })
   try {
     await agent.start()
-    await stopped
+    log.info('stopping', { signal: await stopped })
     return EXIT.done
   } finally {
     await agent.stop()
     log.info('agent stopped')
   }
-}
-
-/** Resolves at the first signal; at the second the process ends at once. */
-function stopRequest(io: Io, log: Logger): Promise<void> {
-  return new Promise((resolve) => {
-    let signals = 0
-    io.onStopSignal((signal) => {
-      signals += 1
-      if (signals > 1) io.exitNow(EXIT.failed)
-      log.info('stopping', { signal })
-      resolve()
-    })
-  })
 }

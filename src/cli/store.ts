@@ -5,6 +5,7 @@ import { systemClock } from '../clock/clock.ts'
 import { readStoreConfig } from '../config/store-config.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
+import { stopRequest } from './stop-request.ts'
 import { addStoreAdministration } from './store-administration.ts'
 import { addStoreRequestCommands } from './store-request.ts'
 import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
@@ -53,18 +54,6 @@ async function runStore(io: Io, configFile: string | undefined): Promise<number>
     await store.stop()
     log.info('reset store stopped')
   }
-}
-
-/** Resolves with the first signal; at the second the process ends at once. */
-function stopRequest(io: Io): Promise<string> {
-  return new Promise((resolve) => {
-    let signals = 0
-    io.onStopSignal((signal) => {
-      signals += 1
-      if (signals > 1) io.exitNow(EXIT.failed)
-      resolve(signal)
-    })
-  })
 }
 
 function readPem(file: string): string {

@@ -1,5 +1,6 @@
 // The end of a request that cannot be carried out at all. Even then: what may have been written is not called unwritten.
 import { type ConcludeParts, conclude } from './conclude.ts'
+import { readPastWrites } from './past-writes.ts'
 import type { Circumstances, Ending } from './step.ts'
 
 /** A request whose document is invalid, or is not this agent's any more. */
@@ -31,15 +32,13 @@ function endingOf(
   { requestId, earlier }: InvalidRequest,
   fault: string,
 ): { ending: Ending; circumstances: Circumstances } {
-  const writes = parts.journal.intents(requestId).filter(({ kind }) => kind === 'write')
-  const landed = writes.find(({ answer }) => answer === 'accepted')
+  const { landed, unanswered } = readPastWrites(parts.journal.intents(requestId))
   if (landed)
     return {
       ending: { outcome: 'applied' },
       circumstances: { server: landed.server, marker: landed.markerAfter },
     }
-  const isInDoubt =
-    earlier.length > 0 || writes.some(({ answer }) => answer === undefined || answer === 'lost')
+  const isInDoubt = earlier.length > 0 || unanswered.length > 0
   const ending: Ending = isInDoubt ? { outcome: 'unknown' } : { outcome: 'failed', reason: 'request_invalid' }
   return { ending, circumstances: { detail: fault } }
 }

@@ -6,6 +6,7 @@ import { type Doubt, isDoubtful } from '../decisions/judge-doubt.ts'
 import type { AnsweredIntent, OpenRequest } from '../journal/journal.ts'
 import { conclude } from './conclude.ts'
 import { findLeaseObstacle, findObstacle } from './find-obstacle.ts'
+import { readPastWrites } from './past-writes.ts'
 import { settleDoubt } from './settle-doubt.ts'
 import { end, GIVE_UP, type Step, wait } from './step.ts'
 import { writeOnce } from './write-once.ts'
@@ -77,9 +78,9 @@ async function carryOut(
 
 async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number): Promise<Step | Away> {
   const tried = parts.journal.intents(open.requestId)
-  const landed = tried.find(({ kind, answer }) => kind === 'write' && answer === 'accepted')
+  const { landed, unanswered } = readPastWrites(tried)
   if (landed) return endLanded(landed)
-  const doubt = { unanswered: tried.filter(mayHaveLanded), earlier: open.earlier }
+  const doubt = { unanswered, earlier: open.earlier }
   try {
     const work = await loadWork(parts, open, doubt, tried)
     return await takeStep(parts, work, starts).catch((error: unknown) => restFrom(parts, work, error))
@@ -151,9 +152,6 @@ async function loadWork(
   const log = parts.log.child({ component: 'writeback', requestId, directory })
   return { open, document, served, doubt, tried, log }
 }
-
-const mayHaveLanded = ({ kind, answer }: AnsweredIntent): boolean =>
-  kind === 'write' && (answer === undefined || answer === 'lost')
 
 const isUnreadable = (error: unknown): error is WritebackError =>
   error instanceof WritebackError &&

@@ -1,13 +1,11 @@
 // Settles what may already have happened: reads the marker, and when that is not enough, fences. Never repeats a write,
 // never binds as the user.
-
-import { formatMarker } from '../../protocol/marker.ts'
 import type { Account } from '../decisions/account.ts'
 import { noticesFor } from '../decisions/judge-account.ts'
 import { canSettleOn, isProvenUnapplied, isSettledBy } from '../decisions/judge-doubt.ts'
-import { isMarkerHidden, readPosition, versionAfterFence } from '../decisions/judge-marker.ts'
-import type { WriteAnswer } from '../decisions/write-answer.ts'
+import { isMarkerHidden, readPosition } from '../decisions/judge-marker.ts'
 import type { WriterSession } from '../directory/directory.ts'
+import { beginAttempt } from './attempt.ts'
 import { endHidden } from './end-hidden.ts'
 import { findLeaseObstacle } from './find-obstacle.ts'
 import { markedRequest } from './marked-request.ts'
@@ -75,43 +73,17 @@ async function fence(
   const resting = findLeaseObstacle(parts, work)
   if (resting) return resting
   if (isMarkerHidden(account, session.server, work.tried)) return endHidden(parts, work, session, 'unknown')
-  const n = parts.journal.nextAttempt(work.open.requestId)
-  const { id, store, sequence } = work.document
-  const markerAfter = formatMarker({
-    store,
-    sequence,
-    requestId: id,
-    flag: 'fenced',
-    lease: work.open.lease,
-    n,
-    passwordVersion: versionAfterFence(account, store),
-  })
-  parts.journal.intent({
-    requestId: id,
-    n,
-    lease: work.open.lease,
-    kind: 'fence',
-    server: session.server,
-    markerBefore: account.marker,
-    markerAfter,
-    passwordVersionBefore: account.passwordVersion?.version,
-    startedAtMs: Math.round(parts.storeTime.nowMs()),
-  })
+  const { markerAfter, close } = beginAttempt(parts, work, session, account, 'fence')
   const answer = await session.fence({
     anchor: work.document.subject.anchor,
     markerBefore: account.marker,
     markerAfter,
   })
-  parts.journal.answer(id, n, describeAnswer(answer))
+  close(answer)
   work.log.info('fenced the account after a lost answer', { server: session.server, answer: answer.kind })
   if (answer.kind === 'accepted') return undefined
   if (answer.kind !== 'refused') return AGAIN
   const { kind, diagnostic } = answer.refusal
   if (kind === 'missing_right') parts.conditions.raise('missing_right', work.document.directory, diagnostic)
   return findRefusedFence(answer.refusal, session.server)
-}
-
-/** An answer as the journal keeps it. */
-export function describeAnswer(answer: WriteAnswer): string {
-  return answer.kind === 'refused' ? `refused:${answer.refusal.kind}:${answer.refusal.code}` : answer.kind
 }

@@ -1,13 +1,11 @@
 // The one write: opens the sealed password, hands it to the directory in ONE modify, wipes it. Beside keys and
 // directory the only place that sees clear bytes.
-import { formatMarker } from '../../protocol/marker.ts'
 import type { Account } from '../decisions/account.ts'
 import type { ClearBytes } from '../decisions/clear-bytes.ts'
-import { versionAfterWrite } from '../decisions/judge-marker.ts'
 import type { WriteAnswer } from '../decisions/write-answer.ts'
 import type { WriterSession } from '../directory/directory.ts'
+import { beginAttempt } from './attempt.ts'
 import { findWriteObstacle } from './find-obstacle.ts'
-import { describeAnswer } from './settle-doubt.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
 /** What came of the write, and the marker it carried. `withheld`: an obstacle came up before the first byte. */
@@ -26,29 +24,9 @@ export async function writePassword(
   session: WriterSession,
   account: Account,
 ): Promise<Written> {
-  const { document, open } = work
+  const { document } = work
   return parts.keys.withOpened(document.sealed, sealedForOf(work), async ([password]) => {
-    const n = parts.journal.nextAttempt(document.id)
-    const markerAfter = formatMarker({
-      store: document.store,
-      sequence: document.sequence,
-      requestId: document.id,
-      flag: 'applied',
-      lease: open.lease,
-      n,
-      passwordVersion: versionAfterWrite(account),
-    })
-    parts.journal.intent({
-      requestId: document.id,
-      n,
-      lease: open.lease,
-      kind: 'write',
-      server: session.server,
-      markerBefore: account.marker,
-      markerAfter,
-      passwordVersionBefore: account.passwordVersion?.version,
-      startedAtMs: Math.round(parts.storeTime.nowMs()),
-    })
+    const { markerAfter, close } = beginAttempt(parts, work, session, account, 'write')
     let withheld = false
     const answer = await session.writePassword({
       anchor: document.subject.anchor,
@@ -62,7 +40,7 @@ export async function writePassword(
         return !withheld
       },
     })
-    parts.journal.answer(document.id, n, describeAnswer(answer))
+    close(answer)
     return { answer, markerAfter, withheld }
   })
 }

@@ -1,0 +1,44 @@
+// One modify as the journal knows it: its intent is durable before any byte is sent, its answer is kept afterwards.
+import { formatMarker } from '../../protocol/marker.ts'
+import type { Account } from '../decisions/account.ts'
+import { versionAfterFence, versionAfterWrite } from '../decisions/judge-marker.ts'
+import type { WriteAnswer } from '../decisions/write-answer.ts'
+import type { WriterSession } from '../directory/directory.ts'
+import type { Work, WritebackParts } from './writeback-parts.ts'
+
+/** A modify that may be sent now. */
+export interface Attempt {
+  /** The marker it carries, never used before. */
+  readonly markerAfter: string
+  /** Keeps what became of it. */
+  readonly close: (answer: WriteAnswer) => void
+}
+
+/** Journals the intent of a write or a fence. Throws ERR_JOURNAL_UNUSABLE; nothing may be sent then. */
+export function beginAttempt(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+  account: Account,
+  kind: 'write' | 'fence',
+): Attempt {
+  const { id, store, sequence } = work.document
+  const { lease } = work.open
+  const n = parts.journal.nextAttempt(id)
+  const isWrite = kind === 'write'
+  const flag = isWrite ? 'applied' : 'fenced'
+  const passwordVersion = isWrite ? versionAfterWrite(account) : versionAfterFence(account, store)
+  const markerAfter = formatMarker({ store, sequence, requestId: id, flag, lease, n, passwordVersion })
+  parts.journal.intent({
+    ...{ requestId: id, n, lease, kind, markerAfter },
+    server: session.server,
+    markerBefore: account.marker,
+    passwordVersionBefore: account.passwordVersion?.version,
+    startedAtMs: Math.round(parts.storeTime.nowMs()),
+  })
+  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer)) }
+}
+
+/** An answer as the journal keeps it. */
+const describeAnswer = (answer: WriteAnswer): string =>
+  answer.kind === 'refused' ? `refused:${answer.refusal.kind}:${answer.refusal.code}` : answer.kind

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ClearBytes } from '../src/agent/decisions/clear-bytes.ts'
-import { passwordChanges } from '../src/agent/directory/active-directory/password-modify.ts'
+import { writeChanges } from '../src/agent/directory/active-directory/password-modify.ts'
 import { ACCOUNT_ATTRIBUTES } from '../src/agent/directory/active-directory/read-account.ts'
 import { unicodePassword } from '../src/agent/directory/active-directory/unicode-password.ts'
 import { createBindGate } from '../src/agent/directory/bind-gate.ts'
@@ -48,12 +48,9 @@ function createLane(reader: LdapChannel, writer: LdapChannel): RawLane {
       write(writer, anchor, [{ operation: 'replace', attribute: 'unicodePwd', values: [passwordValue()] }]),
     readAndModify: async (anchor) => {
       const before = await readMarker(reader, anchor)
-      const changes = passwordChanges({
-        marker: { attribute: MARKER_ATTRIBUTE, before, after: freshMarker() },
-        unicodePwd: passwordValue(),
-        unlock: true,
-        mustChange: false,
-      })
+      const marker = { attribute: MARKER_ATTRIBUTE, before, after: freshMarker() }
+      const unicodePwd = passwordValue()
+      const changes = writeChanges(marker, { kind: 'reset', unicodePwd, unlock: true, mustChange: false })
       await write(writer, anchor, changes)
     },
     close: () => {

@@ -85,7 +85,7 @@ const document: ResetDocument = {
   tenant: 'example',
   directory: 'corp',
   operation: 'reset',
-  subject: { anchor, displayName: 'A. Example' },
+  subject: { anchor, objectGuid: null, displayName: 'A. Example' },
   sequence: issuedAt + 7,
   issuedAt,
   expiresAt,
@@ -119,6 +119,9 @@ const outcome = {
   decidedAt: issuedAt + 500,
   notices: ['old_password_may_work' as const],
   detail: null,
+  account: null,
+  rule: null,
+  policy: null,
   outcome: 'applied' as const,
 }
 write('outcome', {

@@ -45,7 +45,7 @@ function serve(
     operationTimeoutMs: config.operationTimeoutSeconds * 1000,
     ...parts,
   })
-  return { directory, baseDn: config.baseDn, backoff: createBackoff(AWAY) }
+  return { directory, backoff: createBackoff(AWAY) }
 }
 
 function readCa(file: string): string {

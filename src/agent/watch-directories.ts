@@ -14,7 +14,7 @@ async function watch(
   try {
     const session = await directories.get(name)?.directory.writer()
     conditions.clear('directory_unreachable', name)
-    if (session?.policyHints) conditions.clear('history_not_enforced', name)
+    if (session?.history === 'enforced') conditions.clear('history_not_enforced', name)
     else
       conditions.raise(
         'history_not_enforced',

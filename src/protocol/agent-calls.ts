@@ -36,7 +36,9 @@ export const claimCallSchema = z.strictObject({
     .array(leaseSchema)
     .max(MOST_LEASES)
     .describe('leases held; any other lease of this agent lapses at once'),
-  places: z.int().min(0).max(MOST_LEASES).describe('free places; 0 still renews'),
+  places: z
+    .record(directoryNameSchema, z.int().min(0).max(MOST_LEASES))
+    .describe('free places by directory; one that is not named has none. No places at all still renews'),
   waitMs: z.int().min(0).max(LONGEST_WAIT_MS),
 })
 export const claimAnswerSchema = z.strictObject({

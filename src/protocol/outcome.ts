@@ -1,5 +1,6 @@
 // How a request ended, signed by the agent that carried it. Signed once, kept as bytes, repeated unchanged.
 import { z } from 'zod'
+import { accountStateSchema, effectivePolicySchema, ruleSchema } from './account-state.ts'
 import {
   FAILURE_REASONS,
   type FailureReason,
@@ -39,6 +40,11 @@ const sharedFields = {
   decidedAt: timeSchema.describe('store time as the agent knows it'),
   notices: z.array(z.enum(keysOf(NOTICES) as [Notice, ...Notice[]])).max(8),
   detail: plainTextSchema(500).nullable().describe('the directory’s own word, for the help desk'),
+  account: accountStateSchema.nullable().describe('of an inspect that was applied; else null'),
+  rule: ruleSchema.nullable().describe('of a refused password, when the rule is known; else null'),
+  policy: effectivePolicySchema
+    .nullable()
+    .describe('the effective policy, beside a refused password; null when it cannot be read, and else'),
 }
 
 /** The signed outcome. A reason goes with `refused` and `failed` only. */

@@ -35,7 +35,13 @@ const sharedFields = {
   store: storeIdSchema,
   tenant: plainTextSchema(64),
   directory: directoryNameSchema,
-  subject: z.strictObject({ anchor: anchorSchema, displayName: plainTextSchema(256) }),
+  subject: z.strictObject({
+    anchor: anchorSchema,
+    objectGuid: anchorSchema
+      .nullable()
+      .describe('the entry that the store pinned to the anchor after an inspect; null: none yet'),
+    displayName: plainTextSchema(256),
+  }),
   issuedAt: timeSchema,
   expiresAt: timeSchema,
   actor: actorSchema,

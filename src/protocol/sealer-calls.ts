@@ -1,5 +1,6 @@
 // The calls of whoever asks for a reset and holds the password first: create, seal, watch the verdict.
 import { z } from 'zod'
+import { accountStateSchema, effectivePolicySchema, ruleSchema } from './account-state.ts'
 import { FAILURE_REASONS, NOTICES, OUTCOMES, REFUSAL_REASONS } from './codes.ts'
 import {
   anchorSchema,
@@ -18,7 +19,9 @@ export const createRequestCallSchema = z.strictObject({
   operation: operationSchema,
   options: resetOptionsSchema
     .partial()
-    .describe('of a reset; what is left out: unlock true, mustChangeAtNextSignIn false'),
+    .describe(
+      'of a reset; what is left out: unlock true, mustChangeAtNextSignIn false. Other operations have none',
+    ),
 })
 export const createRequestAnswerSchema = z.strictObject({
   request: requestIdSchema,
@@ -55,6 +58,9 @@ export const verdictSchema = z.strictObject({
   reason: names<string>(REFUSAL_REASONS, FAILURE_REASONS).nullable(),
   notices: z.array(names(NOTICES)),
   detail: z.string().nullable(),
+  account: accountStateSchema.nullable().describe('what an inspect found; else null'),
+  rule: ruleSchema.nullable().describe('what would have been accepted, when that is known; else null'),
+  policy: effectivePolicySchema.nullable().describe('the policy beside a refused password; else null'),
   stages: z
     .array(
       z.strictObject({

@@ -171,10 +171,10 @@ test('a request is journaled, promised on the writer, and queued, in this order'
   expect(world.seen.receipts).toEqual([{ request: document.id, lease: 1, server: SERVER }])
   expect(world.seen.enqueued).toEqual([`${DIRECTORY} ${document.id}`])
   expect(world.leases.isHeld({ request: document.id, lease: 1 })).toBe(true)
-  expect(world.seen.claims[0]).toMatchObject({ leases: [], places: 64, waitMs: 0 })
+  expect(world.seen.claims[0]).toMatchObject({ leases: [], places: { [DIRECTORY]: 64 }, waitMs: 0 })
   expect(world.seen.claims[1]).toMatchObject({
     leases: [{ request: document.id, lease: 1 }],
-    places: 63,
+    places: { [DIRECTORY]: 63 },
     waitMs: 10_000,
   })
   expect(new Set(world.seen.claims.map(({ claimId }) => claimId)).size).toBe(world.seen.claims.length)
@@ -235,7 +235,9 @@ test('invalid documents end as failed, signed, and are never promised or queued'
       ),
     }),
     await claimedOf(await fresh(), { document: 'garbage.garbage.garbage' }),
-    await claimedOf(await fresh({ subject: { anchor: newId(), displayName: 'x'.repeat(257) } })),
+    await claimedOf(
+      await fresh({ subject: { anchor: newId(), objectGuid: null, displayName: 'x'.repeat(257) } }),
+    ),
     await claimedOf(await fresh(), {
       document: await signMessage('wb-outcome+jws', good, parties.storeSigner),
     }),
@@ -430,7 +432,7 @@ test('a full agent claims no more, and still renews', async () => {
   const world = openIntake([{ requests }])
   world.intake.start()
   await world.claims(3)
-  expect(world.seen.claims[1]).toMatchObject({ places: 0, waitMs: 0 })
+  expect(world.seen.claims[1]).toMatchObject({ places: { [DIRECTORY]: 0 }, waitMs: 0 })
   expect(world.seen.claims[1]?.leases).toHaveLength(64)
   expect(world.seen.sleeps).toContain(100)
 })

@@ -21,13 +21,12 @@ import { createScriptedDirectory } from '../fakes/scripted-directory.ts'
 import { makeScratchDirectory } from '../servers/scratch-directory.ts'
 import {
   accountOf,
-  BASE_DN,
   DIRECTORY,
   makeParties,
   OTHER_SERVER,
+  RULES,
   resetOf,
   SERVER,
-  SERVICE_ACCOUNT,
   STORE,
   sealFor,
   signedBy,
@@ -59,11 +58,11 @@ async function openWorld(wish: Wish = {}) {
     rmSync(state, { recursive: true, force: true })
   })
   const document = await resetOf(parties, { nowMs: NOW, ...wish.document })
-  const account = accountOf({ anchor: document.subject.anchor, ...wish.account })
+  const account = accountOf({ objectGuid: document.subject.anchor, ...wish.account })
   const dc = createScriptedDirectory({
     name: DIRECTORY,
     server: SERVER,
-    serviceAccount: SERVICE_ACCOUNT,
+    rules: RULES,
     account,
     clock,
   })
@@ -83,7 +82,6 @@ async function openWorld(wish: Wish = {}) {
         DIRECTORY,
         {
           directory: dc.directory,
-          baseDn: BASE_DN,
           backoff: { next: () => 777, reset: () => {} },
         },
       ],
@@ -192,6 +190,9 @@ test('writes once, says applied, and wipes the password', async () => {
     decidedAt: NOW,
     notices: ['old_password_may_work'],
     detail: null,
+    account: null,
+    rule: null,
+    policy: null,
     outcome: 'applied',
   })
   expect(world.dc.state.effects).toEqual([{ password: 'Correct-Horse-7', marker: outcome?.marker }])
@@ -589,7 +590,7 @@ test('another store’s marker is replaced by compare-and-set', async () => {
 test.each<[string, Partial<Account>, string]>([
   ['protected', { adminCount: true }, 'account_protected'],
   ['out of scope', { dn: 'CN=x,OU=Staff,DC=corp,DC=test' }, 'account_out_of_scope'],
-  ['gone', { anchor: newId() }, 'account_not_found'],
+  ['gone', { objectGuid: newId() }, 'account_not_found'],
 ])('an account that is %s is refused without a write', async (_what, account, reason) => {
   const world = await openWorld({ account })
   await world.finish()

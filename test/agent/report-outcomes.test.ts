@@ -81,7 +81,9 @@ function openReporter(longestSleepMs = 10) {
     const requestId = newId()
     const shared = { request: requestId, store: STORE, agent: parties.agent, directory: DIRECTORY, lease: 1 }
     const rest = { server: null, marker: null, decidedAt: 1, notices: [], detail: null }
-    const bytes = await signOutcome({ ...shared, ...rest, outcome: 'applied' }, parties.keys.identity.signer)
+    const told = { account: null, rule: null, policy: null }
+    const outcome = { ...shared, ...rest, ...told, outcome: 'applied' as const }
+    const bytes = await signOutcome(outcome, parties.keys.identity.signer)
     requests.set(bytes, requestId)
     journal.accept([
       {

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { type CryptoKey, importJWK } from 'jose'
 import type { Account } from '../../src/agent/decisions/account.ts'
+import type { AccountRules } from '../../src/agent/decisions/account-rules.ts'
 import { generateKeySet, publicPartOf } from '../../src/agent/keys/key-file.ts'
 import { openKeys } from '../../src/agent/keys/open-keys.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
@@ -17,22 +18,40 @@ export const SERVER = '0a0a0a0a-1111-4222-8333-444444444444'
 export const OTHER_SERVER = '0b0b0b0b-1111-4222-8333-444444444444'
 export const SERVICE_ACCOUNT = '0c0c0c0c-1111-4222-8333-444444444444'
 
+/** Scope and protection of the sample directory. */
+export const RULES: AccountRules = {
+  units: [BASE_DN],
+  groups: [],
+  protectedGroups: [],
+  serviceAccount: SERVICE_ACCOUNT,
+}
+
 /** An enabled, unprotected account in scope, without a marker. */
 export function accountOf(fields: Partial<Account> = {}): Account {
   return {
-    anchor: randomUUID(),
+    objectGuid: randomUUID(),
     dn: `CN=Ada Lovelace,${BASE_DN}`,
     name: 'ada',
+    displayName: 'Ada Lovelace',
     objectClasses: ['top', 'person', 'organizationalperson', 'user'],
     sid: 'S-1-5-21-1-2-3-1105',
+    groups: ['S-1-5-21-1-2-3-513'],
+    sidHistory: [],
     adminCount: false,
     criticalSystemObject: false,
+    ordinary: true,
     disabled: false,
     locked: false,
     smartcardRequired: false,
     passwordNeverExpires: false,
     mustChange: false,
+    changeDenied: undefined,
     expiresAtMs: undefined,
+    passwordSetAtMs: 1_000_000,
+    passwordExpiresAtMs: undefined,
+    badPasswordCount: 0,
+    badPasswordAtMs: undefined,
+    policyDn: undefined,
     passwordVersion: { version: 4, changedAtMs: 1_000_000 },
     marker: undefined,
     ...fields,
@@ -76,7 +95,7 @@ export async function resetOf(
     tenant: TENANT,
     directory: DIRECTORY,
     operation: 'reset',
-    subject: { anchor: randomUUID(), displayName: 'Ada Lovelace' },
+    subject: { anchor: randomUUID(), objectGuid: null, displayName: 'Ada Lovelace' },
     sequence: nowMs,
     issuedAt: nowMs,
     expiresAt: nowMs + 300_000,

@@ -35,7 +35,7 @@ const makeClient = (over: { fetch?: Fetch; timeoutMs?: number; url?: string } = 
     timeoutMs: over.timeoutMs ?? 5_000,
   })
 const never = new AbortController().signal
-const claim = { claimId: '0c0c0c0c-1111-4222-8333-444444444444', leases: [], places: 4, waitMs: 0 }
+const claim = { claimId: '0c0c0c0c-1111-4222-8333-444444444444', leases: [], places: { corp: 4 }, waitMs: 0 }
 const good = { storeTime: 1_790_000_000_000, paused: false, renewed: [], requests: [] }
 
 /** The next claims get this answer. */

@@ -1,6 +1,7 @@
 // A directory of one account in memory, behind our own interface: the marker as compare-and-set, a password version,
 // and answers that get lost, come late, or say no, as a test writes it down.
 import type { Account } from '../../src/agent/decisions/account.ts'
+import type { AccountRules } from '../../src/agent/decisions/account-rules.ts'
 import type { RefusalKind, WriteAnswer } from '../../src/agent/decisions/write-answer.ts'
 import type { Directory, WriterSession } from '../../src/agent/directory/directory.ts'
 import type { Clock } from '../../src/clock/clock.ts'
@@ -29,7 +30,7 @@ interface Modify {
 export function createScriptedDirectory(options: {
   readonly name: string
   readonly server: string
-  readonly serviceAccount: string
+  readonly rules: AccountRules
   readonly account: Account
   readonly clock: Clock
 }) {
@@ -39,7 +40,7 @@ export function createScriptedDirectory(options: {
     server: options.server,
     /** Whether the writer can be reached. */
     away: false,
-    policyHints: true,
+    history: 'enforced' as WriterSession['history'],
     /** Directory clock minus this host's, milliseconds. */
     aheadMs: 0,
     /** The fate of the modifies to come, in order; then `normal`. */
@@ -83,23 +84,24 @@ export function createScriptedDirectory(options: {
   const session = (): WriterSession => ({
     server: state.server,
     url: 'ldaps://dc1.corp.test',
-    policyHints: state.policyHints,
-    serviceAccount: { objectGuid: options.serviceAccount },
+    history: state.history,
+    rules: { ...options.rules },
     directoryNowMs: nowMs,
-    readAccount: async (anchor) => {
+    readAccount: async ({ anchor }) => {
       state.calls.push('read')
-      return account?.anchor === anchor ? account : undefined
+      return account?.objectGuid === anchor ? account : undefined
     },
-    writePassword: async (write) => {
+    write: async ({ effect: asked, ...write }) => {
       hook()
-      state.handed.push(write.password)
+      if (asked.kind !== 'reset') throw new Error('not scripted')
+      state.handed.push(asked.password)
       if (!write.mayStart()) return { kind: 'not_sent', cause: new Error('withheld') }
       state.calls.push('write')
-      const password = write.password.toString()
+      const password = asked.password.toString()
       const effect = (before: Account): Account => ({
         ...before,
-        locked: write.unlock ? false : before.locked,
-        mustChange: write.mustChange,
+        locked: asked.unlock ? false : before.locked,
+        mustChange: asked.mustChange,
         passwordVersion: { version: (before.passwordVersion?.version ?? 0) + 1, changedAtMs: nowMs() },
       })
       return answer({ ...write, effect, password })

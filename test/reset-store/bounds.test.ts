@@ -64,7 +64,7 @@ async function addSealed(anchor: string = randomUUID(), documentBytes = 4000): P
 }
 
 const claimCall = (wish: Partial<ClaimCall> = {}): ClaimCall => ({
-  ...{ claimId: randomUUID(), leases: [], places: 64, waitMs: 0 },
+  ...{ claimId: randomUUID(), leases: [], places: { corp: 64 }, waitMs: 0 },
   ...wish,
 })
 const live = new AbortController().signal

@@ -126,7 +126,7 @@ test('an administrator needs the exact token', async () => {
 
 test('an agent’s token serves once, for its method, path and body, while it is fresh', async () => {
   const path = '/v1/requests/claim'
-  const body = JSON.stringify({ claimId: randomUUID(), leases: [], places: 0, waitMs: 0 })
+  const body = JSON.stringify({ claimId: randomUUID(), leases: [], places: {}, waitMs: 0 })
   const send = (jwt: string, text = body, at = path) =>
     store.call({
       ...{ method: 'POST', path: at, body: text },

@@ -395,7 +395,7 @@ test('a newer claim of the same agent ends the one that waits', async () => {
 
 test('a caller who hangs up while it waits is handed nothing', async () => {
   const gone = new AbortController()
-  const call = { claimId: randomUUID(), leases: [], places: 5, waitMs: 10_000 }
+  const call = { claimId: randomUUID(), leases: [], places: { corp: 5 }, waitMs: 10_000 }
   const hangingUp = expect(agent.call('claim', call, gone.signal)).rejects.toThrow()
   await new Promise((resolve) => setTimeout(resolve, 150))
   gone.abort()

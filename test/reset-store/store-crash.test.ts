@@ -65,7 +65,7 @@ test('a request survives kill -9 after each of its steps', async () => {
 
 test('a token that was used stays used after kill -9', async () => {
   const claimPath = '/v1/requests/claim'
-  const body = JSON.stringify({ claimId: randomUUID(), leases: [], places: 0, waitMs: 0 })
+  const body = JSON.stringify({ claimId: randomUUID(), leases: [], places: {}, waitMs: 0 })
   const authorization = `Bearer ${await agent.token('POST', claimPath, body)}`
   const headers = { authorization, 'content-type': 'application/json' }
   const send = () => client.call({ method: 'POST', path: claimPath, headers, body })

@@ -94,7 +94,10 @@ export function createAgent(client: StoreClient, keys: AgentKeys, enrolled: Enro
   async function claim(
     wish: { claimId?: string; leases?: unknown[]; places?: number; waitMs?: number } = {},
   ): Promise<ClaimAnswer> {
-    const answer = await call('claim', { claimId: randomUUID(), leases: [], places: 10, waitMs: 0, ...wish })
+    const { places = 10, ...rest } = wish
+    const free = Object.fromEntries(enrolled.directories.map((name) => [name, places]))
+    const body = { claimId: randomUUID(), leases: [], places: free, waitMs: 0, ...rest }
+    const answer = await call('claim', body)
     if (answer.status !== 200) throw new Error(answer.json?.code ?? answer.text)
     return answer.json
   }
@@ -111,6 +114,9 @@ export function createAgent(client: StoreClient, keys: AgentKeys, enrolled: Enro
           decidedAt: now(),
           notices: [],
           detail: null,
+          account: null,
+          rule: null,
+          policy: null,
         },
         ...fields,
       } as Outcome,

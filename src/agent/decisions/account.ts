@@ -9,24 +9,49 @@ export interface PasswordVersion {
 
 /** One account as read, all in one search, by its immutable anchor. Times are directory clock, milliseconds. */
 export interface Account {
-  /** objectGUID, lower case, with dashes. */
-  readonly anchor: string
+  /** Lower case, with dashes. Writes go by it, whatever the anchor of the request is. */
+  readonly objectGuid: string
   readonly dn: string
+  /** sAMAccountName. */
   readonly name: string
+  readonly displayName: string
   /** Lower case. */
   readonly objectClasses: readonly string[]
   /** S-1-5-21-... or undefined when the entry has none. */
   readonly sid: string | undefined
+  /**
+   * The SIDs of every security group the account is in: direct, nested, and primary (tokenGroups). undefined when the
+   * service account cannot read them: every account has at least one.
+   */
+  readonly groups: readonly string[] | undefined
+  /** SIDs of former domains that still count as the account's own. */
+  readonly sidHistory: readonly string[]
   readonly adminCount: boolean
   readonly criticalSystemObject: boolean
+  /** A person's account: not a trust, not a machine, not the krbtgt account of a read-only domain controller. */
+  readonly ordinary: boolean
   readonly disabled: boolean
   /** The computed lockout bit, not lockoutTime: an expired lockout is none. */
   readonly locked: boolean
   readonly smartcardRequired: boolean
   readonly passwordNeverExpires: boolean
   readonly mustChange: boolean
+  /**
+   * True when the account's own security descriptor denies SELF or everyone the right to change the password. undefined
+   * when it was not asked for or cannot be read.
+   */
+  readonly changeDenied: boolean | undefined
   /** undefined: never. */
   readonly expiresAtMs: number | undefined
+  /** When the password was set; undefined: never, or it must be changed. */
+  readonly passwordSetAtMs: number | undefined
+  /** By the policy that applies; undefined: never. */
+  readonly passwordExpiresAtMs: number | undefined
+  readonly badPasswordCount: number
+  /** undefined: no bad password since the last good one. */
+  readonly badPasswordAtMs: number | undefined
+  /** DN of the fine-grained policy that applies (msDS-ResultantPSO); undefined: the domain's does. */
+  readonly policyDn: string | undefined
   /** undefined when the service account cannot read the metadata. */
   readonly passwordVersion: PasswordVersion | undefined
   /** The raw value of the marker attribute; undefined when the entry has none. */

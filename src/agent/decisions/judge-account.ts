@@ -2,14 +2,8 @@
 import type { Notice, RefusalReason } from '../../protocol/codes.ts'
 import type { ResetDocument } from '../../protocol/request-document.ts'
 import type { Account } from './account.ts'
+import type { AccountRules } from './account-rules.ts'
 import { isWithin } from './distinguished-name.ts'
-
-/** What the agent's own configuration and session say about who may be written. */
-export interface Scope {
-  readonly baseDn: string
-  /** objectGUID of the service account itself. */
-  readonly serviceAccount: string
-}
 
 // Well-known relative ids that are protected by what they are, whatever their attributes say: Administrator and krbtgt
 // (MS-ADTS 6.1.1.6).
@@ -19,10 +13,10 @@ const PROTECTED_RID = /^S-1-5-21-\d+-\d+-\d+-(500|502)$/
 export function findRefusal(
   account: Account,
   document: ResetDocument,
-  scope: Scope,
+  rules: AccountRules,
 ): RefusalReason | undefined {
-  if (isProtected(account, scope)) return 'account_protected'
-  if (!isWithin(account.dn, scope.baseDn)) return 'account_out_of_scope'
+  if (isProtected(account, rules)) return 'account_protected'
+  if (!rules.units.some((unit) => isWithin(account.dn, unit))) return 'account_out_of_scope'
   if (account.smartcardRequired) return 'smartcard_required'
   if (document.actor.kind !== 'self') return undefined
   if (account.disabled) return 'account_disabled'
@@ -33,10 +27,10 @@ export function findRefusal(
 export function noticesFor(
   account: Account,
   document: ResetDocument,
-  policyHints: boolean,
+  history: 'enforced' | 'not_enforced',
 ): readonly Notice[] {
   const notices: Notice[] = []
-  if (!policyHints) notices.push('history_not_enforced')
+  if (history === 'not_enforced') notices.push('history_not_enforced')
   if (document.options.mustChangeAtNextSignIn && account.passwordNeverExpires)
     notices.push('must_change_without_effect')
   if (account.disabled) notices.push('account_disabled')
@@ -46,11 +40,11 @@ export function noticesFor(
   return notices
 }
 
-function isProtected(account: Account, scope: Scope): boolean {
+function isProtected(account: Account, rules: AccountRules): boolean {
   return (
     account.adminCount ||
     account.criticalSystemObject ||
-    account.anchor === scope.serviceAccount ||
+    account.objectGuid === rules.serviceAccount ||
     account.sid === undefined ||
     PROTECTED_RID.test(account.sid) ||
     account.objectClasses.includes('computer') ||

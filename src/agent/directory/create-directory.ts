@@ -135,6 +135,7 @@ async function openSession(
   return openWriterSession({
     found,
     settings,
+    baseDn,
     markerAttribute: options.markerAttribute ?? MARKER_ATTRIBUTE,
     connections: options.connections,
     clock: options.clock,

@@ -1,44 +1,64 @@
 // What the rest of the agent sees of a directory.
 import type { WritebackError } from '../../errors/writeback-error.ts'
+import type { Operation } from '../../protocol/identifiers.ts'
 import type { Account } from '../decisions/account.ts'
+import type { AccountRules } from '../decisions/account-rules.ts'
 import type { ClearBytes } from '../decisions/clear-bytes.ts'
 import type { WriteAnswer } from '../decisions/write-answer.ts'
 
-/** One reset as the directory is asked for it. The password is wiped by whoever opened it, not here. */
-export interface PasswordWrite {
-  /** objectGUID, lower case with dashes. */
-  readonly anchor: string
-  readonly password: ClearBytes
-  readonly unlock: boolean
-  readonly mustChange: boolean
-  /** The marker as read; undefined: the entry has none. */
-  readonly markerBefore: string | undefined
-  readonly markerAfter: string
+/** What a write does beside moving the marker. Passwords are wiped by whoever opened them, not here. */
+export type Effect =
+  | {
+      readonly kind: 'reset'
+      readonly password: ClearBytes
+      readonly unlock: boolean
+      readonly mustChange: boolean
+    }
+  | { readonly kind: 'change'; readonly oldPassword: ClearBytes; readonly newPassword: ClearBytes }
+  | { readonly kind: 'unlock' }
+
+/** One write: the effect and the marker in one modify. */
+export interface Write extends Fence {
+  readonly effect: Effect
   /** Asked right before the first byte; `false` ends the write as `not_sent`. */
   readonly mayStart: () => boolean
 }
 
 /** A move of the marker and nothing else: once accepted, no earlier write can land any more. */
 export interface Fence {
-  readonly anchor: string
+  readonly objectGuid: string
+  /** The marker as read; undefined: the entry has none. */
   readonly markerBefore: string | undefined
   readonly markerAfter: string
 }
+
+/** Whom a request is about: its anchor, and the entry that the store pinned to it. */
+export interface Subject {
+  readonly anchor: string
+  readonly objectGuid: string | null
+}
+
+/** `ambiguous`: several entries have this anchor. */
+export type AccountReading = Account | 'ambiguous' | undefined
 
 /** The writer domain controller of a directory. Stays with one server, whatever the address leads to later. */
 export interface WriterSession {
   /** invocationId, lower case with dashes. */
   readonly server: string
   readonly url: string
-  /** True when writes carry the policy hints control, so that history holds for a reset. */
-  readonly policyHints: boolean
-  readonly serviceAccount: { readonly objectGuid: string }
+  /** Whether password history holds for a reset, by the policy hints control. */
+  readonly history: 'enforced' | 'not_enforced'
   /** The directory's clock, milliseconds since 1970; it shows whole seconds, so half a second is uncertain. */
   readonly directoryNowMs: () => number
-  /** Throws WritebackError, to be tried again later, when the server does not answer. */
-  readonly readAccount: (anchor: string) => Promise<Account | undefined>
-  /** Throws ERR_PASSWORD_UNREPRESENTABLE, and ERR_DOCUMENT_INVALID for an anchor that is no GUID; all else is an answer. */
-  readonly writePassword: (write: PasswordWrite) => Promise<WriteAnswer>
+  /** The configured scope and protection as the directory itself spells and numbers it. */
+  readonly rules: AccountRules
+  /**
+   * ONE read of the account, everything a decision needs. Throws WritebackError, to be tried again later, when the
+   * server does not answer; ERR_DOCUMENT_INVALID for an anchor that is no GUID.
+   */
+  readonly readAccount: (subject: Subject, operation: Operation) => Promise<AccountReading>
+  /** Throws ERR_PASSWORD_UNREPRESENTABLE, and ERR_DOCUMENT_INVALID for what is no GUID; all else is an answer. */
+  readonly write: (write: Write) => Promise<WriteAnswer>
   readonly fence: (fence: Fence) => Promise<WriteAnswer>
 }
 

@@ -17,7 +17,7 @@ export interface Intake {
   readonly stop: () => Promise<void>
 }
 
-// So many requests may wait in this agent; the store keeps the rest for others.
+// So many requests of one directory may wait in this agent; the store keeps the rest for others.
 const MOST_OPEN = 64
 // With fewer free places it waits for more of them, for a while: a claim for each would cost more than it brings.
 const FEW_PLACES = 16
@@ -69,7 +69,7 @@ async function claimOnce(
   try {
     const held = heldLeases(parts)
     const places = freePlaces(parts)
-    const waitMs = places === 0 ? 0 : claim.waitMs
+    const waitMs = totalOf(places) === 0 ? 0 : claim.waitMs
     const { answer, sentMs, answeredMs } = await parts.client.claim(
       { claimId: claim.claimId, leases: [...held], places, waitMs },
       signal,
@@ -92,13 +92,22 @@ async function claimOnce(
 }
 
 async function waitForPlaces(parts: IntakeParts, signal: AbortSignal): Promise<void> {
-  if (freePlaces(parts) >= FEW_PLACES) return
+  if (totalOf(freePlaces(parts)) >= FEW_PLACES) return
   const end = parts.clock.monotonicMs() + PLACES_WAIT_MS
-  while (freePlaces(parts) < ENOUGH_PLACES && parts.clock.monotonicMs() < end && !signal.aborted)
+  while (totalOf(freePlaces(parts)) < ENOUGH_PLACES && parts.clock.monotonicMs() < end && !signal.aborted)
     await parts.clock.sleep(PLACES_LOOK_MS, signal)
 }
 
-const freePlaces = (parts: IntakeParts): number => Math.max(0, MOST_OPEN - parts.journal.openLeases().length)
+/** By directory: one that is down and full takes no place from the others. */
+function freePlaces({ journal, addressee }: IntakeParts): Readonly<Record<string, number>> {
+  const most = Math.min(MOST_OPEN, Math.floor(MOST_LEASES / addressee.directories.size))
+  return Object.fromEntries(
+    [...addressee.directories].map((name) => [name, Math.max(0, most - journal.openIds(name).length)]),
+  )
+}
+
+const totalOf = (places: Readonly<Record<string, number>>): number =>
+  Object.values(places).reduce((sum, free) => sum + free, 0)
 
 // Every open request is named, also one whose lease ran out: the store knows whether it still holds. One whose outcome is
 // on its way is named too, or the store would hand it to somebody else meanwhile.

@@ -60,6 +60,9 @@ function outcomeOf(
     decidedAt: Math.round(parts.storeTime.nowMs()),
     notices: [...(circumstances.notices ?? [])],
     detail: printable(circumstances.detail),
+    account: circumstances.account ?? null,
+    rule: circumstances.rule ?? null,
+    policy: circumstances.policy ?? null,
   }
   return parseDocument('outcome', { ...shared, ...ending }, outcomeSchema)
 }

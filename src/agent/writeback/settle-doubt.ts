@@ -24,7 +24,9 @@ export async function settleDoubt(
   work: Work,
   session: WriterSession,
 ): Promise<Step | undefined> {
-  const account = await session.readAccount(work.document.subject.anchor)
+  const { subject, operation } = work.document
+  const reading = await session.readAccount(subject, operation)
+  const account = reading === 'ambiguous' ? undefined : reading
   const canSettle = canSettleOn(session.server, work.doubt)
   if (!account && canSettle)
     return end({ outcome: 'unknown' }, { server: session.server, detail: 'the account is gone' })
@@ -40,7 +42,7 @@ export async function settleDoubt(
         {
           server: session.server,
           marker: account.marker,
-          notices: noticesFor(account, work.document, session.policyHints),
+          notices: noticesFor(account, work.document, session.history),
         },
       )
     case 'lease_lost':
@@ -75,7 +77,7 @@ async function fence(
   if (isMarkerHidden(account, session.server, work.tried)) return endHidden(parts, work, session, 'unknown')
   const { markerAfter, close } = beginAttempt(parts, work, session, account, 'fence')
   const answer = await session.fence({
-    anchor: work.document.subject.anchor,
+    objectGuid: account.objectGuid,
     markerBefore: account.marker,
     markerAfter,
   })

@@ -1,4 +1,6 @@
 // What one stretch of work on a request leads to.
+import type { Rule } from '../../policy/rule.ts'
+import type { AccountState, EffectivePolicy } from '../../protocol/account-state.ts'
 import type { FailureReason, Notice, RefusalReason } from '../../protocol/codes.ts'
 
 /** What is known when a request ends: where, with which marker, and what is worth saying. */
@@ -7,6 +9,9 @@ export interface Circumstances {
   readonly marker?: string | undefined
   readonly notices?: readonly Notice[]
   readonly detail?: string | undefined
+  readonly account?: AccountState
+  readonly rule?: Rule | undefined
+  readonly policy?: EffectivePolicy | undefined
 }
 
 /** How a request ends. */

@@ -25,11 +25,13 @@ export async function writeOnce(
   isPromised: boolean | Promise<boolean>,
 ): Promise<Step> {
   const [account, mayWrite] = await Promise.all([
-    session.readAccount(work.document.subject.anchor),
+    session.readAccount(work.document.subject, work.document.operation),
     isPromised,
   ])
   if (!mayWrite) return GIVE_UP
   if (!account) return end({ outcome: 'refused', reason: 'account_not_found' }, { server: session.server })
+  if (account === 'ambiguous')
+    return end({ outcome: 'refused', reason: 'account_ambiguous' }, { server: session.server })
   const verdict = judge(parts, work, session, account) ?? findWriteObstacle(parts, work, session)
   if (verdict) return verdict
   if (isMarkerHidden(account, session.server, work.tried))
@@ -50,20 +52,19 @@ function judge(
   if (position.kind === 'applied')
     return end(
       { outcome: 'applied' },
-      { ...here, notices: noticesFor(account, work.document, session.policyHints) },
+      { ...here, notices: noticesFor(account, work.document, session.history) },
     )
   if (position.kind === 'lease_lost') return GIVE_UP
   if (position.kind === 'superseded') return end({ outcome: 'superseded' }, here)
   if (position.kind === 'implausible') {
     parts.conditions.raise(
       'marker_implausible',
-      `${work.document.directory}/${account.anchor}`,
-      `account ${account.anchor} holds a marker that this system did not write`,
+      `${work.document.directory}/${account.objectGuid}`,
+      `account ${account.objectGuid} holds a marker that this system did not write`,
     )
     return end({ outcome: 'failed', reason: 'marker_implausible' }, { server: session.server })
   }
-  const scope = { baseDn: work.served.baseDn, serviceAccount: session.serviceAccount.objectGuid }
-  const refusal = findRefusal(account, work.document, scope)
+  const refusal = findRefusal(account, work.document, session.rules)
   if (refusal) return end({ outcome: 'refused', reason: refusal }, here)
   if (!isPreviousVisible(work.open.last, session.server, account.marker)) return wait(REPLICATION_LOOK_MS)
   return isOvertaken(account, request, directoryAheadMs(parts, session))
@@ -100,7 +101,7 @@ function readAnswer(
     return end({ outcome: 'failed', reason: 'request_invalid' }, { ...here, detail: written.message })
   const { answer, markerAfter, withheld } = written
   if (answer.kind === 'accepted') {
-    const notices = noticesFor(account, work.document, session.policyHints)
+    const notices = noticesFor(account, work.document, session.history)
     return end({ outcome: 'applied' }, { server: session.server, marker: markerAfter, notices })
   }
   if (answer.kind === 'refused') return readRefusal(parts, work, session, account, answer.refusal)

@@ -28,11 +28,14 @@ export async function writePassword(
   return parts.keys.withOpened(document.sealed, sealedForOf(work), async ([password]) => {
     const { markerAfter, close } = beginAttempt(parts, work, session, account, 'write')
     let withheld = false
-    const answer = await session.writePassword({
-      anchor: document.subject.anchor,
-      password: password as ClearBytes,
-      unlock: document.options.unlock,
-      mustChange: document.options.mustChangeAtNextSignIn,
+    const answer = await session.write({
+      objectGuid: account.objectGuid,
+      effect: {
+        kind: 'reset',
+        password: password as ClearBytes,
+        unlock: document.options.unlock,
+        mustChange: document.options.mustChangeAtNextSignIn,
+      },
       markerBefore: account.marker,
       markerAfter,
       mayStart: () => {

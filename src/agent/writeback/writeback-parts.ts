@@ -15,7 +15,6 @@ import type { Keys } from '../keys/open-keys.ts'
 /** One directory with what the configuration says of it. */
 export interface ServedDirectory {
   readonly directory: Directory
-  readonly baseDn: string
   /** Between tries while the directory is away. */
   readonly backoff: Backoff
 }

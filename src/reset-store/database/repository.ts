@@ -174,12 +174,12 @@ export interface RequestRecords {
   readonly findOverdue: (now: number) => Promise<readonly RequestRecord[]>
   /**
    * Open requests that `agent` may be handed, oldest sequence first, one per subject and none of a subject that is out.
-   * Not one whose outcome the agent delivered already: it is done with it, and would only hand it back.
+   * At most as many of a directory as it has places. Not one whose outcome the agent delivered already: it is done with it, and would only hand it back.
    */
   readonly findClaimable: (
     agent: AgentRecord,
     now: number,
-    options: { readonly most: number; readonly onlyReceived: boolean },
+    options: { readonly places: Readonly<Record<string, number>>; readonly onlyReceived: boolean },
   ) => Promise<readonly RequestRecord[]>
   /** Open requests whose newest lease is this agent's and holds. */
   readonly findLeased: (agent: string, now: number) => Promise<readonly RequestRecord[]>

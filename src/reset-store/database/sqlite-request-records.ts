@@ -107,28 +107,37 @@ function searchMethods(
     findRequest: async (id) => one(find.get(id)),
     listRequests: async (most) => all(list.all(most)),
     findOverdue: async (now) => all(overdue.all(now)),
-    findClaimable: async (agent, now, { most, onlyReceived }) => {
+    findClaimable: async (agent, now, { places, onlyReceived }) => {
       const rows = claimable.iterate({
         agent: agent.id,
-        directories: JSON.stringify(agent.directories),
+        directories: JSON.stringify(agent.directories.filter((name) => (places[name] ?? 0) > 0)),
         keys: JSON.stringify(agent.sealingKeys.map(({ kid }) => kid)),
         now,
         onlyReceived: onlyReceived ? 1 : 0,
       })
-      return onePerSubject(rows as Iterable<unknown> as Iterable<RequestRow>, most)
+      return onePerSubject(rows as Iterable<unknown> as Iterable<RequestRow>, places)
     },
     findLeased: async (agent, now) => all(leased.all(agent, now)),
     findPrevious: async (directory, anchor, below) => one(previous.get(directory, anchor, below)),
   }
 }
 
-function onePerSubject(rows: Iterable<RequestRow>, most: number): RequestRecord[] {
+function onePerSubject(
+  rows: Iterable<RequestRow>,
+  places: Readonly<Record<string, number>>,
+): RequestRecord[] {
+  const free = new Map(Object.entries(places))
   const found = new Map<string, RequestRecord>()
-  if (most === 0) return []
+  let left = [...free.values()].reduce((sum, one) => sum + one, 0)
+  if (left === 0) return []
   for (const row of rows) {
     const subject = `${row.directory} ${row.anchor}`
-    if (!found.has(subject)) found.set(subject, requestOf(row))
-    if (found.size === most) break
+    const places = free.get(row.directory) ?? 0
+    if (places === 0 || found.has(subject)) continue
+    found.set(subject, requestOf(row))
+    free.set(row.directory, places - 1)
+    left -= 1
+    if (left === 0) break
   }
   return [...found.values()]
 }

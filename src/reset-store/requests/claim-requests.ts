@@ -44,7 +44,8 @@ export function createClaimRequests(context: StoreContext): ClaimRequests {
     context.changes.announce(agentKey(agentId))
     const begun = await inTime(context, (records, now) => beginClaim(records, now, agentId, call))
     for (const directory of begun.lapsedIn) context.changes.announce(directoryKey(directory))
-    const isDone = begun.requests.length > 0 || call.places === 0 || call.waitMs === 0
+    const isDone =
+      begun.requests.length > 0 || Object.values(call.places).every((free) => free === 0) || call.waitMs === 0
     const requests = isDone ? begun.requests : await waitForRequests(begun, call, signal)
     const paused = isDone ? begun.paused : await context.repository.transaction(isPaused)
     return { storeTime: context.clock.wallMs(), paused, renewed: begun.renewed, requests }
@@ -98,7 +99,7 @@ async function grantLeases(
   call: ClaimCall,
 ): Promise<ClaimedRequest[]> {
   const onlyReceived = await isPaused(records)
-  const claimable = await records.findClaimable(agent, now, { most: call.places, onlyReceived })
+  const claimable = await records.findClaimable(agent, now, { places: call.places, onlyReceived })
   const granted: ClaimedRequest[] = []
   let bytes = 0
   for (const request of claimable) {

@@ -108,7 +108,7 @@ function documentOf(
   const { id, directory, anchor, displayName, operation, options, expiresAt, actor } = request
   const document = {
     ...{ id, store: context.store, tenant: context.tenant, directory, operation, issuedAt, expiresAt, actor },
-    ...{ subject: { anchor, displayName }, sequence, options, sealed },
+    ...{ subject: { anchor, objectGuid: null, displayName }, sequence, options, sealed },
   }
   return parseDocument('request document', document, requestDocumentSchema)
 }

@@ -55,6 +55,9 @@ async function verdictOf(records: Transaction, request: RequestRecord, now: numb
     reason: (closing?.reason ?? null) as Verdict['reason'],
     notices: [...(closing?.notices ?? [])],
     detail: closing?.detail ?? null,
+    account: null,
+    rule: null,
+    policy: null,
     stages: await stagesOf(records, request),
   }
 }

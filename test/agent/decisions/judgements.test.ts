@@ -21,10 +21,10 @@ import { formatMarker, type Marker } from '../../../src/protocol/marker.ts'
 import type { RequestDocument } from '../../../src/protocol/request-document.ts'
 import {
   accountOf,
-  BASE_DN,
   DIRECTORY,
   makeParties,
   OTHER_SERVER,
+  RULES,
   resetOf,
   SERVER,
   SERVICE_ACCOUNT,
@@ -203,7 +203,7 @@ test.each<[string, RequestDocument, Partial<typeof addressee>, RegExp | undefine
   ['an operation not there', unlock(), {}, /unlock/],
   [
     'a sealed value of another subject',
-    { ...reset, subject: { anchor: newId(), displayName: 'x' } },
+    { ...reset, subject: { anchor: newId(), objectGuid: null, displayName: 'x' } },
     {},
     /sealed for/,
   ],
@@ -234,7 +234,6 @@ test('expiry is on the safe side of the clocks, settling ends 60 s after it', ()
   expect([159_999, 160_000].map((now) => isBeyondSettling(document, now))).toEqual([false, true])
 })
 
-const scope = { baseDn: BASE_DN, serviceAccount: SERVICE_ACCOUNT }
 const contact = ['top', 'person', 'organizationalperson', 'contact']
 const computer = ['top', 'person', 'organizationalperson', 'user', 'computer']
 const past = { expiresAtMs: NOW }
@@ -243,7 +242,7 @@ test.each<[string, Parameters<typeof accountOf>[0], string | undefined]>([
   ['an ordinary one', {}, undefined],
   ['adminCount', { adminCount: true }, 'account_protected'],
   ['a critical system object', { criticalSystemObject: true }, 'account_protected'],
-  ['the service account itself', { anchor: SERVICE_ACCOUNT }, 'account_protected'],
+  ['the service account itself', { objectGuid: SERVICE_ACCOUNT }, 'account_protected'],
   ['Administrator', { sid: 'S-1-5-21-1-2-3-500' }, 'account_protected'],
   ['krbtgt', { sid: 'S-1-5-21-1-2-3-502' }, 'account_protected'],
   ['RID 1500', { sid: 'S-1-5-21-1-2-3-1500' }, undefined],
@@ -258,14 +257,14 @@ test.each<[string, Parameters<typeof accountOf>[0], string | undefined]>([
   ['must change', { mustChange: true }, undefined],
 ])('whether an account may be written: %s', (_what, fields, expected) => {
   for (const kind of ['self', 'administrator', 'help_desk'] as const)
-    expect(findRefusal(accountOf(fields), { ...reset, actor: { ...reset.actor, kind } }, scope)).toBe(
+    expect(findRefusal(accountOf(fields), { ...reset, actor: { ...reset.actor, kind } }, RULES)).toBe(
       expected,
     )
 })
 
 test('disabled and expired accounts are refused to their owner and written for administrator and help desk', () => {
   const by = (kind: 'self' | 'administrator' | 'help_desk', fields: Parameters<typeof accountOf>[0]) =>
-    findRefusal(accountOf(fields), { ...reset, actor: { ...reset.actor, kind } }, scope)
+    findRefusal(accountOf(fields), { ...reset, actor: { ...reset.actor, kind } }, RULES)
   expect(by('self', { disabled: true })).toBe('account_disabled')
   expect(by('self', past)).toBe('account_expired')
   expect(by('self', { expiresAtMs: NOW + 1 })).toBeUndefined()
@@ -277,14 +276,14 @@ test('disabled and expired accounts are refused to their owner and written for a
 
 test('notices say what an applied reset does not show', () => {
   const mustChange = { ...reset, options: { unlock: true, mustChangeAtNextSignIn: true } }
-  expect(noticesFor(accountOf(), reset, true)).toEqual(['old_password_may_work'])
-  expect(noticesFor(accountOf({ disabled: true, ...past }), reset, false)).toEqual([
+  expect(noticesFor(accountOf(), reset, 'enforced')).toEqual(['old_password_may_work'])
+  expect(noticesFor(accountOf({ disabled: true, ...past }), reset, 'not_enforced')).toEqual([
     'history_not_enforced',
     'account_disabled',
     'account_expired',
     'old_password_may_work',
   ])
   const never = accountOf({ passwordNeverExpires: true })
-  expect(noticesFor(never, mustChange, true)).toContain('must_change_without_effect')
-  expect(noticesFor(never, reset, true)).not.toContain('must_change_without_effect')
+  expect(noticesFor(never, mustChange, 'enforced')).toContain('must_change_without_effect')
+  expect(noticesFor(never, reset, 'enforced')).not.toContain('must_change_without_effect')
 })

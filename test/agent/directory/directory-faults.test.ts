@@ -10,7 +10,7 @@ import type { RecordedMessage, RequestFault } from '../../servers/ldap-faults.ts
 import { type LdapProxy, startLdapProxy } from '../../servers/ldap-proxy.ts'
 import { type SambaDomain, startSambaDomain } from '../../servers/samba-domain.ts'
 import { testCa } from '../../servers/test-ca.ts'
-import { clear, openedDirectories, resetOf } from './opened-directories.ts'
+import { clear, openedDirectories, readAccount, resetOf } from './opened-directories.ts'
 
 const directories = openedDirectories()
 let domain: SambaDomain
@@ -57,7 +57,7 @@ test('a swallowed answer is lost, written, and the marker tells the truth', asyn
   const directory = open(impatient)
   const writer = await directory.writer()
   proxy.onRequest(PASSWORD, { kind: 'swallow-response' })
-  expect(await writer.writePassword(resetOf(user.objectGuid))).toMatchObject({
+  expect(await writer.write(resetOf(user.objectGuid))).toMatchObject({
     kind: 'lost',
     phase: 'written',
     cause: { code: 'ERR_DIRECTORY_TIMEOUT', retry: 'later' },
@@ -65,7 +65,7 @@ test('a swallowed answer is lost, written, and the marker tells the truth', asyn
   expect(directory.status().connected).toBe(false)
   const again = await directory.writer()
   expect(again.server).toBe(writer.server)
-  expect((await again.readAccount(user.objectGuid))?.marker).toBe('wb1:00000000:1:a')
+  expect((await readAccount(again, user.objectGuid))?.marker).toBe('wb1:00000000:1:a')
   expect(proxy.count(PASSWORD)).toBe(1)
 })
 
@@ -74,12 +74,13 @@ test('a write that is delivered late is refused once the fence stands', async ()
   const directory = open(impatient)
   const late = proxy.onRequest(PASSWORD, { kind: 'hold' })
   const write = resetOf(user.objectGuid)
-  expect((await (await directory.writer()).writePassword(write)).kind).toBe('lost')
+  expect((await (await directory.writer()).write(write)).kind).toBe('lost')
   const writer = await directory.writer()
-  const fence = { anchor: user.objectGuid, markerBefore: undefined, markerAfter: 'wb1:00000000:1:f' }
+  const fence = { objectGuid: user.objectGuid, markerBefore: undefined, markerAfter: 'wb1:00000000:1:f' }
   expect(await writer.fence(fence)).toEqual({ kind: 'accepted' })
-  const second = { ...write, markerBefore: fence.markerAfter, password: clear(laterPassword()) }
-  expect(await writer.writePassword(second)).toEqual({ kind: 'accepted' })
+  const later = { markerBefore: fence.markerAfter, password: clear(laterPassword()) }
+  const second = resetOf(user.objectGuid, later)
+  expect(await writer.write(second)).toEqual({ kind: 'accepted' })
   await late.release()
   expect(proxy.messages().at(-1)).toMatchObject({ operation: 'modifyResponse', resultCode: 20 })
   expect(await domain.canBind(user.dn, laterPassword())).toBe(true)
@@ -130,14 +131,14 @@ test.each(BROKEN)(
     const directory = open(code === 'ERR_DIRECTORY_TIMEOUT' ? impatient : {})
     const writer = await directory.writer()
     proxy.onRequest(PASSWORD, fault)
-    const answer = await writer.writePassword(resetOf(user.objectGuid))
+    const answer = await writer.write(resetOf(user.objectGuid))
     expect(answer).toMatchObject({ kind: 'lost', cause: { code, retry: 'later' } })
     const again = await directory.writer()
-    const account = await again.readAccount(user.objectGuid)
+    const account = await readAccount(again, user.objectGuid)
     expect(account?.marker !== undefined).toBe(applied)
     expect(await domain.canBind(user.dn, applied ? newPassword() : oldPassword())).toBe(true)
     const next = resetOf(user.objectGuid, { markerBefore: account?.marker, markerAfter: 'next' })
-    expect(await again.writePassword(next)).toEqual({ kind: 'accepted' })
+    expect(await again.write(next)).toEqual({ kind: 'accepted' })
   },
 )
 
@@ -145,18 +146,18 @@ test('single bytes on the wire change nothing', async () => {
   const user = await newUser()
   const writer = await open().writer()
   proxy.onRequest({ operation: 'modify' }, { kind: 'slice' })
-  expect(await writer.writePassword(resetOf(user.objectGuid))).toEqual({ kind: 'accepted' })
+  expect(await writer.write(resetOf(user.objectGuid))).toEqual({ kind: 'accepted' })
 })
 
 test('a notice of disconnection ends the session, and the next one is bound', async () => {
   const user = await newUser()
   const directory = open()
   const writer = await directory.writer()
-  expect(await writer.writePassword(resetOf(user.objectGuid))).toEqual({ kind: 'accepted' })
+  expect(await writer.write(resetOf(user.objectGuid))).toEqual({ kind: 'accepted' })
   proxy.disconnectAll({ code: 52, diagnostic: 'shutting down' })
   await systemClock.sleep(50)
   expect(directory.status().connected).toBe(false)
-  expect((await (await directory.writer()).readAccount(user.objectGuid))?.marker).toBe('wb1:00000000:1:a')
+  expect((await readAccount(await directory.writer(), user.objectGuid))?.marker).toBe('wb1:00000000:1:a')
 })
 
 test('what cannot connect is not sent', async () => {
@@ -165,7 +166,7 @@ test('what cannot connect is not sent', async () => {
   const writer = await directory.writer()
   await proxy.refuseConnections()
   try {
-    expect(await writer.writePassword(resetOf(user.objectGuid))).toMatchObject({
+    expect(await writer.write(resetOf(user.objectGuid))).toMatchObject({
       kind: 'not_sent',
       cause: { code: 'ERR_DIRECTORY_UNREACHABLE' },
     })
@@ -180,7 +181,7 @@ test('what cannot connect is not sent', async () => {
   } finally {
     await proxy.acceptConnections()
   }
-  expect(await (await directory.writer()).writePassword(resetOf(user.objectGuid))).toEqual({
+  expect(await (await directory.writer()).write(resetOf(user.objectGuid))).toEqual({
     kind: 'accepted',
   })
 })
@@ -190,13 +191,13 @@ test('a read that loses its connection fails, and never goes on without a bind',
   const directory = open(impatient)
   const writer = await directory.writer()
   proxy.onRequest({ operation: 'search', dn: `<GUID=${user.objectGuid}>` }, { kind: 'reset', when: 'before' })
-  await expect(writer.readAccount(user.objectGuid)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
-  expect((await writer.readAccount(user.objectGuid))?.anchor).toBe(user.objectGuid)
+  await expect(readAccount(writer, user.objectGuid)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
+  expect((await readAccount(writer, user.objectGuid))?.objectGuid).toBe(user.objectGuid)
   proxy.onRequest({ operation: 'search', dn: `<GUID=${user.objectGuid}>` }, { kind: 'swallow-response' })
-  await expect(writer.readAccount(user.objectGuid)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_TIMEOUT' })
+  await expect(readAccount(writer, user.objectGuid)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_TIMEOUT' })
   proxy.onRequest({ operation: 'search', dn: `<GUID=${user.objectGuid}>` }, { kind: 'raw', bytes: notLdap })
-  await expect(writer.readAccount(user.objectGuid)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
-  expect((await writer.readAccount(user.objectGuid))?.anchor).toBe(user.objectGuid)
+  await expect(readAccount(writer, user.objectGuid)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
+  expect((await readAccount(writer, user.objectGuid))?.objectGuid).toBe(user.objectGuid)
 })
 
 test('certificates that do not verify see no byte of a bind', async () => {
@@ -288,7 +289,7 @@ test('a write never goes to another server than the session is with', async () =
     replaceBytes('CN=NTDS Settings,CN=DC1', 'CN=NTDS Settings,CN=DC9'),
     100,
   )
-  expect(await writer.writePassword(resetOf(user.objectGuid))).toMatchObject({
+  expect(await writer.write(resetOf(user.objectGuid))).toMatchObject({
     kind: 'not_sent',
     cause: { code: 'ERR_DIRECTORY_UNSUITABLE' },
   })
@@ -301,13 +302,13 @@ test('policy hints are sent critical where the server offers them', async () => 
   const hints = '1.2.840.113556.1.4.2239'
   proxy.onRequest(rootRead, replaceBytes('1.2.840.113556.1.4.1413', hints))
   const writer = await open().writer()
-  expect(writer.policyHints).toBe(true)
-  expect(await writer.writePassword(resetOf(user.objectGuid))).toMatchObject({
+  expect(writer.history).toBe('enforced')
+  expect(await writer.write(resetOf(user.objectGuid))).toMatchObject({
     kind: 'refused',
     refusal: { kind: 'control_unavailable', code: 12 },
   })
   expect(proxy.messages().find((message) => message.operation === 'modify')?.controls).toEqual([hints])
-  const fence = { anchor: user.objectGuid, markerBefore: undefined, markerAfter: 'x' }
+  const fence = { objectGuid: user.objectGuid, markerBefore: undefined, markerAfter: 'x' }
   expect(await writer.fence(fence)).toEqual({ kind: 'accepted' })
 })
 
@@ -338,14 +339,14 @@ test('a directory that stops leaves nothing open: what is under way is lost, wha
   const directory = open({ connections: 1 })
   const writer = await directory.writer()
   const held = proxy.onRequest(PASSWORD, { kind: 'swallow-request' })
-  const underWay = writer.writePassword(resetOf(user.objectGuid))
-  const waiting = writer.writePassword(resetOf(user.objectGuid))
+  const underWay = writer.write(resetOf(user.objectGuid))
+  const waiting = writer.write(resetOf(user.objectGuid))
   await held.hit
   await directory.stop()
   expect(await underWay).toMatchObject({ kind: 'lost', cause: { code: 'ERR_DIRECTORY_CLOSED' } })
   expect(await waiting).toMatchObject({ kind: 'not_sent', cause: { code: 'ERR_DIRECTORY_CLOSED' } })
   expect(directory.status()).toEqual({ connected: false })
-  await expect(writer.readAccount(user.objectGuid)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
+  await expect(readAccount(writer, user.objectGuid)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
   expect(proxy.count(PASSWORD)).toBe(1)
 })
 
@@ -355,18 +356,18 @@ test('writes of a session that was replaced are finished, and its connections cl
   const directory = open(impatient)
   const before = await directory.writer()
   proxy.onRequest(PASSWORD, { kind: 'delay-response', ms: 600 })
-  const slow = before.writePassword(resetOf(user.objectGuid))
+  const slow = before.write(resetOf(user.objectGuid))
   await proxy.seen(PASSWORD)
   proxy.onRequest(
     { operation: 'search', dn: `<GUID=${other.objectGuid}>` },
     { kind: 'reset', when: 'before' },
   )
-  await expect(before.readAccount(other.objectGuid)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
+  await expect(readAccount(before, other.objectGuid)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
   const after = await directory.writer()
   expect(after).not.toBe(before)
   expect(await slow).toEqual({ kind: 'accepted' })
-  expect((await before.readAccount(other.objectGuid))?.anchor).toBe(other.objectGuid)
-  expect((await after.readAccount(user.objectGuid))?.marker).toBe('wb1:00000000:1:a')
+  expect((await readAccount(before, other.objectGuid))?.objectGuid).toBe(other.objectGuid)
+  expect((await readAccount(after, user.objectGuid))?.marker).toBe('wb1:00000000:1:a')
 })
 
 test('the last writer is asked first, and a controller that does not answer is named before one without the role', async () => {

@@ -10,9 +10,10 @@ import {
 import { guidText, isGuid } from '../../../src/agent/directory/active-directory/guid.ts'
 import {
   dnOfGuid,
+  type EncodedEffect,
   fenceChanges,
-  passwordChanges,
   policyHintsControl,
+  writeChanges,
 } from '../../../src/agent/directory/active-directory/password-modify.ts'
 import { passwordVersionOf } from '../../../src/agent/directory/active-directory/replication-metadata.ts'
 import { sidText } from '../../../src/agent/directory/active-directory/sid.ts'
@@ -277,7 +278,12 @@ test('exactly the valid UTF-8 strings are accepted', () => {
 
 test('one modify carries the marker first, then the password and what was asked beside it', () => {
   const marker = { attribute: 'adminDisplayName', before: 'old', after: 'new' }
-  const changes = passwordChanges({ marker, unicodePwd: Buffer.of(1), unlock: true, mustChange: true })
+  const changes = writeChanges(marker, {
+    kind: 'reset',
+    unicodePwd: Buffer.of(1),
+    unlock: true,
+    mustChange: true,
+  })
   expect(changes.map((change) => [change.operation, change.attribute, change.values[0]?.toString()])).toEqual(
     [
       ['delete', 'adminDisplayName', 'old'],
@@ -287,6 +293,15 @@ test('one modify carries the marker first, then the password and what was asked 
       ['replace', 'pwdLastSet', '0'],
     ],
   )
+  const rest = (effect: EncodedEffect) =>
+    writeChanges(marker, effect)
+      .slice(2)
+      .map((change) => [change.operation, change.attribute, change.values[0]?.toString()])
+  expect(rest({ kind: 'unlock' })).toEqual([['replace', 'lockoutTime', '0']])
+  expect(rest({ kind: 'change', oldUnicodePwd: Buffer.of(1), newUnicodePwd: Buffer.of(2) })).toEqual([
+    ['delete', 'unicodePwd', '\u0001'],
+    ['add', 'unicodePwd', '\u0002'],
+  ])
   expect(fenceChanges({ ...marker, before: undefined }).map((change) => change.operation)).toEqual(['add'])
 })
 

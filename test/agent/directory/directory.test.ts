@@ -9,7 +9,7 @@ import {
   wrongPassword,
 } from '../../servers/canaries.ts'
 import { type SambaDomain, startSambaDomain } from '../../servers/samba-domain.ts'
-import { clear, openedDirectories, resetOf as write } from './opened-directories.ts'
+import { clear, openedDirectories, readAccount, resetOf as write } from './opened-directories.ts'
 
 const directories = openedDirectories()
 let domain: SambaDomain
@@ -25,10 +25,10 @@ test('finds the writer, its identity, its clock, and who the service account is'
     const directory = open({ bindName })
     const writer = await directory.writer()
     expect(writer.server).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
-    expect(writer.policyHints).toBe(false)
+    expect(writer.history).toBe('not_enforced')
     expect(Math.abs(writer.directoryNowMs() - Date.now())).toBeLessThan(2500)
     expect(directory.status()).toMatchObject({ connected: true, server: writer.server, url: domain.url })
-    const self = await writer.readAccount(writer.serviceAccount.objectGuid)
+    const self = await readAccount(writer, writer.rules.serviceAccount)
     expect(self?.dn.toLowerCase()).toBe(domain.serviceAccountDn.toLowerCase())
   }
 })
@@ -36,9 +36,9 @@ test('finds the writer, its identity, its clock, and who the service account is'
 test('a reset signs in, is counted by the directory, and leaves its marker', async () => {
   const user = await domain.createUser({ name: 'ann' })
   const writer = await open().writer()
-  const before = await writer.readAccount(user.objectGuid)
+  const before = await readAccount(writer, user.objectGuid)
   expect(before).toMatchObject({
-    anchor: user.objectGuid,
+    objectGuid: user.objectGuid,
     dn: user.dn,
     name: 'ann',
     adminCount: false,
@@ -53,8 +53,8 @@ test('a reset signs in, is counted by the directory, and leaves its marker', asy
   })
   expect(before?.objectClasses).toEqual(['top', 'person', 'organizationalperson', 'user'])
   expect(before?.sid).toMatch(/^S-1-5-21-\d+-\d+-\d+-\d{4}$/)
-  expect(await writer.writePassword(write(user.objectGuid))).toEqual({ kind: 'accepted' })
-  const after = await writer.readAccount(user.objectGuid)
+  expect(await writer.write(write(user.objectGuid))).toEqual({ kind: 'accepted' })
+  const after = await readAccount(writer, user.objectGuid)
   expect(after?.marker).toBe('wb1:00000000:1:a')
   expect(after?.passwordVersion?.version).toBe((before?.passwordVersion?.version ?? 0) + 1)
   expect(Math.abs((after?.passwordVersion?.changedAtMs ?? 0) - Date.now())).toBeLessThan(2500)
@@ -65,25 +65,22 @@ test('reset, unlock and must-change are one modify', async () => {
   const user = await domain.createUser({ name: 'bert' })
   for (let i = 0; i < 3; i++) await domain.canBind(user.dn, wrongPassword())
   const writer = await open().writer()
-  expect(await writer.readAccount(user.objectGuid)).toMatchObject({ locked: true })
-  const answer = await writer.writePassword(write(user.objectGuid, { unlock: true, mustChange: true }))
+  expect(await readAccount(writer, user.objectGuid)).toMatchObject({ locked: true })
+  const answer = await writer.write(write(user.objectGuid, { unlock: true, mustChange: true }))
   expect(answer).toEqual({ kind: 'accepted' })
-  expect(await writer.readAccount(user.objectGuid)).toMatchObject({ locked: false, mustChange: true })
+  expect(await readAccount(writer, user.objectGuid)).toMatchObject({ locked: false, mustChange: true })
 })
 
 test('a replay is refused by the marker and changes nothing', async () => {
   const user = await domain.createUser({ name: 'carla' })
   const writer = await open().writer()
   const first = write(user.objectGuid)
-  expect(await writer.writePassword(first)).toEqual({ kind: 'accepted' })
-  const second = write(user.objectGuid, {
-    password: clear(laterPassword()),
-    markerBefore: first.markerAfter,
-    markerAfter: 'wb1:00000000:2:a',
-  })
-  expect(await writer.writePassword(second)).toEqual({ kind: 'accepted' })
-  expect(await writer.writePassword(first)).toMatchObject({ refusal: { kind: 'compare_failed', code: 20 } })
-  expect(await writer.writePassword({ ...second, password: clear(newPassword()) })).toMatchObject({
+  expect(await writer.write(first)).toEqual({ kind: 'accepted' })
+  const next = { markerBefore: first.markerAfter, markerAfter: 'wb1:00000000:2:a' }
+  const second = write(user.objectGuid, { password: clear(laterPassword()), ...next })
+  expect(await writer.write(second)).toEqual({ kind: 'accepted' })
+  expect(await writer.write(first)).toMatchObject({ refusal: { kind: 'compare_failed', code: 20 } })
+  expect(await writer.write(write(user.objectGuid, next))).toMatchObject({
     kind: 'refused',
     refusal: { kind: 'compare_failed', code: 16 },
   })
@@ -93,9 +90,9 @@ test('a replay is refused by the marker and changes nothing', async () => {
 test('a fence closes the way for the write that came before it', async () => {
   const user = await domain.createUser({ name: 'doris' })
   const writer = await open().writer()
-  const fence = { anchor: user.objectGuid, markerBefore: undefined, markerAfter: 'wb1:00000000:1:f' }
+  const fence = { objectGuid: user.objectGuid, markerBefore: undefined, markerAfter: 'wb1:00000000:1:f' }
   expect(await writer.fence(fence)).toEqual({ kind: 'accepted' })
-  expect(await writer.writePassword(write(user.objectGuid))).toMatchObject({
+  expect(await writer.write(write(user.objectGuid))).toMatchObject({
     refusal: { kind: 'compare_failed' },
   })
   expect(await domain.canBind(user.dn, oldPassword())).toBe(true)
@@ -105,17 +102,17 @@ test('refusals have a kind', async () => {
   const user = await domain.createUser({ name: 'emil' })
   const outside = await domain.createUser({ name: 'outside', ou: 'Outside' })
   const writer = await open().writer()
-  expect(await writer.writePassword(write(user.objectGuid, { password: clear('short') }))).toMatchObject({
+  expect(await writer.write(write(user.objectGuid, { password: clear('short') }))).toMatchObject({
     kind: 'refused',
     refusal: { kind: 'password_policy', code: 19, hex: '0000052D' },
   })
-  expect(await writer.readAccount(user.objectGuid)).toMatchObject({ marker: undefined })
-  expect(await writer.writePassword(write(outside.objectGuid))).toMatchObject({
+  expect(await readAccount(writer, user.objectGuid)).toMatchObject({ marker: undefined })
+  expect(await writer.write(write(outside.objectGuid))).toMatchObject({
     refusal: { kind: 'missing_right', code: 50 },
   })
   const nobody = '00000000-0000-4000-8000-000000000000'
-  expect(await writer.readAccount(nobody)).toBeUndefined()
-  expect(await writer.writePassword(write(nobody))).toMatchObject({ refusal: { kind: 'account_not_found' } })
+  expect(await readAccount(writer, nobody)).toBeUndefined()
+  expect(await writer.write(write(nobody))).toMatchObject({ refusal: { kind: 'account_not_found' } })
 })
 
 const AWKWARD_NAMES = [
@@ -132,8 +129,8 @@ test.each(AWKWARD_NAMES)('an account named [%s] is reset', async (name) => {
   const accountName = `awkward${AWKWARD_NAMES.indexOf(name)}`
   const user = await domain.createUser({ name, accountName })
   const writer = await open().writer()
-  expect(await writer.writePassword(write(user.objectGuid))).toEqual({ kind: 'accepted' })
-  expect((await writer.readAccount(user.objectGuid))?.dn).toContain('OU=People,')
+  expect(await writer.write(write(user.objectGuid))).toEqual({ kind: 'accepted' })
+  expect((await readAccount(writer, user.objectGuid))?.dn).toContain('OU=People,')
   expect(await domain.canBind(user.dn, newPassword())).toBe(true)
 })
 
@@ -152,7 +149,7 @@ test('passwords arrive unchanged, whatever they are made of', async () => {
   let markerBefore: string | undefined
   for (const [at, text] of passwords.entries()) {
     const markerAfter = `wb1:00000000:${at}:a`
-    const answer = await writer.writePassword(
+    const answer = await writer.write(
       write(user.objectGuid, { password: clear(text), markerBefore, markerAfter }),
     )
     expect([text, answer]).toEqual([text, { kind: 'accepted' }])
@@ -166,14 +163,14 @@ test('an account is found by its anchor after it moved and was renamed', async (
   const admin = await domain.admin()
   await admin.modifyDN(user.dn, `CN=gerda,${domain.peopleDn}`)
   const writer = await open().writer()
-  expect(await writer.writePassword(write(user.objectGuid))).toEqual({ kind: 'accepted' })
-  expect((await writer.readAccount(user.objectGuid))?.dn).toBe(`CN=gerda,${domain.peopleDn}`)
+  expect(await writer.write(write(user.objectGuid))).toEqual({ kind: 'accepted' })
+  expect((await readAccount(writer, user.objectGuid))?.dn).toBe(`CN=gerda,${domain.peopleDn}`)
 })
 
 test('a write that may not start any more is not sent', async () => {
   const user = await domain.createUser({ name: 'hanna' })
   const writer = await open().writer()
-  const answer = await writer.writePassword(write(user.objectGuid, { mayStart: () => false }))
+  const answer = await writer.write(write(user.objectGuid, { mayStart: () => false }))
   expect(answer.kind).toBe('not_sent')
   expect(await domain.canBind(user.dn, oldPassword())).toBe(true)
 })
@@ -182,9 +179,7 @@ test('many writes at once share few connections', async () => {
   const user = await domain.createUser({ name: 'ida' })
   const writer = await open({ connections: 2 }).writer()
   const answers = await Promise.all(
-    Array.from({ length: 20 }, (_, at) =>
-      writer.writePassword(write(user.objectGuid, { markerAfter: `m${at}` })),
-    ),
+    Array.from({ length: 20 }, (_, at) => writer.write(write(user.objectGuid, { markerAfter: `m${at}` }))),
   )
   expect(answers.filter((answer) => answer.kind === 'accepted')).toHaveLength(1)
   expect(answers.filter((answer) => answer.kind === 'refused')).toHaveLength(19)
@@ -194,7 +189,7 @@ test('the caller keeps its password, and it is never written into the answer', a
   const user = await domain.createUser({ name: 'jan' })
   const writer = await open().writer()
   const password = clear(newPassword())
-  await writer.writePassword(write(user.objectGuid, { password }))
+  await writer.write(write(user.objectGuid, { password }))
   expect(password.equals(newPassword())).toBe(true)
 })
 
@@ -271,11 +266,11 @@ test('after a restart of the domain controller the next call connects again, wit
   const user = await domain.createUser({ name: 'karl' })
   const directory = open()
   const before = await directory.writer()
-  await before.readAccount(user.objectGuid)
+  await readAccount(before, user.objectGuid)
   await domain.restart()
   const after = await directory.writer()
   expect(after.server).toBe(before.server)
-  expect(await after.writePassword(write(user.objectGuid))).toEqual({ kind: 'accepted' })
+  expect(await after.write(write(user.objectGuid))).toEqual({ kind: 'accepted' })
   await directory.stop()
   await expect(directory.writer()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
 })

@@ -51,11 +51,9 @@ for (const [markerBefore, markerAfter] of [
   [undefined, 'second'],
   ['second', 'third'],
 ] as const) {
-  const answer = await writer.writePassword({
-    anchor: task.anchor,
-    password,
-    unlock: true,
-    mustChange: false,
+  const answer = await writer.write({
+    objectGuid: task.anchor,
+    effect: { kind: 'reset', password, unlock: true, mustChange: false },
     markerBefore,
     markerAfter,
     mayStart: () => true,

@@ -1,8 +1,9 @@
 // Directories on a test domain, as the agent's assembly would make them, closed after each test.
 import { readFileSync } from 'node:fs'
+import type { Account } from '../../../src/agent/decisions/account.ts'
 import type { ClearBytes } from '../../../src/agent/decisions/clear-bytes.ts'
 import { createDirectory, type DirectoryOptions } from '../../../src/agent/directory/create-directory.ts'
-import type { Directory, PasswordWrite } from '../../../src/agent/directory/directory.ts'
+import type { Directory, Effect, Write, WriterSession } from '../../../src/agent/directory/directory.ts'
 import { systemClock } from '../../../src/clock/clock.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { newPassword, servicePassword } from '../../servers/canaries.ts'
@@ -47,14 +48,31 @@ export function openedDirectories(): OpenedDirectories {
 /** A password as the keys room would hand it over. */
 export const clear = (password: Buffer | string): ClearBytes => Buffer.from(password) as ClearBytes
 
+/** What a test may change of a plain reset. */
+export type ResetChanges = Partial<Omit<Write, 'effect'>> & Partial<Extract<Effect, { kind: 'reset' }>>
+
 /** A plain reset of an account without a marker. */
-export const resetOf = (anchor: string, changes: Partial<PasswordWrite> = {}): PasswordWrite => ({
-  anchor,
-  password: clear(newPassword()),
-  unlock: false,
-  mustChange: false,
-  markerBefore: undefined,
-  markerAfter: 'wb1:00000000:1:a',
-  mayStart: () => true,
-  ...changes,
-})
+export function resetOf(objectGuid: string, changes: ResetChanges = {}): Write {
+  const {
+    password = clear(newPassword()),
+    unlock = false,
+    mustChange = false,
+    kind = 'reset',
+    ...rest
+  } = changes
+  return {
+    objectGuid,
+    effect: { kind, password, unlock, mustChange },
+    markerBefore: undefined,
+    markerAfter: 'wb1:00000000:1:a',
+    mayStart: () => true,
+    ...rest,
+  }
+}
+
+/** Reads an account by its objectGUID. */
+export async function readAccount(writer: WriterSession, objectGuid: string): Promise<Account | undefined> {
+  const reading = await writer.readAccount({ anchor: objectGuid, objectGuid: null }, 'reset')
+  if (reading === 'ambiguous') throw new Error('an objectGUID is never ambiguous')
+  return reading
+}

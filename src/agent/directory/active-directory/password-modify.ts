@@ -13,21 +13,43 @@ export interface MarkerMove {
 /** LDAP_SERVER_POLICY_HINTS_OID and its older number (MS-ADTS §3.1.1.3.4.1.27). */
 const POLICY_HINTS = ['1.2.840.113556.1.4.2239', '1.2.840.113556.1.4.2066'] as const
 
+/** An effect with its passwords as unicodePwd wants them. */
+export type EncodedEffect =
+  | {
+      readonly kind: 'reset'
+      readonly unicodePwd: Uint8Array
+      readonly unlock: boolean
+      readonly mustChange: boolean
+    }
+  | { readonly kind: 'change'; readonly oldUnicodePwd: Uint8Array; readonly newUnicodePwd: Uint8Array }
+  | { readonly kind: 'unlock' }
+
 /**
- * The changes of a reset: the marker as compare-and-set, the password, and what was asked beside it. The
- * marker comes first, so that a stale write is refused before the password is looked at.
+ * The changes of a write: the marker as compare-and-set, then the effect. The marker comes first, so that a stale write
+ * is refused before a password is looked at. A change deletes the old password and adds the new one, which the directory
+ * checks by itself, history and age included (MS-ADTS §3.1.1.3.1.5.2).
  */
-export function passwordChanges(write: {
-  readonly marker: MarkerMove
-  readonly unicodePwd: Uint8Array
-  readonly unlock: boolean
-  readonly mustChange: boolean
-}): Change[] {
-  const changes = fenceChanges(write.marker)
-  changes.push({ operation: 'replace', attribute: 'unicodePwd', values: [write.unicodePwd] })
-  if (write.unlock) changes.push(replaceWithZero('lockoutTime'))
-  if (write.mustChange) changes.push(replaceWithZero('pwdLastSet'))
-  return changes
+export function writeChanges(marker: MarkerMove, effect: EncodedEffect): Change[] {
+  return [...fenceChanges(marker), ...effectChanges(effect)]
+}
+
+function effectChanges(effect: EncodedEffect): Change[] {
+  const attribute = 'unicodePwd'
+  switch (effect.kind) {
+    case 'unlock':
+      return [replaceWithZero('lockoutTime')]
+    case 'change':
+      return [
+        { operation: 'delete', attribute, values: [effect.oldUnicodePwd] },
+        { operation: 'add', attribute, values: [effect.newUnicodePwd] },
+      ]
+    case 'reset':
+      return [
+        { operation: 'replace', attribute, values: [effect.unicodePwd] },
+        ...(effect.unlock ? [replaceWithZero('lockoutTime')] : []),
+        ...(effect.mustChange ? [replaceWithZero('pwdLastSet')] : []),
+      ]
+  }
 }
 
 /** The changes of a fence: the marker moves, nothing else. */

@@ -2,7 +2,7 @@
 import type { Entry } from 'ldapts'
 import { WritebackError } from '../../../errors/writeback-error.ts'
 import type { Account } from '../../decisions/account.ts'
-import { bytesOf, textOf, textsOf } from '../entry-values.ts'
+import { buffersOf, bytesOf, textOf, textsOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
 import { largeInteger, momentOfFileTime } from './file-time.ts'
 import { guidText } from './guid.ts'
@@ -15,20 +15,30 @@ const ACCOUNT_DISABLED = 0x2
 const LOCKED_OUT = 0x10
 const PASSWORD_NEVER_EXPIRES = 0x10000
 const SMARTCARD_REQUIRED = 0x40000
+const NORMAL_ACCOUNT = 0x200
+// Interdomain trust, workstation, server, partial secrets (a read-only domain controller).
+const MACHINE_OR_TRUST = 0x800 | 0x1000 | 0x2000 | 0x4000000
 
 const COMPUTED = 'msDS-User-Account-Control-Computed'
-const BINARY = ['objectGUID', 'objectSid', 'replPropertyMetaData']
+const EXPIRY = 'msDS-UserPasswordExpiryTimeComputed'
+const BINARY = ['objectGUID', 'objectSid', 'replPropertyMetaData', 'tokenGroups', 'sIDHistory']
 /** What the read asks for, beside the marker attribute. */
 export const ACCOUNT_ATTRIBUTES: readonly string[] = [
   ...BINARY,
   COMPUTED,
+  EXPIRY,
   'sAMAccountName',
+  'displayName',
   'objectClass',
   'adminCount',
   'isCriticalSystemObject',
   'userAccountControl',
   'accountExpires',
   'pwdLastSet',
+  'badPwdCount',
+  'badPasswordTime',
+  'msDS-ResultantPSO',
+  'msDS-SecondaryKrbTgtNumber',
 ]
 
 /**
@@ -49,29 +59,70 @@ export async function readAccount(
 }
 
 function accountOf(entry: Entry, markerAttribute: string): Account {
-  const anchor = guidText(bytesOf(entry, 'objectGUID') ?? Buffer.alloc(0))
-  const control = textOf(entry, 'userAccountControl')
+  const objectGuid = guidText(bytesOf(entry, 'objectGUID') ?? Buffer.alloc(0))
   const markers = textsOf(entry, markerAttribute)
-  if (anchor === undefined) throw unsuitable(entry.dn, 'its objectGUID cannot be read')
+  if (objectGuid === undefined) throw unsuitable(entry.dn, 'its objectGUID cannot be read')
   if (markers.length > 1) throw unsuitable(entry.dn, `${markerAttribute} has several values`)
-  const flags = Number(control ?? 0)
-  const sid = bytesOf(entry, 'objectSid')
   return {
-    anchor,
+    objectGuid,
     dn: entry.dn,
     name: textOf(entry, 'sAMAccountName') ?? '',
+    displayName: textOf(entry, 'displayName') ?? '',
+    ...kindOf(entry),
+    ...statesOf(entry),
+    ...timesOf(entry),
+    changeDenied: undefined,
+    policyDn: textOf(entry, 'msDS-ResultantPSO'),
+    passwordVersion: passwordVersionOf(bytesOf(entry, 'replPropertyMetaData')),
+    marker: markers[0],
+  }
+}
+
+const flagsOf = (entry: Entry): number => Number(textOf(entry, 'userAccountControl') ?? 0)
+
+/** What kind of account it is, and what it belongs to. */
+function kindOf(entry: Entry) {
+  const flags = flagsOf(entry)
+  const [sid] = sidsOf(entry, 'objectSid')
+  const groups = sidsOf(entry, 'tokenGroups')
+  return {
     objectClasses: textsOf(entry, 'objectClass').map((name) => name.toLowerCase()),
-    sid: sid === undefined ? undefined : sidText(sid),
+    sid,
+    // The primary group is always among them.
+    groups: groups.length === 0 ? undefined : groups,
+    sidHistory: sidsOf(entry, 'sIDHistory'),
     adminCount: Number(textOf(entry, 'adminCount') ?? 0) !== 0,
     criticalSystemObject: textOf(entry, 'isCriticalSystemObject') === 'TRUE',
+    ordinary:
+      (flags & NORMAL_ACCOUNT) !== 0 &&
+      (flags & MACHINE_OR_TRUST) === 0 &&
+      textOf(entry, 'msDS-SecondaryKrbTgtNumber') === undefined,
+  }
+}
+
+const sidsOf = (entry: Entry, attribute: string): readonly string[] =>
+  buffersOf(entry, attribute).flatMap((bytes) => sidText(bytes) ?? [])
+
+/** What stands in the way of a sign-in. */
+function statesOf(entry: Entry) {
+  const flags = flagsOf(entry)
+  return {
     disabled: (flags & ACCOUNT_DISABLED) !== 0,
     locked: (Number(textOf(entry, COMPUTED) ?? 0) & LOCKED_OUT) !== 0,
     smartcardRequired: (flags & SMARTCARD_REQUIRED) !== 0,
     passwordNeverExpires: (flags & PASSWORD_NEVER_EXPIRES) !== 0,
     mustChange: largeInteger(textOf(entry, 'pwdLastSet')) === 0n,
-    expiresAtMs: momentOfFileTime(largeInteger(textOf(entry, 'accountExpires')) ?? 0n),
-    passwordVersion: passwordVersionOf(bytesOf(entry, 'replPropertyMetaData')),
-    marker: markers[0],
+    badPasswordCount: Number(textOf(entry, 'badPwdCount') ?? 0),
+  }
+}
+
+function timesOf(entry: Entry) {
+  const moment = (attribute: string) => momentOfFileTime(largeInteger(textOf(entry, attribute)) ?? 0n)
+  return {
+    expiresAtMs: moment('accountExpires'),
+    passwordSetAtMs: moment('pwdLastSet'),
+    passwordExpiresAtMs: moment(EXPIRY),
+    badPasswordAtMs: moment('badPasswordTime'),
   }
 }
 

@@ -1,14 +1,21 @@
 // A session with the writer domain controller: pools of connections to that one server, and what they are asked.
 import type { Clock } from '../../../clock/clock.ts'
+import type { ClearBytes } from '../../decisions/clear-bytes.ts'
 import type { WriteAnswer } from '../../decisions/write-answer.ts'
 import type { ConnectionSettings } from '../bound-channel.ts'
 import { ConnectionPool } from '../connection-pool.ts'
-import type { Fence, PasswordWrite, WriterSession } from '../directory.ts'
+import type { Effect, Fence, Write, WriterSession } from '../directory.ts'
 import { openReadClient, type ReadClient } from '../read-client.ts'
 import { type ModifyRequest, openWriteConnection, type WriteConnection } from '../write-connection.ts'
 import { type FoundWriter, holdsWriterRole } from './find-writer.ts'
 import { checkMarkerAttribute } from './marker-attribute.ts'
-import { dnOfGuid, fenceChanges, passwordChanges, policyHintsControl } from './password-modify.ts'
+import {
+  dnOfGuid,
+  type EncodedEffect,
+  fenceChanges,
+  policyHintsControl,
+  writeChanges,
+} from './password-modify.ts'
 import { readAccount } from './read-account.ts'
 import { type RootDse, readRootDse, unsuitable } from './root-dse.ts'
 import { readServiceAccount, type ServiceAccount } from './service-account.ts'
@@ -31,6 +38,7 @@ export interface OwnedSession extends WriterSession {
 export interface SessionOptions {
   readonly found: FoundWriter
   readonly settings: ConnectionSettings
+  readonly baseDn: string
   readonly markerAttribute: string
   readonly connections: number
   readonly clock: Clock
@@ -47,7 +55,7 @@ interface Pools {
 
 /** Opens a session on a found writer. Throws what its reads throw; the found connection is closed then. */
 export async function openWriterSession(options: SessionOptions): Promise<OwnedSession> {
-  const { found, clock } = options
+  const { found, clock, baseDn } = options
   const serviceAccount = await introduce(options)
   let sound = true
   const pools = createPools(options, () => {
@@ -66,7 +74,7 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
   return {
     server: found.server,
     url: found.endpoint.url,
-    serviceAccount,
+    rules: { units: [baseDn], groups: [], protectedGroups: [], serviceAccount: serviceAccount.objectGuid },
     directoryNowMs: time.nowMs,
     clockOffsetMs: () => time.nowMs() - clock.wallMs(),
     isSound: () => sound,
@@ -91,11 +99,10 @@ function createPools({ found, settings, connections: size }: SessionOptions, onD
   return { readers, writers: new ConnectionPool({ size, onDeath, open: openWriter }) }
 }
 
-type AccountCalls = Pick<WriterSession, 'policyHints' | 'readAccount' | 'writePassword' | 'fence'>
+type AccountCalls = Pick<WriterSession, 'history' | 'readAccount' | 'write' | 'fence'>
 
 function accountCalls({ found, markerAttribute }: SessionOptions, { readers, writers }: Pools): AccountCalls {
   const control = policyHintsControl(found.root.supportedControls)
-  const controls = control === undefined ? [] : [control]
   const modify = async (request: ModifyRequest): Promise<WriteAnswer> => {
     try {
       return await writers.use((connection) => connection.modify(request))
@@ -104,26 +111,43 @@ function accountCalls({ found, markerAttribute }: SessionOptions, { readers, wri
       return { kind: 'not_sent', cause }
     }
   }
-  const marker = ({ markerBefore: before, markerAfter: after }: Fence | PasswordWrite) => ({
+  const marker = ({ markerBefore: before, markerAfter: after }: Fence) => ({
     attribute: markerAttribute,
     before,
     after,
   })
   return {
-    policyHints: control !== undefined,
-    readAccount: (anchor) => readers.use((client) => readAccount(client, anchor, markerAttribute)),
+    history: control === undefined ? 'not_enforced' : 'enforced',
+    readAccount: ({ anchor }) => readers.use((client) => readAccount(client, anchor, markerAttribute)),
     fence: async (fence) =>
-      modify({ dn: dnOfGuid(fence.anchor), changes: fenceChanges(marker(fence)), controls: [] }),
-    writePassword: async (write) => {
-      const dn = dnOfGuid(write.anchor)
-      const unicodePwd = unicodePassword(write.password)
-      try {
-        const changes = passwordChanges({ ...write, marker: marker(write), unicodePwd })
-        return await modify({ dn, changes, controls, mayStart: write.mayStart })
-      } finally {
-        unicodePwd.fill(0)
-      }
+      modify({ dn: dnOfGuid(fence.objectGuid), changes: fenceChanges(marker(fence)), controls: [] }),
+    write: async (write: Write) => {
+      const dn = dnOfGuid(write.objectGuid)
+      const { mayStart } = write
+      // A change is held to history by the directory without being asked.
+      const controls = write.effect.kind === 'reset' && control !== undefined ? [control] : []
+      return withEncoded(write.effect, (effect) =>
+        modify({ dn, changes: writeChanges(marker(write), effect), controls, mayStart }),
+      )
     },
+  }
+}
+
+/** Hands on the effect with its passwords encoded, and wipes those. */
+async function withEncoded<T>(effect: Effect, use: (encoded: EncodedEffect) => Promise<T>): Promise<T> {
+  const encoded: Buffer[] = []
+  const encode = (password: ClearBytes) => {
+    const bytes = unicodePassword(password)
+    encoded.push(bytes)
+    return bytes
+  }
+  try {
+    if (effect.kind === 'reset') return await use({ ...effect, unicodePwd: encode(effect.password) })
+    if (effect.kind === 'unlock') return await use(effect)
+    const { kind, oldPassword, newPassword } = effect
+    return await use({ kind, oldUnicodePwd: encode(oldPassword), newUnicodePwd: encode(newPassword) })
+  } finally {
+    for (const bytes of encoded) bytes.fill(0)
   }
 }
 

@@ -14,6 +14,10 @@ const SHOWN_OF_THUMBPRINT = 16
 const leaf = (parent: Command, words: string, description: string): Command =>
   withStoreWords(parent.command(words).description(description)).option('--json', 'print the answer as JSON')
 
+const ANCHOR_HELP = `
+The anchor is the account’s objectGUID. Where the agent is configured for mS-DS-ConsistencyGuid it is that value:
+run \`writeback store request inspect <user>\` once then, so that the store pins the account behind it.`
+
 /** Adds the subcommands. */
 export function addStoreAdministration(store: Command, io: Io): void {
   addUserCommands(store, io)
@@ -39,9 +43,10 @@ export function addStoreAdministration(store: Command, io: Io): void {
 function addUserCommands(store: Command, io: Io): void {
   const user = store.command('user').description('users and the accounts they are linked to')
   leaf(user, 'add <name>', 'link a user to an account')
-    .requiredOption('--anchor <guid>', 'the account’s objectGUID, lower case, with dashes')
+    .requiredOption('--anchor <guid>', 'the account’s immutable anchor, lower case, with dashes')
     .requiredOption('--directory <name>', 'the directory the account is in')
     .option('--display-name <text>', 'how the user is shown; default: the name')
+    .addHelpText('after', ANCHOR_HELP)
     .action(
       async (name: string, words: Words<{ anchor: string; directory: string; displayName?: string }>) => {
         const { anchor, directory, displayName = name } = words
@@ -55,8 +60,10 @@ function addUserCommands(store: Command, io: Io): void {
     for await (const page of pagesOfUsers(await connectToStore(io, words)))
       if (words.json) users.push(...page)
       else
-        for (const { name, displayName, directory, anchor } of page)
-          say(io, [name, displayName, directory, anchor].join('  '))
+        for (const { name, displayName, directory, anchor, objectGuid } of page) {
+          const pin = objectGuid === null ? [] : [`pinned to ${objectGuid}`]
+          say(io, [name, displayName, directory, anchor, ...pin].join('  '))
+        }
     if (words.json) say(io, JSON.stringify({ users }))
   })
 }

@@ -39,6 +39,11 @@ export const CONDITIONS = {
     severity: 'warning',
     remedy: 'know it: this directory cannot check password history on a reset',
   },
+  policy_unreadable: {
+    severity: 'warning',
+    remedy:
+      'grant the service account read access on the Password Settings Container, as install/active-directory/README.md shows',
+  },
   outcome_not_delivered: {
     severity: 'warning',
     remedy: 'read the log: the store refuses the signature or the form of an outcome',

@@ -91,6 +91,8 @@ export function createScriptedDirectory(options: {
       state.calls.push('read')
       return account?.objectGuid === anchor ? account : undefined
     },
+    readPolicy: async () => ({ kind: 'unreadable', name: 'domain', problem: 'not scripted' }),
+    readPolicies: async () => ({ policies: [], problems: [] }),
     write: async ({ effect: asked, ...write }) => {
       hook()
       if (asked.kind !== 'reset') throw new Error('not scripted')

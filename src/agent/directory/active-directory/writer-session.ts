@@ -16,6 +16,7 @@ import {
   policyHintsControl,
   writeChanges,
 } from './password-modify.ts'
+import { createPolicyReader } from './policy-reader.ts'
 import { readAccount } from './read-account.ts'
 import { type RootDse, readRootDse, unsuitable } from './root-dse.ts'
 import { readServiceAccount, type ServiceAccount } from './service-account.ts'
@@ -87,6 +88,12 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       pools.readers.stop()
       pools.writers.stop()
     },
+    ...createPolicyReader({
+      domainDn: found.root.defaultNamingContext,
+      refusesNames: !found.root.isSamba,
+      use: (read) => pools.readers.use(read),
+      clock,
+    }),
     ...accountCalls(options, pools),
   }
 }

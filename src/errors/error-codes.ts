@@ -152,6 +152,10 @@ export const ERRORS = {
     meaning: 'the database of the reset store cannot be opened or written',
     remedy: 'check the data directory: rights, disk space, and the version that wrote it',
   },
+  ERR_AGENT_UNREACHABLE: {
+    meaning: 'no answer from a running agent on its operators’ socket',
+    remedy: 'check that the agent runs on this host, and that you may use its socket: root or its own user',
+  },
   ERR_LISTEN: { meaning: 'the address cannot be listened on', remedy: 'choose a free address and port' },
 } as const satisfies Record<string, ErrorExplanation>
 

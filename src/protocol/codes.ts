@@ -200,6 +200,11 @@ export const NOTICES = {
     whoActs: 'help desk',
     nextStep: 'extend the account',
   },
+  locked_again: {
+    meaning: 'unlocked, but new wrong passwords locked it again since',
+    whoActs: 'help desk',
+    nextStep: 'find what keeps sending the old password',
+  },
   other_sites_later: {
     meaning: 'other sites learn the new password by replication',
     whoActs: 'nobody',

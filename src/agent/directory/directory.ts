@@ -60,7 +60,7 @@ export interface WriterSession {
   readonly server: string
   readonly url: string
   /** Whether password history holds for a reset, by the policy hints control. */
-  readonly history: 'enforced' | 'not_enforced'
+  readonly history: 'enforced' | 'not_enforced' | 'not_enforceable'
   /** The directory's clock, milliseconds since 1970; it shows whole seconds, so half a second is uncertain. */
   readonly directoryNowMs: () => number
   /** The configured scope and protection as the directory itself spells and numbers it. */

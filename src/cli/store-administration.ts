@@ -1,7 +1,7 @@
 // writeback store user, agent, enrolment-code, pause, resume.
 import type { Command } from 'commander'
 import { WritebackError } from '../errors/writeback-error.ts'
-import { type User, userSchema } from '../protocol/administration-calls.ts'
+import { newUserSchema, type User } from '../protocol/administration-calls.ts'
 import { parseDocument } from '../protocol/signed-message.ts'
 import { type Io, say } from './io.ts'
 import { type CallStore, connectToStore, type StoreWords, withStoreWords } from './store-api.ts'
@@ -75,7 +75,7 @@ async function* pagesOfUsers(callStore: CallStore): AsyncGenerator<readonly User
 
 function readUser(user: unknown) {
   try {
-    return parseDocument('user', user, userSchema)
+    return parseDocument('user', user, newUserSchema)
   } catch (cause) {
     throw new WritebackError('ERR_USAGE', 'this is not a user the store can have', { cause })
   }

@@ -58,7 +58,7 @@ async function addSealed(anchor: string = randomUUID(), documentBytes = 4000): P
     const request = (await records.findRequest(id)) as RequestRecord
     const sequence = Math.max(now, (await records.lastSequence('corp', anchor)) + 1)
     const document = 'x'.repeat(documentBytes)
-    await records.sealRequest(request, { digest: 'none', at: now, keys: ['key'], sequence, document })
+    await records.issueRequest(request, { digest: 'none', at: now, keys: ['key'], sequence, document })
   })
   return id
 }
@@ -144,8 +144,9 @@ test('what closed more than 30 days ago is purged, save what a subject’s next 
       await records.addOutcome(id, { digest: 'd', agent, jws: 'j', result: 'accepted', at: 1 })
     }
     const closing = { outcome: 'applied', agent, server: SERVER, marker: 'm', reason: null } as const
+    const told = { notices: [], detail: null, account: null, rule: null, policy: null }
     for (const id of [old, last, alone])
-      await records.closeRequest(id, { ...closing, notices: [], detail: null, at: clock.wallMs() }, false)
+      await records.closeRequest(id, { ...closing, ...told, at: clock.wallMs() }, false)
     const code = { hash: 'h', directories: ['corp'], expiresAt: clock.wallMs() + 1000 }
     await records.addEnrolmentCode({ ...code, lookup: 'used', usedBy: null })
     await records.useEnrolmentCode('used', agent)

@@ -29,7 +29,7 @@ const all = (rows: unknown[]): RequestRecord[] => (rows as RequestRow[]).map(req
 
 function lifecycleMethods(
   database: DatabaseSync,
-): Pick<RequestRecords, 'addRequest' | 'lastSequence' | 'sealRequest' | 'closeRequest'> {
+): Pick<RequestRecords, 'addRequest' | 'lastSequence' | 'issueRequest' | 'closeRequest'> {
   const add = database.prepare(
     `INSERT INTO requests (id, directory, anchor, display_name, operation, options, actor, creator, created_at,
        expires_at, offered_keys, state, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'unsealed', ?)`,
@@ -39,14 +39,14 @@ function lifecycleMethods(
     `INSERT INTO subjects (directory, anchor, last_sequence) VALUES (?, ?, ?)
        ON CONFLICT DO UPDATE SET last_sequence = max(last_sequence, excluded.last_sequence)`,
   )
-  const seal = database.prepare(
+  const issue = database.prepare(
     `UPDATE requests SET state = 'open', sealed_digest = ?, sealed_at = ?, sealed_keys = ?, sequence = ?, document = ?
        WHERE id = ?`,
   )
   const close = database.prepare(
     `UPDATE requests SET state = 'closed', due_at = NULL, document = NULL, lease_until = min(lease_until, ?),
        outcome = ?, outcome_agent = ?, outcome_server = ?, outcome_marker = ?, reason = ?, notices = ?, detail = ?,
-       closed_at = ?, replaced = ? WHERE id = ?`,
+       account = ?, rule = ?, policy = ?, closed_at = ?, replaced = ? WHERE id = ?`,
   )
   return {
     addRequest: async (request) => {
@@ -61,16 +61,16 @@ function lifecycleMethods(
     },
     lastSequence: async (directory, anchor) =>
       Number(sequence.get(directory, anchor)?.['last_sequence'] ?? 0),
-    sealRequest: async ({ id, directory, anchor }, sealing) => {
-      raise.run(directory, anchor, sealing.sequence)
-      const { digest, at, keys, document } = sealing
-      seal.run(digest, at, JSON.stringify(keys), sealing.sequence, document, id)
+    issueRequest: async ({ id, directory, anchor }, { digest, at, keys, sequence, document }) => {
+      if (sequence !== null) raise.run(directory, anchor, sequence)
+      issue.run(digest, at, JSON.stringify(keys), sequence, document, id)
     },
     closeRequest: async (id, closing, replaces) => {
-      const { outcome, agent, server, marker, reason, notices, detail, at } = closing
+      const { outcome, agent, server, marker, reason, notices, detail, account, rule, policy, at } = closing
       close.run(
-        ...[at, outcome, agent, server, marker, reason],
-        ...[JSON.stringify(notices), detail, at, replaces ? 1 : 0, id],
+        ...[at, outcome, agent, server, marker, reason, JSON.stringify(notices), detail],
+        ...[account, rule, policy].map((value) => value && JSON.stringify(value)),
+        ...[at, replaces ? 1 : 0, id],
       )
     },
   }
@@ -88,16 +88,18 @@ function searchMethods(
   const claimable = database.prepare(
     `SELECT * FROM requests AS r
      WHERE state = 'open' AND directory IN (SELECT value FROM json_each(:directories))
-       AND lease_until <= :now AND (received = 1 OR (expires_at > :now AND :onlyReceived = 0))
-       AND EXISTS (SELECT 1 FROM json_each(r.sealed_keys) WHERE value IN (SELECT value FROM json_each(:keys)))
+       AND lease_until <= :now
+       AND (received = 1 OR (expires_at > :now AND (:onlyReceived = 0 OR sequence IS NULL)))
+       AND (sealed_keys = '[]' OR EXISTS (
+         SELECT 1 FROM json_each(r.sealed_keys) WHERE value IN (SELECT value FROM json_each(:keys))))
        AND NOT EXISTS (SELECT 1 FROM outcomes WHERE request = r.id AND agent = :agent)
-       AND NOT EXISTS (
+       AND (sequence IS NULL OR NOT EXISTS (
          SELECT 1 FROM requests AS out WHERE out.directory = r.directory AND out.anchor = r.anchor
-           AND out.state = 'open' AND out.lease_until > :now)
-     ORDER BY sequence`,
+           AND out.sequence IS NOT NULL AND out.state = 'open' AND out.lease_until > :now))
+     ORDER BY coalesce(sequence, sealed_at)`,
   )
   const leased = database.prepare(
-    `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sequence`,
+    `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sealed_at`,
   )
   const previous = database.prepare(
     `SELECT * FROM requests WHERE directory = ? AND anchor = ? AND sequence < ? AND received = 1
@@ -131,7 +133,7 @@ function onePerSubject(
   let left = [...free.values()].reduce((sum, one) => sum + one, 0)
   if (left === 0) return []
   for (const row of rows) {
-    const subject = `${row.directory} ${row.anchor}`
+    const subject = row.sequence === null ? row.id : `${row.directory} ${row.anchor}`
     const places = free.get(row.directory) ?? 0
     if (places === 0 || found.has(subject)) continue
     found.set(subject, requestOf(row))

@@ -40,6 +40,7 @@ function serve(
       ...(tls.pinSha256 === undefined ? {} : { pinSha256: tls.pinSha256 }),
     },
     markerAttribute: config.markerAttribute,
+    ...(config.history === undefined ? {} : { history: config.history }),
     connections: config.connections,
     connectTimeoutMs: config.connectTimeoutSeconds * 1000,
     operationTimeoutMs: config.operationTimeoutSeconds * 1000,

@@ -58,6 +58,12 @@ const directorySchema = z.strictObject({
     .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/)
     .default('adminDisplayName')
     .describe('attribute that holds the marker; single-valued, and not writable by the user'),
+  history: z
+    .enum(['required', 'preferred'])
+    .optional()
+    .describe(
+      'required: no reset where the directory cannot check password history on a reset; preferred: reset and say so; default: required, but preferred where the domain controller is Samba, which never can',
+    ),
   connections: z
     .int()
     .min(1)

@@ -27,7 +27,7 @@ export function findRefusal(
 export function noticesFor(
   account: Account,
   document: ResetDocument,
-  history: 'enforced' | 'not_enforced',
+  history: 'enforced' | 'not_enforced' | 'not_enforceable',
 ): readonly Notice[] {
   const notices: Notice[] = []
   if (history === 'not_enforced') notices.push('history_not_enforced')

@@ -25,6 +25,8 @@ export interface DirectoryOptions {
   readonly tls: TrustOptions
   /** Default adminDisplayName. */
   readonly markerAttribute?: string
+  /** Whether a reset needs a server that enforces password history. Default: required, but not of Samba, which never does. */
+  readonly history?: 'required' | 'preferred'
   /** Write connections, and as many read connections, at most. */
   readonly connections: number
   readonly connectTimeoutMs: number
@@ -137,6 +139,7 @@ async function openSession(
     settings,
     baseDn,
     markerAttribute: options.markerAttribute ?? MARKER_ATTRIBUTE,
+    ...(options.history === undefined ? {} : { history: options.history }),
     connections: options.connections,
     clock: options.clock,
     followsRole: options.writer === 'pdc-emulator',

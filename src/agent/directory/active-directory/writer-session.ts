@@ -41,6 +41,8 @@ export interface SessionOptions {
   readonly settings: ConnectionSettings
   readonly baseDn: string
   readonly markerAttribute: string
+  /** Default: required, but not of Samba. */
+  readonly history?: 'required' | 'preferred'
   readonly connections: number
   readonly clock: Clock
   /** True when the session ends with the PDC emulator role. */
@@ -108,7 +110,8 @@ function createPools({ found, settings, connections: size }: SessionOptions, onD
 
 type AccountCalls = Pick<WriterSession, 'history' | 'readAccount' | 'write' | 'fence'>
 
-function accountCalls({ found, markerAttribute }: SessionOptions, { readers, writers }: Pools): AccountCalls {
+function accountCalls(options: SessionOptions, { readers, writers }: Pools): AccountCalls {
+  const { found, markerAttribute } = options
   const control = policyHintsControl(found.root.supportedControls)
   const modify = async (request: ModifyRequest): Promise<WriteAnswer> => {
     try {
@@ -124,7 +127,7 @@ function accountCalls({ found, markerAttribute }: SessionOptions, { readers, wri
     after,
   })
   return {
-    history: control === undefined ? 'not_enforced' : 'enforced',
+    history: control === undefined ? historyWithoutControl(options) : 'enforced',
     readAccount: ({ anchor }) => readers.use((client) => readAccount(client, anchor, markerAttribute)),
     fence: async (fence) =>
       modify({ dn: dnOfGuid(fence.objectGuid), changes: fenceChanges(marker(fence)), controls: [] }),
@@ -138,6 +141,12 @@ function accountCalls({ found, markerAttribute }: SessionOptions, { readers, wri
       )
     },
   }
+}
+
+// Windows has the control since 2008 R2 with an update: one that lacks it is a fault to be told. Samba has none.
+function historyWithoutControl({ found, history }: SessionOptions): WriterSession['history'] {
+  const wish = history ?? (found.root.isSamba ? 'preferred' : 'required')
+  return wish === 'required' ? 'not_enforceable' : 'not_enforced'
 }
 
 /** Hands on the effect with its passwords encoded, and wipes those. */

@@ -32,6 +32,8 @@ function serve(
     controllers: config.controllers,
     writer: config.writer,
     baseDn: config.baseDn,
+    scope: config.scope,
+    protection: config.protection,
     bindName: config.bind.name,
     readBindPassword: () => readSecretFile(config.bind.passwordFile),
     tls: {

@@ -41,6 +41,8 @@ const bindSchema = z.strictObject({
   passwordFile: text.describe('file with the password of the service account, mode 0600'),
 })
 
+const names = z.array(text).min(1).max(256)
+
 const directorySchema = z.strictObject({
   type: z.literal('active-directory').describe('kind of directory'),
   controllers: z.array(ldapsUrl).min(1).max(32).describe('writable domain controllers, as ldaps URLs'),
@@ -49,6 +51,23 @@ const directorySchema = z.strictObject({
     .default('pdc-emulator')
     .describe('the one controller that is written: the PDC emulator, or one URL of the list'),
   baseDn: text.describe('only accounts below this DN are written'),
+  scope: z
+    .strictObject({
+      units: names.optional().describe('only accounts below one of these DNs; all lie within baseDn'),
+      groups: names
+        .optional()
+        .describe('and only members of one of these security groups, direct or nested; DNs or SIDs'),
+    })
+    .prefault({}),
+  protection: z
+    .strictObject({
+      groups: names
+        .optional()
+        .describe(
+          'members of these security groups are never written, beside the well-known protected ones; DNs or SIDs',
+        ),
+    })
+    .prefault({}),
   bind: bindSchema,
   tls: tlsSchema
     .prefault({})

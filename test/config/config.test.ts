@@ -62,6 +62,31 @@ test('a small file is enough; the rest has defaults, and paths begin at the file
   expect(absolute.stateDirectory).toBe('/var/lib/writeback')
 })
 
+test('scope, protection and history are as the file says, and nothing half', () => {
+  const more = `    scope: { units: ['OU=a,OU=People,DC=corp,DC=test'], groups: [S-1-5-21-1-2-3-4] }
+    protection: { groups: ['CN=Board,DC=corp,DC=test'] }
+    history: preferred
+`
+  expect(readAgentConfig(fileOf(GOOD + more)).directories['corp']).toMatchObject({
+    scope: { units: ['OU=a,OU=People,DC=corp,DC=test'], groups: ['S-1-5-21-1-2-3-4'] },
+    protection: { groups: ['CN=Board,DC=corp,DC=test'] },
+    history: 'preferred',
+  })
+  expect(readAgentConfig(fileOf(GOOD)).directories['corp']).toMatchObject({ scope: {}, protection: {} })
+  // An empty list would read as "nobody" to one and as "everybody" to another.
+  const wrong = more
+    .replace(/\[S-1.*?\]/, '[]')
+    .replace("groups: ['CN", "group: ['CN")
+    .replace('preferred', 'off')
+  expect(faultsOf(GOOD + wrong).map((fault) => fault.split(/[ :]/)[2])).toEqual(
+    expect.arrayContaining([
+      'directories.corp.scope.groups',
+      'directories.corp.protection.group',
+      'directories.corp.history',
+    ]),
+  )
+})
+
 test('every fault is told at once, with its line and column', () => {
   const faults = faultsOf(
     GOOD.replace('https://reset', 'http://reset')

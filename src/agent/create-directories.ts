@@ -33,6 +33,8 @@ function serve(
     controllers: config.controllers,
     writer: config.writer,
     baseDn: config.baseDn,
+    scope: config.scope,
+    protection: config.protection,
     bindName: config.bind.name,
     readBindPassword: () => readSecretFile(config.bind.passwordFile),
     tls: {
@@ -41,6 +43,7 @@ function serve(
       ...(tls.pinSha256 === undefined ? {} : { pinSha256: tls.pinSha256 }),
     },
     markerAttribute: config.markerAttribute,
+    ...(config.history === undefined ? {} : { history: config.history }),
     connections: config.connections,
     connectTimeoutMs: config.connectTimeoutSeconds * 1000,
     operationTimeoutMs: config.operationTimeoutSeconds * 1000,

@@ -63,6 +63,7 @@ const limitsSchema = z.strictObject({
     .describe('writes within burstMinutes that open the breaker: writing stops until a person closes it'),
   burstMinutes: count(1, 1440).default(10).describe('the window of burst'),
 })
+const names = z.array(text).min(1).max(256)
 
 const directorySchema = z.strictObject({
   type: z.literal('active-directory').describe('kind of directory'),
@@ -72,6 +73,23 @@ const directorySchema = z.strictObject({
     .default('pdc-emulator')
     .describe('the one controller that is written: the PDC emulator, or one URL of the list'),
   baseDn: text.describe('only accounts below this DN are written'),
+  scope: z
+    .strictObject({
+      units: names.optional().describe('only accounts below one of these DNs; all lie within baseDn'),
+      groups: names
+        .optional()
+        .describe('and only members of one of these security groups, direct or nested; DNs or SIDs'),
+    })
+    .prefault({}),
+  protection: z
+    .strictObject({
+      groups: names
+        .optional()
+        .describe(
+          'members of these security groups are never written, beside the well-known protected ones; DNs or SIDs',
+        ),
+    })
+    .prefault({}),
   bind: bindSchema,
   tls: tlsSchema
     .prefault({})
@@ -83,6 +101,12 @@ const directorySchema = z.strictObject({
     .describe('attribute that holds the marker; single-valued, and not writable by the user'),
   passwords: passwordsSchema.prefault({}).describe('what the agent itself asks of passwords'),
   limits: limitsSchema.prefault({}).describe('how many writes are let through'),
+  history: z
+    .enum(['required', 'preferred'])
+    .optional()
+    .describe(
+      'required: no reset where the directory cannot check password history on a reset; preferred: reset and say so; default: required, but preferred where the domain controller is Samba, which never can',
+    ),
   connections: z
     .int()
     .min(1)

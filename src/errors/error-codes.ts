@@ -27,6 +27,10 @@ export const ERRORS = {
     remedy: 'check the path and that the service may read it',
   },
   ERR_CONFIG_INVALID: { meaning: 'the configuration has faults', remedy: 'mend each fault that is printed' },
+  ERR_CONFIG_HISTORY: {
+    meaning: 'password history is required on a reset, and the domain controller cannot enforce it',
+    remedy: 'name a domain controller that offers the policy hints control, or set history to preferred',
+  },
 
   ERR_JSON_INVALID: {
     meaning: 'a body is not strict JSON: bad syntax, a duplicate key, a lone surrogate, or too large',

@@ -216,11 +216,6 @@ export const NOTICES = {
     whoActs: 'nobody',
     nextStep: 'none; know it',
   },
-  locked_again: {
-    meaning: 'unlocked, but new wrong passwords locked it again since',
-    whoActs: 'help desk',
-    nextStep: 'find what keeps sending the old password',
-  },
 } as const satisfies Record<string, CodeExplanation>
 export type Notice = keyof typeof NOTICES
 

@@ -78,8 +78,6 @@ export type RequestDocument = z.infer<typeof requestDocumentSchema>
 export type WriteDocument = Exclude<RequestDocument, { operation: 'inspect' }>
 /** The form of a `reset`. */
 export type ResetDocument = Extract<RequestDocument, { operation: 'reset' }>
-/** Every form that may change an account. */
-export type WriteDocument = Exclude<RequestDocument, { operation: 'inspect' }>
 
 /** Signs a request document with the store's key. */
 export const signRequest = (document: RequestDocument, signer: SigningKey): Promise<string> =>

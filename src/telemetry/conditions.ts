@@ -43,6 +43,11 @@ export const CONDITIONS = {
     severity: 'warning',
     remedy: 'know it: this directory cannot check password history on a reset',
   },
+  history_not_enforceable: {
+    severity: 'error',
+    remedy:
+      'update the domain controller to one that offers the policy hints control, or set history: preferred for this directory; no reset is written meanwhile',
+  },
   policy_unreadable: {
     severity: 'warning',
     remedy:

@@ -59,7 +59,10 @@ export interface WriterSession {
   /** invocationId, lower case with dashes. */
   readonly server: string
   readonly url: string
-  /** Whether password history holds for a reset, by the policy hints control. */
+  /**
+   * Whether password history holds for a reset, by the policy hints control. Where the server offers none:
+   * `not_enforced` when the configuration takes that, `not_enforceable` when it does not: then a reset must not be written.
+   */
   readonly history: 'enforced' | 'not_enforced' | 'not_enforceable'
   /** The directory's clock, milliseconds since 1970; it shows whole seconds, so half a second is uncertain. */
   readonly directoryNowMs: () => number

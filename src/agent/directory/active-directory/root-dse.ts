@@ -63,6 +63,6 @@ export async function readRootDse(client: ReadClient, url: string): Promise<Root
 }
 
 /** A failure for a server that cannot be the writer. Its role or state may change, so it is tried again. */
-export function unsuitable(url: string, why: string): WritebackError {
-  return new WritebackError('ERR_DIRECTORY_UNSUITABLE', `${url}: ${why}`, { retry: 'later' })
+export function unsuitable(url: string, why: string, cause?: unknown): WritebackError {
+  return new WritebackError('ERR_DIRECTORY_UNSUITABLE', `${url}: ${why}`, { retry: 'later', cause })
 }

@@ -1,6 +1,8 @@
 // Keeps a session with every directory and says when one cannot be had.
+import type { Conditions } from '../telemetry/conditions.ts'
 import { errorFields } from '../telemetry/logger.ts'
 import type { AgentBase } from './agent-base.ts'
+import type { WriterSession } from './directory/directory.ts'
 
 /** Connects what is not connected; never rejects. Called at the start and on the clock. */
 export async function watchDirectories(base: Pick<AgentBase, 'directories' | 'conditions'>): Promise<void> {
@@ -14,14 +16,20 @@ async function watch(
   try {
     const session = await directories.get(name)?.directory.writer()
     conditions.clear('directory_unreachable', name)
-    if (session?.history === 'enforced') conditions.clear('history_not_enforced', name)
-    else
-      conditions.raise(
-        'history_not_enforced',
-        name,
-        'the domain controller does not offer the policy hints control',
-      )
+    if (session !== undefined) tellHistory(conditions, name, session.history)
   } catch (error) {
     conditions.raise('directory_unreachable', name, String(errorFields(error)['error']))
+  }
+}
+
+const NO_CONTROL = 'the domain controller does not offer the policy hints control'
+
+function tellHistory(conditions: Conditions, name: string, history: WriterSession['history']): void {
+  for (const [code, holds] of [
+    ['history_not_enforced', history === 'not_enforced'],
+    ['history_not_enforceable', history === 'not_enforceable'],
+  ] as const) {
+    if (holds) conditions.raise(code, name, NO_CONTROL)
+    else conditions.clear(code, name)
   }
 }

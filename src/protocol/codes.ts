@@ -201,6 +201,11 @@ export const NOTICES = {
     whoActs: 'help desk',
     nextStep: 'extend the account',
   },
+  locked_again: {
+    meaning: 'unlocked, but new wrong passwords locked it again since',
+    whoActs: 'help desk',
+    nextStep: 'find what keeps sending the old password',
+  },
   other_sites_later: {
     meaning: 'other sites learn the new password by replication',
     whoActs: 'nobody',
@@ -210,11 +215,6 @@ export const NOTICES = {
     meaning: 'the directory may accept the old password for a while',
     whoActs: 'nobody',
     nextStep: 'none; know it',
-  },
-  locked_again: {
-    meaning: 'unlocked, but new wrong passwords locked it again since',
-    whoActs: 'help desk',
-    nextStep: 'find what keeps sending the old password',
   },
 } as const satisfies Record<string, CodeExplanation>
 export type Notice = keyof typeof NOTICES

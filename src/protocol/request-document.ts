@@ -74,10 +74,10 @@ export const requestDocumentSchema = z
   ])
   .describe('request document, payload of a JWS of type wb-request+jws')
 export type RequestDocument = z.infer<typeof requestDocumentSchema>
+/** The forms that write. */
+export type WriteDocument = Exclude<RequestDocument, { operation: 'inspect' }>
 /** The form of a `reset`. */
 export type ResetDocument = Extract<RequestDocument, { operation: 'reset' }>
-/** Every form that may change an account. */
-export type WriteDocument = Exclude<RequestDocument, { operation: 'inspect' }>
 
 /** Signs a request document with the store's key. */
 export const signRequest = (document: RequestDocument, signer: SigningKey): Promise<string> =>

@@ -26,6 +26,10 @@ export const CONDITIONS = {
     remedy: 'synchronise the clocks of this host, the store and the domain controllers',
   },
   paused: { severity: 'warning', remedy: 'resume writing at the reset store when the reason is gone' },
+  breaker_open: {
+    severity: 'error',
+    remedy: 'find out who asked for so many writes; then close the breaker with: writeback breaker close',
+  },
   missing_right: {
     severity: 'warning',
     remedy: 'grant the service account the rights that the README lists',
@@ -38,6 +42,16 @@ export const CONDITIONS = {
   history_not_enforced: {
     severity: 'warning',
     remedy: 'know it: this directory cannot check password history on a reset',
+  },
+  history_not_enforceable: {
+    severity: 'error',
+    remedy:
+      'update the domain controller to one that offers the policy hints control, or set history: preferred for this directory; no reset is written meanwhile',
+  },
+  policy_unreadable: {
+    severity: 'warning',
+    remedy:
+      'grant the service account read access on the Password Settings Container, as install/active-directory/README.md shows',
   },
   outcome_not_delivered: {
     severity: 'warning',

@@ -56,9 +56,35 @@ test('a small file is enough; the rest has defaults, and paths begin at the file
     markerAttribute: 'adminDisplayName',
     connections: 4,
   })
+  expect(config.directories['corp']).not.toHaveProperty('history')
   expect([config.queue, config.log]).toEqual([{ redis: 'private' }, { level: 'info', format: 'json' }])
   const absolute = readAgentConfig(fileOf(GOOD.replace('state\n', '/var/lib/writeback\n')))
   expect(absolute.stateDirectory).toBe('/var/lib/writeback')
+})
+
+test('scope, protection and history are as the file says, and nothing half', () => {
+  const more = `    scope: { units: ['OU=a,OU=People,DC=corp,DC=test'], groups: [S-1-5-21-1-2-3-4] }
+    protection: { groups: ['CN=Board,DC=corp,DC=test'] }
+    history: preferred
+`
+  expect(readAgentConfig(fileOf(GOOD + more)).directories['corp']).toMatchObject({
+    scope: { units: ['OU=a,OU=People,DC=corp,DC=test'], groups: ['S-1-5-21-1-2-3-4'] },
+    protection: { groups: ['CN=Board,DC=corp,DC=test'] },
+    history: 'preferred',
+  })
+  expect(readAgentConfig(fileOf(GOOD)).directories['corp']).toMatchObject({ scope: {}, protection: {} })
+  // An empty list would read as "nobody" to one and as "everybody" to another.
+  const wrong = more
+    .replace(/\[S-1.*?\]/, '[]')
+    .replace("groups: ['CN", "group: ['CN")
+    .replace('preferred', 'off')
+  expect(faultsOf(GOOD + wrong).map((fault) => fault.split(/[ :]/)[2])).toEqual(
+    expect.arrayContaining([
+      'directories.corp.scope.groups',
+      'directories.corp.protection.group',
+      'directories.corp.history',
+    ]),
+  )
 })
 
 test('every fault is told at once, with its line and column', () => {

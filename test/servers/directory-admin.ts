@@ -184,7 +184,7 @@ function formatGuid(bytes: Buffer): string {
 }
 
 /** Escapes a value for use in a DN (RFC 4514 section 2.4). */
-const escapeRdn = (value: string): string =>
+export const escapeRdn = (value: string): string =>
   value
     .replace(/[",+;<>\\=]/g, '\\$&')
     .replace(/^[ #]/, '\\$&')

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Changes to a test domain that LDAP does not offer, made in its database, also while it runs. Arguments: smb.conf. Reads
-a JSON list of edits on stdin: {"edit": "delegate"|"password_age"|"protect", ...}."""
+a JSON list of edits on stdin: {"edit": "delegate"|"read_policies"|"password_age"|"protect", ...}."""
 import json
 import sys
 import time
@@ -40,10 +40,20 @@ def replace(database, dn, values, controls):
 
 def delegate(database, account, ou, rights):
     """Gives `account` the named rights on the users below `ou`."""
-    found = database.search(account, scope=ldb.SCOPE_BASE, attrs=['objectSid'])
-    sid = ndr_unpack(security.dom_sid, found[0]['objectSid'][0])
+    sid = sid_of(database, account)
     for right in rights:
         SDUtils(database).dacl_add_ace(ou, f'(OA;CIIO;{RIGHTS[right]};{USER_CLASS};{sid})')
+
+
+def sid_of(database, account):
+    found = database.search(account, scope=ldb.SCOPE_BASE, attrs=['objectSid'])
+    return ndr_unpack(security.dom_sid, found[0]['objectSid'][0])
+
+
+def read_policies(database, account):
+    """Lets `account` read the fine-grained password policies."""
+    container = f'CN=Password Settings Container,CN=System,{database.get_default_basedn()}'
+    SDUtils(database).dacl_add_ace(container, f'(A;CI;LCRPLORC;;;{sid_of(database, account)})')
 
 
 def password_age(database, dn, days):
@@ -62,7 +72,7 @@ def protect(database, dn):
     replace(database, dn, values, ['sd_flags:1:7'])
 
 
-EDITS = {'delegate': delegate, 'password_age': password_age, 'protect': protect}
+EDITS = {'delegate': delegate, 'read_policies': read_policies, 'password_age': password_age, 'protect': protect}
 
 if __name__ == '__main__':
     opened = open_database(sys.argv[1])

@@ -53,6 +53,8 @@ export type DomainEdit =
       readonly ou: string
       readonly rights: readonly ('resetPassword' | 'lockoutTime' | 'pwdLastSet' | 'adminDisplayName')[]
     }
+  /** Lets an account read the fine-grained password policies. */
+  | { readonly edit: 'read_policies'; readonly account: string }
   /** Makes the password of `dn` look `days` old. */
   | { readonly edit: 'password_age'; readonly dn: string; readonly days: number }
   /** Protects `dn` as Windows protects members of administrative groups: adminCount 1, no inherited rights. */

@@ -19,12 +19,21 @@ export interface DirectoryOptions {
   /** `pdc-emulator`, or the URL of the one controller that takes the writes. */
   readonly writer: string
   readonly baseDn: string
+  /** Which accounts may be written: units by DN, groups by DN or SID. Default: all below `baseDn`. */
+  readonly scope?: {
+    readonly units?: readonly string[] | undefined
+    readonly groups?: readonly string[] | undefined
+  }
+  /** Whose members are protected beside the well-known ones: groups by DN or SID. */
+  readonly protection?: { readonly groups?: readonly string[] | undefined }
   readonly bindName: string
   /** Gives a fresh Buffer each time, which is wiped after use. */
   readonly readBindPassword: () => Promise<Buffer>
   readonly tls: TrustOptions
   /** Default adminDisplayName. */
   readonly markerAttribute?: string
+  /** Whether a reset needs a server that enforces password history. Default: required, but not of Samba, which never does. */
+  readonly history?: 'required' | 'preferred'
   /** Write connections, and as many read connections, at most. */
   readonly connections: number
   readonly connectTimeoutMs: number
@@ -135,8 +144,14 @@ async function openSession(
   return openWriterSession({
     found,
     settings,
-    baseDn,
+    rules: {
+      baseDn,
+      units: options.scope?.units,
+      groups: options.scope?.groups,
+      protectedGroups: options.protection?.groups,
+    },
     markerAttribute: options.markerAttribute ?? MARKER_ATTRIBUTE,
+    ...(options.history === undefined ? {} : { history: options.history }),
     connections: options.connections,
     clock: options.clock,
     followsRole: options.writer === 'pdc-emulator',

@@ -1,5 +1,6 @@
 // What the rest of the agent sees of a directory.
 import type { WritebackError } from '../../errors/writeback-error.ts'
+import type { EffectivePolicy } from '../../protocol/account-state.ts'
 import type { Operation } from '../../protocol/identifiers.ts'
 import type { Account } from '../decisions/account.ts'
 import type { AccountRules } from '../decisions/account-rules.ts'
@@ -41,13 +42,28 @@ export interface Subject {
 /** `ambiguous`: several entries have this anchor. */
 export type AccountReading = Account | 'ambiguous' | undefined
 
+/** The password policy of an account, or what is missing to read it. */
+export type PolicyReading =
+  | { readonly kind: 'read'; readonly policy: EffectivePolicy }
+  | { readonly kind: 'unreadable'; readonly name: string; readonly problem: string }
+
+/** Every password policy of a directory, and those that cannot be read. */
+export interface DirectoryPolicies {
+  /** The domain's first, then the fine-grained ones by precedence. */
+  readonly policies: readonly EffectivePolicy[]
+  readonly problems: readonly { readonly name: string; readonly problem: string }[]
+}
+
 /** The writer domain controller of a directory. Stays with one server, whatever the address leads to later. */
 export interface WriterSession {
   /** invocationId, lower case with dashes. */
   readonly server: string
   readonly url: string
-  /** Whether password history holds for a reset, by the policy hints control. */
-  readonly history: 'enforced' | 'not_enforced'
+  /**
+   * Whether password history holds for a reset, by the policy hints control. Where the server offers none:
+   * `not_enforced` when the configuration takes that, `not_enforceable` when it does not: then a reset must not be written.
+   */
+  readonly history: 'enforced' | 'not_enforced' | 'not_enforceable'
   /** The directory's clock, milliseconds since 1970; it shows whole seconds, so half a second is uncertain. */
   readonly directoryNowMs: () => number
   /** The configured scope and protection as the directory itself spells and numbers it. */
@@ -57,6 +73,16 @@ export interface WriterSession {
    * server does not answer; ERR_DOCUMENT_INVALID for an anchor that is no GUID.
    */
   readonly readAccount: (subject: Subject, operation: Operation) => Promise<AccountReading>
+  /**
+   * The password policy that applies to an account, read at most 60 s ago; with `isFresh`, read now. Throws
+   * WritebackError, to be tried again later, when the server does not answer.
+   */
+  readonly readPolicy: (
+    account: Pick<Account, 'policyDn'>,
+    options?: { readonly isFresh?: boolean },
+  ) => Promise<PolicyReading>
+  /** Reads every password policy of the domain now. Throws as `readPolicy` does. */
+  readonly readPolicies: () => Promise<DirectoryPolicies>
   /** Throws ERR_PASSWORD_UNREPRESENTABLE, and ERR_DOCUMENT_INVALID for what is no GUID; all else is an answer. */
   readonly write: (write: Write) => Promise<WriteAnswer>
   readonly fence: (fence: Fence) => Promise<WriteAnswer>

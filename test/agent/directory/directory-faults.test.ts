@@ -312,6 +312,52 @@ test('policy hints are sent critical where the server offers them', async () => 
   expect(await writer.fence(fence)).toEqual({ kind: 'accepted' })
 })
 
+/** Plays a Windows domain controller: another vendor, and the control with this number when there is one. */
+const asWindows = (hints?: string): RequestFault & { kind: 'edit-response' } => ({
+  kind: 'edit-response',
+  edit: (pdu) => {
+    const edited = Buffer.from(pdu)
+    const vendor = pdu.indexOf('Samba Team')
+    if (vendor >= 0) edited.write('Maker Team', vendor)
+    const control = pdu.indexOf('1.2.840.113556.1.4.1413')
+    if (hints !== undefined && control >= 0) edited.write(hints, control)
+    return edited
+  },
+})
+
+test('a Windows server without policy hints cannot enforce history, unless that is only preferred', async () => {
+  const histories: (readonly [DirectoryOptions['history'], string])[] = [
+    [undefined, 'not_enforceable'],
+    ['required', 'not_enforceable'],
+    ['preferred', 'not_enforced'],
+  ]
+  for (const [history, expected] of histories) {
+    const rule = proxy.onRequest(rootRead, asWindows(), 100)
+    const writer = await open(history === undefined ? {} : { history }).writer()
+    expect([history, writer.history]).toEqual([history, expected])
+    rule.remove()
+  }
+  expect((await open({ history: 'required' }).writer()).history).toBe('not_enforceable')
+  const user = await newUser()
+  const preferred = await open({ history: 'preferred' }).writer()
+  expect(await preferred.write(resetOf(user.objectGuid))).toEqual({ kind: 'accepted' })
+  expect(proxy.messages().find((message) => message.operation === 'modify')?.controls).toEqual([])
+})
+
+test('the older number of policy hints is sent where the server knows no other', async () => {
+  const user = await newUser()
+  const older = '1.2.840.113556.1.4.2066'
+  const rule = proxy.onRequest(rootRead, asWindows(older), 100)
+  const writer = await open().writer()
+  expect(writer.history).toBe('enforced')
+  // Samba does not know the control: only a critical one is refused.
+  expect(await writer.write(resetOf(user.objectGuid))).toMatchObject({
+    refusal: { kind: 'control_unavailable', code: 12 },
+  })
+  expect(proxy.messages().find((message) => message.operation === 'modify')?.controls).toEqual([older])
+  rule.remove()
+})
+
 test('clock and role are read again after a minute, not on every request', async () => {
   let aheadMs = 0
   const clock: Clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs }

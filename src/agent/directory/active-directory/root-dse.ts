@@ -11,6 +11,8 @@ export interface RootDse {
   /** Name of the NTDS settings of this server; fSMORoleOwner names servers the same way. */
   readonly serviceName: string
   readonly supportedControls: ReadonlySet<string>
+  /** Samba's domain controllers lack some of what Windows' have, and say who they are. */
+  readonly isSamba: boolean
   /** Directory clock, milliseconds since 1970, whole seconds. */
   readonly currentTimeMs: number
 }
@@ -27,6 +29,7 @@ const ATTRIBUTES = [
   'supportedCapabilities',
   'currentTime',
   'isSynchronized',
+  'vendorName',
 ]
 
 /**
@@ -54,11 +57,12 @@ export async function readRootDse(client: ReadClient, url: string): Promise<Root
     schemaNamingContext: required('schemaNamingContext'),
     serviceName: required('dsServiceName'),
     supportedControls: new Set(textsOf(entry, 'supportedControl')),
+    isSamba: textOf(entry, 'vendorName')?.startsWith('Samba') ?? false,
     currentTimeMs,
   }
 }
 
 /** A failure for a server that cannot be the writer. Its role or state may change, so it is tried again. */
-export function unsuitable(url: string, why: string): WritebackError {
-  return new WritebackError('ERR_DIRECTORY_UNSUITABLE', `${url}: ${why}`, { retry: 'later' })
+export function unsuitable(url: string, why: string, cause?: unknown): WritebackError {
+  return new WritebackError('ERR_DIRECTORY_UNSUITABLE', `${url}: ${why}`, { retry: 'later', cause })
 }

@@ -1,5 +1,6 @@
 // A session with the writer domain controller: pools of connections to that one server, and what they are asked.
 import type { Clock } from '../../../clock/clock.ts'
+import type { AccountRules } from '../../decisions/account-rules.ts'
 import type { ClearBytes } from '../../decisions/clear-bytes.ts'
 import type { WriteAnswer } from '../../decisions/write-answer.ts'
 import type { ConnectionSettings } from '../bound-channel.ts'
@@ -16,9 +17,11 @@ import {
   policyHintsControl,
   writeChanges,
 } from './password-modify.ts'
+import { createPolicyReader } from './policy-reader.ts'
 import { readAccount } from './read-account.ts'
+import { type ConfiguredRules, type ResolvedRules, resolveRules } from './resolve-rules.ts'
 import { type RootDse, readRootDse, unsuitable } from './root-dse.ts'
-import { readServiceAccount, type ServiceAccount } from './service-account.ts'
+import { readServiceAccount } from './service-account.ts'
 import { unicodePassword } from './unicode-password.ts'
 
 /** A session with what its owner needs to keep it true. */
@@ -38,8 +41,10 @@ export interface OwnedSession extends WriterSession {
 export interface SessionOptions {
   readonly found: FoundWriter
   readonly settings: ConnectionSettings
-  readonly baseDn: string
+  readonly rules: ConfiguredRules
   readonly markerAttribute: string
+  /** Default: required, but not of Samba. */
+  readonly history?: 'required' | 'preferred'
   readonly connections: number
   readonly clock: Clock
   /** True when the session ends with the PDC emulator role. */
@@ -55,8 +60,8 @@ interface Pools {
 
 /** Opens a session on a found writer. Throws what its reads throw; the found connection is closed then. */
 export async function openWriterSession(options: SessionOptions): Promise<OwnedSession> {
-  const { found, clock, baseDn } = options
-  const serviceAccount = await introduce(options)
+  const { found, clock } = options
+  let rules = await introduce(options)
   let sound = true
   const pools = createPools(options, () => {
     sound = false
@@ -65,8 +70,9 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
   const refresh = async () => {
     if (!time.isOld()) return
     try {
-      const root = await pools.readers.use((client) => readAgain(client, options))
-      time.set(root.currentTimeMs)
+      const again = await pools.readers.use((client) => readAgain(client, options))
+      time.set(again.root.currentTimeMs)
+      rules = { ...rules, ...again.rules }
     } catch {
       sound = false
     }
@@ -74,7 +80,9 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
   return {
     server: found.server,
     url: found.endpoint.url,
-    rules: { units: [baseDn], groups: [], protectedGroups: [], serviceAccount: serviceAccount.objectGuid },
+    get rules() {
+      return rules
+    },
     directoryNowMs: time.nowMs,
     clockOffsetMs: () => time.nowMs() - clock.wallMs(),
     isSound: () => sound,
@@ -87,6 +95,12 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       pools.readers.stop()
       pools.writers.stop()
     },
+    ...createPolicyReader({
+      domainDn: found.root.defaultNamingContext,
+      refusesNames: !found.root.isSamba,
+      use: (read) => pools.readers.use(read),
+      clock,
+    }),
     ...accountCalls(options, pools),
   }
 }
@@ -101,7 +115,8 @@ function createPools({ found, settings, connections: size }: SessionOptions, onD
 
 type AccountCalls = Pick<WriterSession, 'history' | 'readAccount' | 'write' | 'fence'>
 
-function accountCalls({ found, markerAttribute }: SessionOptions, { readers, writers }: Pools): AccountCalls {
+function accountCalls(options: SessionOptions, { readers, writers }: Pools): AccountCalls {
+  const { found, markerAttribute } = options
   const control = policyHintsControl(found.root.supportedControls)
   const modify = async (request: ModifyRequest): Promise<WriteAnswer> => {
     try {
@@ -117,7 +132,7 @@ function accountCalls({ found, markerAttribute }: SessionOptions, { readers, wri
     after,
   })
   return {
-    history: control === undefined ? 'not_enforced' : 'enforced',
+    history: control === undefined ? historyWithoutControl(options) : 'enforced',
     readAccount: ({ anchor }) => readers.use((client) => readAccount(client, anchor, markerAttribute)),
     fence: async (fence) =>
       modify({ dn: dnOfGuid(fence.objectGuid), changes: fenceChanges(marker(fence)), controls: [] }),
@@ -131,6 +146,12 @@ function accountCalls({ found, markerAttribute }: SessionOptions, { readers, wri
       )
     },
   }
+}
+
+// Windows has the control since 2008 R2 with an update: one that lacks it is a fault to be told. Samba has none.
+function historyWithoutControl({ found, history }: SessionOptions): WriterSession['history'] {
+  const wish = history ?? (found.root.isSamba ? 'preferred' : 'required')
+  return wish === 'required' ? 'not_enforceable' : 'not_enforced'
 }
 
 /** Hands on the effect with its passwords encoded, and wipes those. */
@@ -151,20 +172,24 @@ async function withEncoded<T>(effect: Effect, use: (encoded: EncodedEffect) => P
   }
 }
 
-async function readAgain(client: ReadClient, { found, followsRole }: SessionOptions): Promise<RootDse> {
+async function readAgain(
+  client: ReadClient,
+  { found, followsRole, rules }: SessionOptions,
+): Promise<{ root: RootDse; rules: ResolvedRules }> {
   const root = await readRootDse(client, found.endpoint.url)
   if (followsRole && !(await holdsWriterRole(client, root))) {
     throw unsuitable(found.endpoint.url, 'it is no longer the PDC emulator')
   }
-  return root
+  return { root, rules: await resolveRules(client, found.endpoint.url, rules) }
 }
 
 // What must be known before the first write, read on the connection that found the writer.
-async function introduce({ found, markerAttribute }: SessionOptions): Promise<ServiceAccount> {
+async function introduce({ found, markerAttribute, rules }: SessionOptions): Promise<AccountRules> {
   const { client, endpoint, root } = found
   try {
     await checkMarkerAttribute(client, endpoint.url, root, markerAttribute)
-    return await readServiceAccount(client, endpoint.url)
+    const { objectGuid: serviceAccount } = await readServiceAccount(client, endpoint.url)
+    return { ...(await resolveRules(client, endpoint.url, rules)), serviceAccount }
   } catch (error) {
     client.close()
     throw error

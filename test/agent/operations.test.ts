@@ -147,7 +147,7 @@ describe('change', () => {
     expect((await carry(same)).outcome).toEqual(ended('applied'))
   })
 
-  test.each(['wrong_current_password', 'account_locked'] as const)(
+  test.each(['wrong_current_password', 'account_locked', 'change_not_permitted'] as const)(
     'that the directory refuses as %s says so',
     async (refuse) => {
       const { outcome } = await carry({ operation: 'change' }, undefined, ({ dc }) => {

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Changes to a test domain that LDAP does not offer, made in its database, also while it runs. Arguments: smb.conf. Reads
-a JSON list of edits on stdin: {"edit": "delegate"|"read_policies"|"password_age"|"protect", ...}."""
+a JSON list of edits on stdin: {"edit": "delegate"|"read_policies"|"deny_change"|"password_age"|"protect", ...}."""
 import json
 import sys
 import time
@@ -14,6 +14,7 @@ from samba.samdb import SamDB
 from samba.sd_utils import SDUtils
 
 USER_CLASS = 'bf967aba-0de6-11d0-a285-00aa003049e2'
+CHANGE_PASSWORD = 'ab721a53-1e2f-11d0-9819-00aa0040529b'
 RIGHTS = {
     'resetPassword': 'CR;00299570-246d-11d0-a768-00aa006e0529',
     'lockoutTime': 'RPWP;28630ebf-41d5-11d1-a9c1-0000f80367c1',
@@ -56,6 +57,12 @@ def read_policies(database, account):
     SDUtils(database).dacl_add_ace(container, f'(A;CI;LCRPLORC;;;{sid_of(database, account)})')
 
 
+def deny_change(database, dn):
+    """Ticks "user cannot change password", as the administrative tools do: the bit in userAccountControl does nothing."""
+    for trustee in ('PS', 'WD'):
+        SDUtils(database).dacl_add_ace(dn, f'(OD;;CR;{CHANGE_PASSWORD};;{trustee})')
+
+
 def password_age(database, dn, days):
     """Makes the password look as if it had been set `days` ago; over LDAP only 0 and -1 can be written."""
     ticks = int((time.time() - days * 86400 + SECONDS_1601_TO_1970) * TICKS_A_SECOND)
@@ -72,7 +79,7 @@ def protect(database, dn):
     replace(database, dn, values, ['sd_flags:1:7'])
 
 
-EDITS = {'delegate': delegate, 'read_policies': read_policies, 'password_age': password_age, 'protect': protect}
+EDITS = {edit.__name__: edit for edit in (delegate, read_policies, deny_change, password_age, protect)}
 
 if __name__ == '__main__':
     opened = open_database(sys.argv[1])

@@ -55,6 +55,8 @@ export type DomainEdit =
     }
   /** Lets an account read the fine-grained password policies. */
   | { readonly edit: 'read_policies'; readonly account: string }
+  /** Takes from the user `dn` the right to change the password. */
+  | { readonly edit: 'deny_change'; readonly dn: string }
   /** Makes the password of `dn` look `days` old. */
   | { readonly edit: 'password_age'; readonly dn: string; readonly days: number }
   /** Protects `dn` as Windows protects members of administrative groups: adminCount 1, no inherited rights. */

@@ -13,6 +13,7 @@ const MEANINGS: Readonly<Record<RefusalKind, RefusalMeaning>> = {
   password_policy: { outcome: 'refused', reason: 'password_policy' },
   wrong_current_password: { outcome: 'refused', reason: 'wrong_current_password' },
   account_locked: { outcome: 'refused', reason: 'account_locked' },
+  change_not_permitted: { outcome: 'refused', reason: 'change_not_permitted' },
   account_not_found: { outcome: 'refused', reason: 'account_not_found' },
   missing_right: { outcome: 'failed', reason: 'missing_right' },
   malformed_value: { outcome: 'failed', reason: 'internal' },

@@ -4,12 +4,14 @@
  * Why the directory said no, from the one table over (result code, leading hex).
  * `compare_failed`: the marker's previous value is not there (16; 20 when it was believed absent).
  * `password_policy`: the password was refused, the directory does not say why.
+ * `change_not_permitted`: only of a change: the account may not change its password.
  * `busy`: try again. `not_bound`: the session lost its bind. `unexpected`: nothing in the table fits.
  */
 export type RefusalKind =
   | 'password_policy'
   | 'wrong_current_password'
   | 'account_locked'
+  | 'change_not_permitted'
   | 'account_not_found'
   | 'missing_right'
   | 'compare_failed'

@@ -66,6 +66,17 @@ export function classifyRefusal(result: Pick<LdapResult, 'code' | 'diagnostic'>)
   return { kind, code: result.code, hex, diagnostic: printable(result.diagnostic) }
 }
 
+const CONSTRAINT_VIOLATION = 19
+
+/**
+ * The refusal of a write that changes a password with the old one. Samba says of an account that may not change its
+ * password: 19, without any hex digits, which means nothing of the kind anywhere else.
+ */
+export function ofChange(refusal: DirectoryRefusal): DirectoryRefusal {
+  const isDenied = refusal.code === CONSTRAINT_VIOLATION && refusal.hex === undefined
+  return isDenied ? { ...refusal, kind: 'change_not_permitted' } : refusal
+}
+
 /** A directory's text as it may be shown: no control characters, at most 500 characters. */
 export function printable(diagnostic: string): string {
   return diagnostic

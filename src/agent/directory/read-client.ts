@@ -1,7 +1,14 @@
 // A connection for reads: ldapts on a socket that this project connected, verified and bound. ldapts would connect
 // again without a bind when its socket is lost; here it has no way to, so a lost client stays lost.
 import type { TLSSocket } from 'node:tls'
-import { Client, type Entry, NoSuchObjectError, ResultCodeError, type SearchOptions } from 'ldapts'
+import {
+  Client,
+  type Control,
+  type Entry,
+  NoSuchObjectError,
+  ResultCodeError,
+  type SearchOptions,
+} from 'ldapts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import { createPduSplitter } from '../../ldap-wire/pdu-splitter.ts'
 import { type ConnectionSettings, openBoundChannel } from './bound-channel.ts'
@@ -12,7 +19,7 @@ import type { ServerEndpoint } from './server-endpoint.ts'
 export interface ReadClient {
   readonly isOpen: () => boolean
   /** The entries found; none when the base does not exist. Throws ERR_DIRECTORY_CLOSED, _TIMEOUT, _BUSY, _REFUSED. */
-  readonly search: (base: string, options: SearchOptions) => Promise<Entry[]>
+  readonly search: (base: string, options: SearchOptions, control?: Control) => Promise<Entry[]>
   readonly close: () => void
   readonly closed: Promise<void>
 }
@@ -40,10 +47,10 @@ export async function openReadClient(
     isOpen,
     closed,
     close: () => socket.destroy(),
-    search: async (base, options) => {
+    search: async (base, options, control) => {
       const started = performance.now()
       try {
-        return (await client.search(base, options)).searchEntries
+        return (await client.search(base, options, control)).searchEntries
       } catch (cause) {
         if (cause instanceof NoSuchObjectError) return []
         if (!(cause instanceof ResultCodeError)) socket.destroy()

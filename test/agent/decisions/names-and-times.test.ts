@@ -64,6 +64,7 @@ test('every refusal has a meaning from the closed sets', () => {
     password_policy: 'refused password_policy',
     wrong_current_password: 'refused wrong_current_password',
     account_locked: 'refused account_locked',
+    change_not_permitted: 'refused change_not_permitted',
     account_not_found: 'refused account_not_found',
     missing_right: 'failed missing_right',
     malformed_value: 'failed internal',

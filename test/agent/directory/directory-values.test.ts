@@ -18,7 +18,7 @@ import {
 import { passwordVersionOf } from '../../../src/agent/directory/active-directory/replication-metadata.ts'
 import { sidText } from '../../../src/agent/directory/active-directory/sid.ts'
 import { unicodePassword } from '../../../src/agent/directory/active-directory/unicode-password.ts'
-import { classifyRefusal } from '../../../src/agent/directory/classify-error.ts'
+import { classifyRefusal, ofChange } from '../../../src/agent/directory/classify-error.ts'
 import { parseEndpoint, serverNameIndication } from '../../../src/agent/directory/server-endpoint.ts'
 
 // Samba rows are recorded from 4.17; Windows rows are as published by those who met them.
@@ -146,6 +146,13 @@ const REFUSALS: readonly (readonly [
 ]
 test.each(REFUSALS)('%s is what code %i with %s means', (kind, code, hex, diagnostic) => {
   expect(classifyRefusal({ code, diagnostic })).toEqual({ kind, code, hex, diagnostic })
+})
+
+test('19 without hex digits is a change that is not permitted, and nothing else is', () => {
+  for (const [kind, code, hex, diagnostic] of REFUSALS) {
+    const expected = code === 19 && hex === undefined ? 'change_not_permitted' : kind
+    expect(ofChange(classifyRefusal({ code, diagnostic })).kind).toBe(expected)
+  }
 })
 
 test('a code nobody knows is unexpected, and a diagnostic is cut and cleaned', () => {

@@ -5,6 +5,7 @@ import type { ClearBytes } from '../../../src/agent/decisions/clear-bytes.ts'
 import { createDirectory, type DirectoryOptions } from '../../../src/agent/directory/create-directory.ts'
 import type { Directory, Effect, Write, WriterSession } from '../../../src/agent/directory/directory.ts'
 import { systemClock } from '../../../src/clock/clock.ts'
+import type { Operation } from '../../../src/protocol/identifiers.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { newPassword, servicePassword } from '../../servers/canaries.ts'
 import type { SambaDomain } from '../../servers/samba-domain.ts'
@@ -70,9 +71,27 @@ export function resetOf(objectGuid: string, changes: ResetChanges = {}): Write {
   }
 }
 
+/** A write with this effect to an account without a marker. */
+export const writeOf = (
+  objectGuid: string,
+  effect: Effect,
+  changes: Partial<Omit<Write, 'effect'>> = {},
+): Write => ({
+  objectGuid,
+  effect,
+  markerBefore: undefined,
+  markerAfter: 'wb1:00000000:1:a',
+  mayStart: () => true,
+  ...changes,
+})
+
 /** Reads an account by its objectGUID. */
-export async function readAccount(writer: WriterSession, objectGuid: string): Promise<Account | undefined> {
-  const reading = await writer.readAccount({ anchor: objectGuid, objectGuid: null }, 'reset')
+export async function readAccount(
+  writer: WriterSession,
+  objectGuid: string,
+  operation: Operation = 'reset',
+): Promise<Account | undefined> {
+  const reading = await writer.readAccount({ anchor: objectGuid, objectGuid: null }, operation)
   if (reading === 'ambiguous') throw new Error('an objectGUID is never ambiguous')
   return reading
 }

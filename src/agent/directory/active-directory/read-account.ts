@@ -1,9 +1,12 @@
 // The ONE read of an account: everything a decision needs, in one search by its immutable anchor.
 import type { Entry } from 'ldapts'
 import { WritebackError } from '../../../errors/writeback-error.ts'
+import type { Operation } from '../../../protocol/identifiers.ts'
 import type { Account } from '../../decisions/account.ts'
+import { daclControl } from '../descriptor-control.ts'
 import { buffersOf, bytesOf, textOf, textsOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
+import { isChangeDenied } from './change-right.ts'
 import { largeInteger, momentOfFileTime } from './file-time.ts'
 import { guidText } from './guid.ts'
 import { dnOfGuid } from './password-modify.ts'
@@ -21,6 +24,7 @@ const MACHINE_OR_TRUST = 0x800 | 0x1000 | 0x2000 | 0x4000000
 
 const COMPUTED = 'msDS-User-Account-Control-Computed'
 const EXPIRY = 'msDS-UserPasswordExpiryTimeComputed'
+const DESCRIPTOR = 'nTSecurityDescriptor'
 const BINARY = ['objectGUID', 'objectSid', 'replPropertyMetaData', 'tokenGroups', 'sIDHistory']
 /** What the read asks for, beside the marker attribute. */
 export const ACCOUNT_ATTRIBUTES: readonly string[] = [
@@ -48,13 +52,20 @@ export const ACCOUNT_ATTRIBUTES: readonly string[] = [
 export async function readAccount(
   client: ReadClient,
   anchor: string,
+  operation: Operation,
   markerAttribute: string,
 ): Promise<Account | undefined> {
-  const [entry] = await client.search(dnOfGuid(anchor), {
-    scope: 'base',
-    attributes: [...ACCOUNT_ATTRIBUTES, markerAttribute],
-    explicitBufferAttributes: BINARY,
-  })
+  // The descriptor is large, and only a change is subject to it.
+  const extra = operation === 'change' || operation === 'inspect' ? [DESCRIPTOR] : []
+  const [entry] = await client.search(
+    dnOfGuid(anchor),
+    {
+      scope: 'base',
+      attributes: [...ACCOUNT_ATTRIBUTES, markerAttribute, ...extra],
+      explicitBufferAttributes: [...BINARY, ...extra],
+    },
+    extra.length === 0 ? undefined : daclControl(),
+  )
   return entry === undefined ? undefined : accountOf(entry, markerAttribute)
 }
 
@@ -71,7 +82,7 @@ function accountOf(entry: Entry, markerAttribute: string): Account {
     ...kindOf(entry),
     ...statesOf(entry),
     ...timesOf(entry),
-    changeDenied: undefined,
+    changeDenied: isChangeDenied(bytesOf(entry, DESCRIPTOR)),
     policyDn: textOf(entry, 'msDS-ResultantPSO'),
     passwordVersion: passwordVersionOf(bytesOf(entry, 'replPropertyMetaData')),
     marker: markers[0],

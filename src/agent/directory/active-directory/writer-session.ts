@@ -4,6 +4,7 @@ import type { AccountRules } from '../../decisions/account-rules.ts'
 import type { ClearBytes } from '../../decisions/clear-bytes.ts'
 import type { WriteAnswer } from '../../decisions/write-answer.ts'
 import type { ConnectionSettings } from '../bound-channel.ts'
+import { ofChange } from '../classify-error.ts'
 import { ConnectionPool } from '../connection-pool.ts'
 import type { Effect, Fence, Write, WriterSession } from '../directory.ts'
 import { openReadClient, type ReadClient } from '../read-client.ts'
@@ -133,7 +134,8 @@ function accountCalls(options: SessionOptions, { readers, writers }: Pools): Acc
   })
   return {
     history: control === undefined ? historyWithoutControl(options) : 'enforced',
-    readAccount: ({ anchor }) => readers.use((client) => readAccount(client, anchor, markerAttribute)),
+    readAccount: ({ anchor }, operation) =>
+      readers.use((client) => readAccount(client, anchor, operation, markerAttribute)),
     fence: async (fence) =>
       modify({ dn: dnOfGuid(fence.objectGuid), changes: fenceChanges(marker(fence)), controls: [] }),
     write: async (write: Write) => {
@@ -141,9 +143,10 @@ function accountCalls(options: SessionOptions, { readers, writers }: Pools): Acc
       const { mayStart } = write
       // A change is held to history by the directory without being asked.
       const controls = write.effect.kind === 'reset' && control !== undefined ? [control] : []
-      return withEncoded(write.effect, (effect) =>
+      const answer = await withEncoded(write.effect, (effect) =>
         modify({ dn, changes: writeChanges(marker(write), effect), controls, mayStart }),
       )
+      return write.effect.kind === 'change' ? readAsChange(answer) : answer
     },
   }
 }
@@ -153,6 +156,9 @@ function historyWithoutControl({ found, history }: SessionOptions): WriterSessio
   const wish = history ?? (found.root.isSamba ? 'preferred' : 'required')
   return wish === 'required' ? 'not_enforceable' : 'not_enforced'
 }
+
+const readAsChange = (answer: WriteAnswer): WriteAnswer =>
+  answer.kind === 'refused' ? { ...answer, refusal: ofChange(answer.refusal) } : answer
 
 /** Hands on the effect with its passwords encoded, and wipes those. */
 async function withEncoded<T>(effect: Effect, use: (encoded: EncodedEffect) => Promise<T>): Promise<T> {

@@ -2,11 +2,12 @@
 // ES256 and sealing are not deterministic, so run it only when the contract changes; the tests check what is there.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK } from 'jose'
+import type { AccountState, EffectivePolicy } from '../src/protocol/account-state.ts'
 import { signAgentCall } from '../src/protocol/agent-token.ts'
 import { proveIdentity, signEnrolled } from '../src/protocol/enrolment.ts'
 import { formatMarker } from '../src/protocol/marker.ts'
-import { signOutcome } from '../src/protocol/outcome.ts'
-import { type ResetDocument, signRequest } from '../src/protocol/request-document.ts'
+import { type Outcome, signOutcome } from '../src/protocol/outcome.ts'
+import { type RequestDocument, type ResetDocument, signRequest } from '../src/protocol/request-document.ts'
 import { sealPasswords } from '../src/protocol/sealed-password.ts'
 import { stateSealingKey, thumbprintOf } from '../src/protocol/sealing-key.ts'
 
@@ -99,6 +100,20 @@ write('request-document', {
   jws: await signRequest(document, storeSigner),
 })
 
+const { sequence, options: _options, sealed: _sealed, ...unsealed } = document
+const pinned = { ...document.subject, objectGuid: '7d3f0c1a-52b6-4e7f-9a41-c0ffee123456' }
+const otherDocuments: Readonly<Record<string, RequestDocument>> = {
+  change: { ...unsealed, operation: 'change', sequence, options: {}, sealed: sealedChange },
+  unlock: { ...unsealed, operation: 'unlock', sequence, options: {} },
+  inspect: { ...unsealed, operation: 'inspect', subject: pinned, options: {} },
+}
+for (const [operation, other] of Object.entries(otherDocuments))
+  write(`request-document-${operation}`, {
+    description: `JWS of type wb-request+jws by the store, for ${operation}.`,
+    document: other,
+    jws: await signRequest(other, storeSigner),
+  })
+
 const marker = {
   store: '5e1f00d5',
   sequence: document.sequence,
@@ -129,6 +144,35 @@ write('outcome', {
   outcome,
   jws: await signOutcome(outcome, agentSigner),
 })
+
+const policy: EffectivePolicy = {
+  ...{ name: 'strict', source: 'fine_grained', minimumLength: 14, complexity: true, refusesNames: true },
+  ...{ historyLength: 24, minimumAgeMs: 86_400_000, maximumAgeMs: null },
+  ...{ lockoutThreshold: 5, lockoutDurationMs: null, lockoutWindowMs: 1_800_000 },
+}
+const account: AccountState = {
+  ...{ objectGuid: pinned.objectGuid, locked: true, disabled: false, smartcardRequired: false },
+  refusals: { reset: null, change: 'account_locked', unlock: null },
+  ...{ mustChange: false, passwordNeverExpires: true, passwordChangedAt: issuedAt - 86_400_000 },
+  ...{ passwordExpiresAt: null, accountExpiresAt: issuedAt + 86_400_000, policy, policyProblem: null },
+}
+const otherOutcomes: Readonly<Record<string, Outcome>> = {
+  inspect: { ...outcome, marker: null, notices: [], account },
+  refused: {
+    ...{ ...outcome, marker: null, notices: [], outcome: 'refused', reason: 'password_too_short' },
+    ...{ detail: '0000052D: SvcErr: DSID-031A12D2', policy },
+    rule: { kind: 'minimum_length', characters: 14 },
+  },
+}
+for (const [kind, other] of Object.entries(otherOutcomes))
+  write(`outcome-${kind}`, {
+    description:
+      kind === 'inspect'
+        ? 'An inspect that was applied, with the state of the account.'
+        : 'A refused password, with the rule that it broke and the policy that applies.',
+    outcome: other,
+    jws: await signOutcome(other, agentSigner),
+  })
 
 write('markers', {
   description: 'Text of the marker attribute and its parts; then texts that are not markers.',

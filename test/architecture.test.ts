@@ -52,6 +52,11 @@ const PACKAGES: Readonly<Record<string, { readonly rooms: readonly string[]; rea
   argon2: { rooms: ['agent/keys', 'reset-store/verification'], why: 'hashing secrets is their job' },
   commander: { rooms: ['cli'], why: 'words of the command line stay there' },
   yaml: { rooms: ['config'], why: 'one place reads configuration' },
+  '@noble/hashes/legacy.js': {
+    rooms: ['policy'],
+    why: 'blocklists hash without a promise, also in a browser',
+  },
+  '@noble/hashes/sha2.js': { rooms: ['policy'], why: 'blocklists hash without a promise, also in a browser' },
   'node:sqlite': {
     rooms: ['agent/journal', 'reset-store/database'],
     why: 'SQL stays behind a journal and a repository',
@@ -110,6 +115,19 @@ test.each(Object.entries(PACKAGES))('%s is named in its rooms only', (name, { ro
     ({ file, target }) => target === name && !rooms.some((room) => file.startsWith(`${room}/`)),
   )
   expect({ why, strangers }).toEqual({ why, strangers: [] })
+})
+
+test('policy, and what it imports, runs in a browser', () => {
+  const named = imports.filter(
+    ({ file, target }) => file.startsWith('policy/') && /^[\w@.][\w@./:-]*$/.test(target),
+  )
+  const allowed = /^(\.\/|\.\.\/errors\/|@noble\/hashes\/)/
+  expect(named.filter(({ target }) => !allowed.test(target))).toEqual([])
+  const ofNode = /'node:|\bBuffer\b|\bprocess\./
+  const strangers = files.filter(
+    (file) => /^(policy|errors)\//.test(file) && ofNode.test(readFileSync(path.join(SOURCE, file), 'utf8')),
+  )
+  expect(strangers).toEqual([])
 })
 
 test('clear bytes are named only where a password is opened, written and sent', () => {

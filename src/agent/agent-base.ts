@@ -8,12 +8,14 @@ import type { Identity } from './agent-identity.ts'
 import { createDirectories } from './create-directories.ts'
 import { createLeases, type Leases } from './decisions/leases.ts'
 import { createStoreTime, type StoreTime } from './decisions/store-time.ts'
+import type { WriteLimits } from './decisions/write-limits.ts'
 import { createDocumentCache, type DocumentCache } from './intake/document-cache.ts'
 import { createJournal } from './journal/create-journal.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Keys } from './keys/open-keys.ts'
 import { createStoreClient, type StoreClient } from './store-client/create-store-client.ts'
 import { createStoreTransport } from './store-client/store-transport.ts'
+import { createLimits, type Limits } from './writeback/limit-writes.ts'
 import type { ServedDirectory } from './writeback/writeback-parts.ts'
 
 /** What an agent is made from. */
@@ -32,6 +34,7 @@ export interface AgentBase extends AgentOptions {
   readonly journal: Journal
   readonly storeTime: StoreTime
   readonly leases: Leases
+  readonly limits: Limits
   readonly findKey: (kid: string) => ReturnType<Identity['storeKeys']['get']>
   readonly documents: DocumentCache
   readonly client: StoreClient
@@ -72,6 +75,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     ...createPause(conditions),
     keys: identity.keys,
     leases: createLeases(clock),
+    limits: createLimits({ journal, storeTime, conditions, log: options.log }, limitsOf(config)),
     documents: createDocumentCache(findKey),
     stopping: new AbortController(),
     close: async () => {
@@ -81,6 +85,14 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     },
   }
 }
+
+const limitsOf = ({ directories }: AgentConfig): ReadonlyMap<string, WriteLimits> =>
+  new Map(
+    Object.entries(directories).map(([name, { limits }]) => {
+      const { burstMinutes, ...rest } = limits
+      return [name, { ...rest, burstWindowMs: burstMinutes * 60_000 }]
+    }),
+  )
 
 function createPause(conditions: Conditions): Pick<AgentBase, 'isPaused' | 'setPaused'> {
   let paused = false

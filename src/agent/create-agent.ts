@@ -1,11 +1,13 @@
 // The agent's life: every part from one configuration, started in order, stopped in reverse.
 import { join } from 'node:path'
+import { WritebackError } from '../errors/writeback-error.ts'
 import { VERSION } from '../protocol/version.ts'
 import { errorFields } from '../telemetry/logger.ts'
 import { type AgentBase, type AgentOptions, createAgentBase } from './agent-base.ts'
 import { openIdentity } from './agent-identity.ts'
 import { type AgentWork, createWork } from './create-work.ts'
 import { createOpsServer } from './ops/create-ops-server.ts'
+import { createPolicyPublisher } from './publish-policies.ts'
 import { createSchedule, type Schedule } from './schedule/create-schedule.ts'
 import { sendHeartbeat } from './send-heartbeat.ts'
 import { viewAgent } from './view-agent.ts'
@@ -16,13 +18,15 @@ import { watchDirectories } from './watch-directories.ts'
 export interface Agent {
   /**
    * Starts every part. Resolves when the parts run; what is away is waited for. Throws ERR_ENROLMENT_MISSING,
-   * ERR_KEYS_*, ERR_JOURNAL_*, ERR_REDIS_START, ERR_REDIS_UNSUITABLE, ERR_LISTEN, ERR_CONFIG_*.
+   * ERR_KEYS_*, ERR_JOURNAL_*, ERR_REDIS_START, ERR_REDIS_UNSUITABLE, ERR_LISTEN, ERR_CONFIG_*; ERR_CONFIG_HISTORY where history is required and cannot be enforced.
    */
   readonly start: () => Promise<void>
   /** Finishes what is under way within the configured time, then closes everything. */
   readonly stop: () => Promise<void>
 }
 
+// A directory that is away longer than this is waited for beside the work of the others.
+const FIRST_LOOK_MS = 2_000
 const READY_LOOK_MS = 5
 const READY_SOON_MS = 2_000
 const LATE_LOOK_MS = 250
@@ -52,9 +56,11 @@ async function startParts(base: AgentBase): Promise<() => Promise<void>> {
   releases.defer(ops.stop)
   await work.refuseStrangers()
   // Connected while Redis starts; nothing is written before the queues run.
-  void watchDirectories(base)
+  const looked = watchDirectories(base)
   releases.defer(() => work.queues.stop(0))
   await work.queues.start()
+  await Promise.race([looked, base.clock.sleep(FIRST_LOOK_MS, base.stopping.signal)])
+  refuseWithoutHistory(base)
   const schedule = createHousekeeping(base, work)
   work.reporter.start()
   work.intake.start()
@@ -62,6 +68,18 @@ async function startParts(base: AgentBase): Promise<() => Promise<void>> {
   announceReady(base, views.isReady)
   const rest = releases.move()
   return () => stopAll(base, work, schedule, rest)
+}
+
+/** A directory that comes later refuses each reset instead, and its condition says why. */
+function refuseWithoutHistory({ conditions }: AgentBase): void {
+  const names = conditions
+    .list()
+    .flatMap((one) => (one.code === 'history_not_enforceable' ? [one.subject] : []))
+  if (names.length > 0)
+    throw new WritebackError(
+      'ERR_CONFIG_HISTORY',
+      `directory ${names.join(', ')}: history is required, and the domain controller offers neither control 2239 nor 2066`,
+    )
 }
 
 /** Work first, in the order in which requests travel; then what it stands on. */
@@ -92,6 +110,7 @@ function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
     [
       { name: 'heartbeat', when: '*/30 * * * * *', isDueAtStart: true, run: heartbeat },
       { name: 'directory', when: '*/5 * * * * *', run: () => watchDirectories(base) },
+      { name: 'policies', when: '30 * * * * *', isDueAtStart: true, run: createPolicyPublisher(base) },
       { name: 'clock', when: '*/5 * * * * *', run: async () => watchClock(base) },
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
       { name: 'journal', when: '17 * * * *', run: purge },

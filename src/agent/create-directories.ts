@@ -5,7 +5,8 @@ import type { Clock } from '../clock/clock.ts'
 import type { AgentConfig, DirectoryConfig } from '../config/agent-config.ts'
 import { readSecretFile } from '../config/secret-file.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
-import type { Logger } from '../telemetry/logger.ts'
+import { type Blocklist, parseBlocklist } from '../policy/blocklist.ts'
+import { errorFields, type Logger } from '../telemetry/logger.ts'
 import { createDirectory } from './directory/create-directory.ts'
 import type { ServedDirectory } from './writeback/writeback-parts.ts'
 
@@ -49,13 +50,32 @@ function serve(
     operationTimeoutMs: config.operationTimeoutSeconds * 1000,
     ...parts,
   })
-  return { directory, backoff: createBackoff(AWAY) }
+  const { blocklistFile, refuseNames } = config.passwords
+  return {
+    directory,
+    blocklist: blocklistFile === undefined ? undefined : readBlocklist(blocklistFile),
+    refusesNames: refuseNames,
+    backoff: createBackoff(AWAY),
+  }
 }
 
-function readCa(file: string): string {
+const readCa = (file: string): string => readText(file, 'CA file')
+
+function readBlocklist(file: string): Blocklist {
+  const content = readText(file, 'blocklist')
+  try {
+    return parseBlocklist(content)
+  } catch (cause) {
+    throw new WritebackError('ERR_CONFIG_INVALID', `blocklist ${file}: ${errorFields(cause)['error']}`, {
+      cause,
+    })
+  }
+}
+
+function readText(file: string, what: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {
-    throw new WritebackError('ERR_CONFIG_UNREADABLE', `CA file ${file} cannot be read`, { cause })
+    throw new WritebackError('ERR_CONFIG_UNREADABLE', `${what} ${file} cannot be read`, { cause })
   }
 }

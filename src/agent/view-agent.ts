@@ -16,6 +16,7 @@ export function viewAgent(base: AgentBase, queues: Queues, hasClaimed: () => boo
   return {
     isReady: isAgentReady,
     conditions: conditions.list,
+    closeBreaker: base.limits.closeBreaker,
     view: async () => ({
       version: VERSION,
       agent: base.enrolled.agent,

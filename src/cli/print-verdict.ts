@@ -1,4 +1,5 @@
 // A verdict in words, from the tables of codes, and as an exit status.
+import { describeRule } from '../policy/describe-rule.ts'
 import {
   type CodeExplanation,
   FAILURE_REASONS,
@@ -8,6 +9,9 @@ import {
   REFUSAL_REASONS,
 } from '../protocol/codes.ts'
 import type { Verdict } from '../protocol/sealer-calls.ts'
+import { alignRows, wrap } from './aligned-lines.ts'
+import { accountRows } from './describe-account.ts'
+import { policyRows } from './describe-policy.ts'
 import { EXIT } from './io.ts'
 
 const EXIT_OF: Readonly<Record<OutcomeName, number>> = {
@@ -42,15 +46,25 @@ export function describeVerdict(verdict: Verdict): readonly string[] {
 }
 
 function endOf(verdict: Verdict): readonly string[] {
-  const { outcome, reason, detail, notices, stages, createdAt } = verdict
+  const { outcome, reason, account, stages, createdAt } = verdict
   if (outcome === null) return [STATES[verdict.state]]
+  const after = `after ${(((stages.at(-1)?.at ?? createdAt) - createdAt) / 1000).toFixed(2)} s`
+  // Nothing was done, so there is no effect to prove and no next step.
+  if (account) return [`the account, read ${after}:`, ...alignRows(accountRows(account))]
   const because = reason === null ? undefined : REASONS[reason]
   const { meaning, nextStep, whoActs }: CodeExplanation = because ?? OUTCOMES[outcome]
-  const tookMs = (stages.at(-1)?.at ?? createdAt) - createdAt
   return [
-    `${outcome}${reason === null ? '' : `: ${reason}`} after ${(tookMs / 1000).toFixed(2)} s: ${meaning}`,
-    ...(detail === null ? [] : [`the directory’s word: ${detail}`]),
-    ...notices.map((notice) => `note: ${NOTICES[notice].meaning}`),
+    `${outcome}${reason === null ? '' : `: ${reason}`} ${after}: ${meaning}`,
+    ...besideOf(verdict),
     `next: ${nextStep}${whoActs === 'nobody' ? '' : ` (${whoActs})`}`,
+  ]
+}
+
+function besideOf({ rule, policy, detail, notices }: Verdict): readonly string[] {
+  return [
+    ...(rule === null ? [] : wrap(`accepted is: ${describeRule(rule)}`)),
+    ...(detail === null ? [] : [`the directory’s word: ${detail}`]),
+    ...(policy === null ? [] : ['the password policy of the account:', ...alignRows(policyRows(policy))]),
+    ...notices.map((notice) => `note: ${NOTICES[notice].meaning}`),
   ]
 }

@@ -1,4 +1,4 @@
-// Passwords as people give them: typed twice without echo, or one line of standard input. Bytes only, wiped after use.
+// Passwords as people give them: typed without echo, or lines of standard input. Bytes only, wiped after use.
 
 import { WritebackError } from '../errors/writeback-error.ts'
 import { wipeableBuffer } from '../memory/wipeable-buffer.ts'
@@ -7,6 +7,7 @@ import type { Io } from './io.ts'
 import { createLineEditor, type LineEditor } from './line-editor.ts'
 
 const LONGEST = SEALED_CONTENT_BYTES
+const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
 
 /** Asks twice on the terminal. Throws ERR_USAGE, ERR_PASSWORD_UNREPRESENTABLE. The caller wipes the result. */
@@ -31,29 +32,76 @@ export async function readNewPassword(io: Io): Promise<Buffer> {
   }
 }
 
-/** Reads standard input up to the first line end (LF or CR LF), or its own end. Throws as readNewPassword. The caller wipes the result. */
-export async function readPasswordLine(io: Io): Promise<Buffer> {
-  const line = wipeableBuffer(LONGEST)
-  let length = 0
-  let hasEnded = false
+/** Asks once on the terminal, for `change`. Throws as readNewPassword. The caller wipes the result. */
+export async function readCurrentPassword(io: Io): Promise<Buffer> {
+  if (!io.stdin.isTTY)
+    throw new WritebackError('ERR_USAGE', 'no terminal to ask for the passwords; add --password-stdin')
+  const current = await ask(io, 'current password: ')
+  try {
+    checkPassword(current)
+    return current
+  } catch (error) {
+    current.fill(0)
+    throw error
+  }
+}
+
+/**
+ * Reads passwords from standard input, one a line; a line ends with LF or CR LF, the last one also with the input. Throws
+ * as readNewPassword, also when a line is missing. The caller wipes the results.
+ */
+export async function readPasswordLines(io: Io, count: number): Promise<readonly Buffer[]> {
+  const lines = createLineCutter(count)
   try {
     for await (const chunk of io.stdin as AsyncIterable<Buffer>) {
-      const end = chunk.indexOf(0x0a)
-      const part = end < 0 ? chunk : chunk.subarray(0, end)
-      if (length + part.length > LONGEST) throw tooLong()
-      part.copy(line, length)
-      length += part.length
+      const isDone = lines.take(chunk)
       chunk.fill(0)
-      hasEnded = end >= 0
-      if (hasEnded) break
+      if (isDone) break
     }
-    if (hasEnded && line[length - 1] === CARRIAGE_RETURN) length -= 1
+    return lines.finish()
+  } catch (error) {
+    for (const password of lines.passwords) password.fill(0)
+    throw error
+  } finally {
+    lines.wipe()
+  }
+}
+
+function createLineCutter(count: number) {
+  const line = wipeableBuffer(LONGEST)
+  const passwords: Buffer[] = []
+  let length = 0
+
+  function cut(): void {
     const password = wipeableBuffer(length)
     line.copy(password, 0, 0, length)
+    length = 0
+    passwords.push(password)
     checkPassword(password)
-    return password
-  } finally {
-    line.fill(0)
+  }
+
+  return {
+    passwords,
+    /** True when there is nothing more to take. */
+    take: (chunk: Buffer): boolean => {
+      for (const byte of chunk) {
+        if (byte === LINE_FEED) {
+          if (line[length - 1] === CARRIAGE_RETURN) length = Math.max(0, length - 1)
+          cut()
+          if (passwords.length === count) return true
+        } else {
+          if (length === LONGEST) throw tooLong()
+          line[length] = byte
+          length += 1
+        }
+      }
+      return false
+    },
+    finish: (): readonly Buffer[] => {
+      while (passwords.length < count) cut()
+      return passwords
+    },
+    wipe: () => void line.fill(0),
   }
 }
 

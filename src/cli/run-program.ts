@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { VERSION } from '../protocol/version.ts'
 import { addAgentCommand } from './agent.ts'
+import { addBreakerCommand } from './breaker.ts'
 import { addEnrollCommand } from './enroll.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
 import { addStoreCommand } from './store.ts'
@@ -42,6 +43,7 @@ function createProgram(io: Io, setExit: SetExit): Command {
     .addHelpText('after', EXIT_HELP)
   addAgentCommand(program, io, setExit)
   addEnrollCommand(program, io)
+  addBreakerCommand(program, io)
   addStoreCommand(program, io, setExit)
   return program
 }

@@ -1,7 +1,7 @@
 // writeback store user, agent, enrolment-code, pause, resume.
 import type { Command } from 'commander'
 import { WritebackError } from '../errors/writeback-error.ts'
-import { type User, userSchema } from '../protocol/administration-calls.ts'
+import { newUserSchema, type User } from '../protocol/administration-calls.ts'
 import { parseDocument } from '../protocol/signed-message.ts'
 import { type Io, say } from './io.ts'
 import { type CallStore, connectToStore, type StoreWords, withStoreWords } from './store-api.ts'
@@ -13,6 +13,10 @@ const SHOWN_OF_THUMBPRINT = 16
 
 const leaf = (parent: Command, words: string, description: string): Command =>
   withStoreWords(parent.command(words).description(description)).option('--json', 'print the answer as JSON')
+
+const ANCHOR_HELP = `
+The anchor is the account’s objectGUID. Where the agent is configured for mS-DS-ConsistencyGuid it is that value:
+run \`writeback store request inspect <user>\` once then, so that the store pins the account behind it.`
 
 /** Adds the subcommands. */
 export function addStoreAdministration(store: Command, io: Io): void {
@@ -39,9 +43,10 @@ export function addStoreAdministration(store: Command, io: Io): void {
 function addUserCommands(store: Command, io: Io): void {
   const user = store.command('user').description('users and the accounts they are linked to')
   leaf(user, 'add <name>', 'link a user to an account')
-    .requiredOption('--anchor <guid>', 'the account’s objectGUID, lower case, with dashes')
+    .requiredOption('--anchor <guid>', 'the account’s immutable anchor, lower case, with dashes')
     .requiredOption('--directory <name>', 'the directory the account is in')
     .option('--display-name <text>', 'how the user is shown; default: the name')
+    .addHelpText('after', ANCHOR_HELP)
     .action(
       async (name: string, words: Words<{ anchor: string; directory: string; displayName?: string }>) => {
         const { anchor, directory, displayName = name } = words
@@ -55,8 +60,10 @@ function addUserCommands(store: Command, io: Io): void {
     for await (const page of pagesOfUsers(await connectToStore(io, words)))
       if (words.json) users.push(...page)
       else
-        for (const { name, displayName, directory, anchor } of page)
-          say(io, [name, displayName, directory, anchor].join('  '))
+        for (const { name, displayName, directory, anchor, objectGuid } of page) {
+          const pin = objectGuid === null ? [] : [`pinned to ${objectGuid}`]
+          say(io, [name, displayName, directory, anchor, ...pin].join('  '))
+        }
     if (words.json) say(io, JSON.stringify({ users }))
   })
 }
@@ -75,7 +82,7 @@ async function* pagesOfUsers(callStore: CallStore): AsyncGenerator<readonly User
 
 function readUser(user: unknown) {
   try {
-    return parseDocument('user', user, userSchema)
+    return parseDocument('user', user, newUserSchema)
   } catch (cause) {
     throw new WritebackError('ERR_USAGE', 'this is not a user the store can have', { cause })
   }

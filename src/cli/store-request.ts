@@ -1,54 +1,97 @@
-// writeback store request: asks for a reset, hands in the sealed password, and shows how it ends.
-import type { Command } from 'commander'
+// writeback store request: asks for a reset, a change, an unlock or the state of an account, and shows how it ends.
+import { type Command, Option } from 'commander'
 import { WritebackError } from '../errors/writeback-error.ts'
-import { LONGEST_WAIT_MS } from '../protocol/identifiers.ts'
-import { sealPasswords } from '../protocol/sealed-password.ts'
-import type { CreateRequestAnswer, Verdict } from '../protocol/sealer-calls.ts'
-import { verifySealingKey } from '../protocol/sealing-key.ts'
-import { importPublicKey } from '../protocol/signed-message.ts'
+import { LONGEST_WAIT_MS, type Operation } from '../protocol/identifiers.ts'
+import type { Verdict } from '../protocol/sealer-calls.ts'
 import { type Io, type SetExit, say } from './io.ts'
 import { describeVerdict, exitOf } from './print-verdict.ts'
-import { readNewPassword, readPasswordLine } from './read-password.ts'
+import { readCurrentPassword, readNewPassword, readPasswordLines } from './read-password.ts'
+import { findUser, sendRequest } from './send-request.ts'
 import { type CallStore, connectToStore, type StoreWords, withStoreWords } from './store-api.ts'
 import { makeTemporaryPassword } from './temporary-password.ts'
-
-interface ResetWords extends StoreWords {
-  readonly unlock: boolean
-  readonly mustChange?: boolean
-  readonly generate?: boolean
-  readonly passwordStdin?: boolean
-  readonly wait?: boolean
-  readonly json?: boolean
-}
 
 interface ShowWords extends StoreWords {
   readonly wait?: boolean
   readonly json?: boolean
 }
 
-const EXAMPLES = `
+interface AskWords extends ShowWords {
+  readonly as: keyof typeof ACTORS
+  readonly passwordStdin?: boolean
+  readonly unlock?: boolean
+  readonly mustChange?: boolean
+  readonly generate?: boolean
+}
+
+const ACTORS = { administrator: 'administrator', 'help-desk': 'help_desk', self: 'self' } as const
+
+const SEALED = 'The password is sealed to the agents in this process; the store never sees it.\n'
+const EXIT_HELP = `
+Exit statuses with --wait:
+  0  applied      3  refused      4  superseded or expired      5  unknown      6  failed`
+
+const HELP = {
+  reset: `
 Examples:
   writeback store request reset ada --wait --config store.yaml                 asks for the password twice
   writeback store request reset ada --generate --must-change --wait --config store.yaml
   writeback store request reset ada --password-stdin --config store.yaml < password.txt
 
-The password is sealed to the agents in this process; the store never sees it.
+${SEALED}${EXIT_HELP}`,
+  change: `
+Examples:
+  writeback store request change ada --as self --wait --config store.yaml      asks for current and new password
+  writeback store request change ada --password-stdin --wait --config store.yaml < two-lines.txt
 
-Exit statuses with --wait:
-  0  applied      3  refused      4  superseded or expired      5  unknown      6  failed`
+The current password is checked by the directory itself. Both passwords are sealed to the agents in this process;
+the store never sees them.
+${EXIT_HELP}`,
+  unlock: `
+Examples:
+  writeback store request unlock ada --wait --config store.yaml
+  writeback store request unlock ada --as help-desk --wait --json --config store.yaml
+
+The password stays as it is.
+${EXIT_HELP}`,
+  inspect: `
+Examples:
+  writeback store request inspect ada --config store.yaml
+  writeback store request inspect ada --json --config store.yaml
+
+Nothing is changed. It waits for the answer: whether writeback is possible, lockout, expiry, and the policy that
+applies. Where the anchor is not the account’s objectGUID, the store pins the account that was found.
+
+Exit statuses:
+  0  read         3  refused      4  expired      5  unknown      6  failed`,
+} as const satisfies Record<Operation, string>
 
 /** Adds the subcommands. */
 export function addStoreRequestCommands(store: Command, io: Io, setExit: SetExit): void {
-  const request = store.command('request').description('ask for a reset, or see how one went')
-  withStoreWords(request.command('reset <user>').description('set a new password for a user of the store'))
+  const request = store
+    .command('request')
+    .description('ask for a reset, a change, an unlock or the state of an account, or see how one went')
+  const addOperation = (operation: Operation, description: string): Command =>
+    withStoreWords(request.command(`${operation} <user>`).description(description))
+      .addOption(
+        new Option('--as <who>', 'who asks; the user’s own requests are treated more strictly on premises')
+          .choices(Object.keys(ACTORS))
+          .default('administrator'),
+      )
+      .option('--wait', 'wait for the verdict; the exit status tells it')
+      .option('--json', 'print JSON, one value a line')
+      .addHelpText('after', HELP[operation])
+      .action(async (user: string, words: AskWords) => setExit(await ask(io, operation, user, words)))
+  addOperation('reset', 'set a new password for a user of the store')
     .option('--no-unlock', 'leave the lockout as it is')
     .option('--must-change', 'the user must choose a new password at the next sign-in')
     .option('--generate', 'make a temporary password and print it once')
     .option('--password-stdin', 'read the password from standard input, up to the first line end')
-    .option('--wait', 'wait for the verdict; the exit status tells it')
-    .option('--json', 'print JSON, one value a line')
-    .addHelpText('after', EXAMPLES)
-    .action(async (user: string, words: ResetWords) => setExit(await reset(io, user, words)))
+  addOperation('change', 'set a new password; the directory checks the current one').option(
+    '--password-stdin',
+    'read two lines from standard input: the current password, then the new one',
+  )
+  addOperation('unlock', 'clear the lockout of an account')
+  addOperation('inspect', 'show the state of an account; waits for it')
   withStoreWords(request.command('show <id>').description('where a request is'))
     .option('--wait', 'wait for the verdict; the exit status tells it')
     .option('--json', 'print JSON')
@@ -57,55 +100,49 @@ export function addStoreRequestCommands(store: Command, io: Io, setExit: SetExit
     })
 }
 
-async function reset(io: Io, name: string, words: ResetWords): Promise<number> {
+async function ask(io: Io, operation: Operation, name: string, words: AskWords): Promise<number> {
   if (words.generate && words.passwordStdin)
     throw new WritebackError('ERR_USAGE', '--generate and --password-stdin exclude each other')
   const callStore = await connectToStore(io, words)
-  const { users } = await callStore('listUsers', { query: { name } })
-  const user = users.find((one) => one.name === name)
-  if (!user) throw new WritebackError('ERR_STORE_REJECTED', `user_not_found: the store has no user ${name}`)
-  const password = await takePassword(io, words)
+  const user = await findUser(callStore, name)
+  const passwords = await takePasswords(io, operation, words)
   try {
-    const { directory, anchor } = user
-    const options = { unlock: words.unlock, mustChangeAtNextSignIn: words.mustChange === true }
-    const body = { directory, operation: 'reset' as const, options }
-    const created = await callStore('createRequest', { body, parameters: { anchor } })
-    requireAskedFor(created, anchor, directory)
-    await callStore('seal', { body: await seal(created, password), parameters: { id: created.request } })
-    if (words.generate) printOnce(io, password, words)
-    if (words.wait) return await show(io, callStore, created.request, words)
-    const { request, expiresAt } = created
+    const options =
+      operation === 'reset'
+        ? { unlock: words.unlock !== false, mustChangeAtNextSignIn: words.mustChange === true }
+        : {}
+    const asked = { user, operation, options, actor: { kind: ACTORS[words.as] } }
+    const { request, expiresAt } = await sendRequest(callStore, asked, passwords)
+    const [generated] = words.generate ? passwords : []
+    if (generated) printOnce(io, generated, words)
+    // An inspect without its answer is of no use.
+    if (words.wait || operation === 'inspect')
+      return await show(io, callStore, request, { ...words, wait: true })
     say(io, words.json ? JSON.stringify({ request, expiresAt }) : `request ${request} is on its way`)
     return exitOf(null)
   } finally {
-    password.fill(0)
+    for (const password of passwords) password.fill(0)
   }
 }
 
-function takePassword(io: Io, words: ResetWords): Promise<Buffer> {
-  if (words.generate) return Promise.resolve(makeTemporaryPassword())
-  return words.passwordStdin ? readPasswordLine(io) : readNewPassword(io)
-}
-
-// The sealed value binds these fields; a store that answers for someone else must not get it.
-function requireAskedFor(created: CreateRequestAnswer, anchor: string, directory: string): void {
-  if (created.anchor !== anchor || created.directory !== directory || created.operation !== 'reset')
-    throw new WritebackError('ERR_STORE_ANSWER_INVALID', 'the store began another request than was asked for')
-}
-
-async function seal(created: CreateRequestAnswer, password: Buffer) {
-  const { request: requestId, operation, anchor, directory, expiresAt, agents } = created
-  const recipients = await Promise.all(
-    agents.map(async ({ sealingKey, identityKey }) => {
-      const key = await verifySealingKey(sealingKey, identityKey)
-      return { kid: key.kid, key: await importPublicKey(key) }
-    }),
-  )
-  return sealPasswords([password], { requestId, operation, anchor, directory, expiresAt }, recipients)
+async function takePasswords(io: Io, operation: Operation, words: AskWords): Promise<readonly Buffer[]> {
+  if (operation === 'reset') {
+    if (words.generate) return [makeTemporaryPassword()]
+    return words.passwordStdin ? readPasswordLines(io, 1) : [await readNewPassword(io)]
+  }
+  if (operation !== 'change') return []
+  if (words.passwordStdin) return readPasswordLines(io, 2)
+  const current = await readCurrentPassword(io)
+  try {
+    return [current, await readNewPassword(io)]
+  } catch (error) {
+    current.fill(0)
+    throw error
+  }
 }
 
 // As bytes all the way; its characters mean themselves in JSON too.
-function printOnce(io: Io, password: Buffer, { json }: ResetWords): void {
+function printOnce(io: Io, password: Buffer, { json }: AskWords): void {
   io.stdout.write(json ? '{"temporaryPassword":"' : 'temporary password, shown once: ')
   const copy = Buffer.from(password)
   io.stdout.write(copy, () => copy.fill(0))

@@ -7,6 +7,7 @@ import { WritebackError } from '../errors/writeback-error.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
 import { stopRequest } from './stop-request.ts'
 import { addStoreAdministration } from './store-administration.ts'
+import { addStorePolicyCommands } from './store-policy.ts'
 import { addStoreRequestCommands } from './store-request.ts'
 import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
 
@@ -15,7 +16,8 @@ Examples:
   writeback store --config /etc/writeback/store.yaml
   writeback store user add ada --display-name "Ada Example" --directory corp --anchor 5f3c… --config store.yaml
   writeback store enrolment-code --directory corp --config store.yaml
-  writeback store request reset ada --wait --config store.yaml`
+  writeback store request reset ada --wait --config store.yaml
+  writeback store request inspect ada --config store.yaml`
 
 /** Adds the command and its subcommands. */
 export function addStoreCommand(program: Command, io: Io, setExit: SetExit): void {
@@ -28,6 +30,7 @@ export function addStoreCommand(program: Command, io: Io, setExit: SetExit): voi
     .addHelpText('after', EXAMPLES)
     .action(async (words: { config?: string }) => setExit(await runStore(io, words.config)))
   addStoreAdministration(store, io)
+  addStorePolicyCommands(store, io)
   addStoreRequestCommands(store, io, setExit)
 }
 

@@ -41,6 +41,28 @@ const bindSchema = z.strictObject({
   passwordFile: text.describe('file with the password of the service account, mode 0600'),
 })
 
+const passwordsSchema = z.strictObject({
+  blocklistFile: text
+    .optional()
+    .describe('file with forbidden passwords: words, or SHA-1 or SHA-256 hashes in hex, one a line'),
+  refuseNames: z
+    .boolean()
+    .default(false)
+    .describe('refuse passwords that contain the account or display name, even where the directory does not'),
+})
+
+const count = (lowest: number, highest: number) => z.int().min(lowest).max(highest)
+
+const limitsSchema = z.strictObject({
+  perAccountAndHour: count(1, 1000)
+    .default(10)
+    .describe('writes to one account within an hour; more are refused'),
+  perMinute: count(1, 100_000).default(300).describe('writes within a minute; more wait'),
+  burst: count(1, 1_000_000)
+    .default(1000)
+    .describe('writes within burstMinutes that open the breaker: writing stops until a person closes it'),
+  burstMinutes: count(1, 1440).default(10).describe('the window of burst'),
+})
 const names = z.array(text).min(1).max(256)
 
 const directorySchema = z.strictObject({
@@ -83,6 +105,8 @@ const directorySchema = z.strictObject({
     .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/)
     .default('adminDisplayName')
     .describe('attribute that holds the marker; single-valued, and not writable by the user'),
+  passwords: passwordsSchema.prefault({}).describe('what the agent itself asks of passwords'),
+  limits: limitsSchema.prefault({}).describe('how many writes are let through'),
   history: z
     .enum(['required', 'preferred'])
     .optional()
@@ -192,6 +216,10 @@ export function readAgentConfig(file: string): AgentConfig {
       ...directory,
       bind: { ...directory.bind, passwordFile: at(directory.bind.passwordFile) },
       tls: { ...directory.tls, ...optional('caFile', directory.tls.caFile) },
+      passwords: {
+        ...directory.passwords,
+        ...optional('blocklistFile', directory.passwords.blocklistFile),
+      },
     },
   ])
   return {

@@ -27,6 +27,10 @@ export const ERRORS = {
     remedy: 'check the path and that the service may read it',
   },
   ERR_CONFIG_INVALID: { meaning: 'the configuration has faults', remedy: 'mend each fault that is printed' },
+  ERR_CONFIG_HISTORY: {
+    meaning: 'password history is required on a reset, and the domain controller cannot enforce it',
+    remedy: 'name a domain controller that offers the policy hints control, or set history to preferred',
+  },
 
   ERR_JSON_INVALID: {
     meaning: 'a body is not strict JSON: bad syntax, a duplicate key, a lone surrogate, or too large',
@@ -151,6 +155,10 @@ export const ERRORS = {
   ERR_DATABASE_UNUSABLE: {
     meaning: 'the database of the reset store cannot be opened or written',
     remedy: 'check the data directory: rights, disk space, and the version that wrote it',
+  },
+  ERR_AGENT_UNREACHABLE: {
+    meaning: 'no answer from a running agent on its operators’ socket',
+    remedy: 'check that the agent runs on this host, and that you may use its socket: root or its own user',
   },
   ERR_LISTEN: { meaning: 'the address cannot be listened on', remedy: 'choose a free address and port' },
 } as const satisfies Record<string, ErrorExplanation>

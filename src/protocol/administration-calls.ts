@@ -1,5 +1,6 @@
-// The calls of the store's administrator: users, agents, enrolment codes, pause.
+// The calls of the store's administrator: users, agents, enrolment codes, policies, pause.
 import { z } from 'zod'
+import { policiesCallSchema } from './agent-calls.ts'
 import {
   agentIdSchema,
   anchorSchema,
@@ -10,11 +11,18 @@ import {
 } from './identifiers.ts'
 import { verdictSchema } from './sealer-calls.ts'
 
-export const userSchema = z.strictObject({
+export const newUserSchema = z.strictObject({
   name: plainTextSchema(256),
   displayName: plainTextSchema(256),
   directory: directoryNameSchema,
   anchor: anchorSchema,
+})
+export type NewUser = z.infer<typeof newUserSchema>
+
+export const userSchema = newUserSchema.extend({
+  objectGuid: anchorSchema
+    .nullable()
+    .describe('the entry that the newest inspect found, where its objectGUID is not the anchor; else null'),
 })
 export type User = z.infer<typeof userSchema>
 export const usersAnswerSchema = z.strictObject({ users: z.array(userSchema) })
@@ -39,6 +47,14 @@ export const enrolmentCodeCallSchema = z.strictObject({
   validForMs: z.int().min(60_000).max(86_400_000),
 })
 export const enrolmentCodeAnswerSchema = z.strictObject({ code: z.string(), expiresAt: timeSchema })
+
+export const policiesAnswerSchema = policiesCallSchema.extend({
+  directory: directoryNameSchema,
+  agent: agentIdSchema,
+  name: plainTextSchema(64).describe('name of the agent that published them'),
+  publishedAt: timeSchema.describe('store time'),
+})
+export type PoliciesAnswer = z.infer<typeof policiesAnswerSchema>
 
 export const pauseSchema = z.strictObject({ paused: z.boolean() })
 

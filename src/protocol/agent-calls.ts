@@ -1,5 +1,6 @@
 // Every call of an agent to the store: what it sends and what it gets.
 import { z } from 'zod'
+import { effectivePolicySchema } from './account-state.ts'
 import {
   agentIdSchema,
   compactJwsSchema,
@@ -125,3 +126,20 @@ export const heartbeatAnswerSchema = z.strictObject({
 })
 export type HeartbeatCall = z.infer<typeof heartbeatCallSchema>
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswerSchema>
+
+/** Most password policies of one directory. */
+const MOST_POLICIES = 256
+
+export const policiesCallSchema = z.strictObject({
+  readAt: timeSchema.describe('store time as the agent knows it'),
+  policies: z
+    .array(effectivePolicySchema)
+    .min(1)
+    .max(MOST_POLICIES)
+    .describe('the policy of the domain, and every fine-grained one that can be read'),
+  problems: z
+    .array(z.strictObject({ name: plainTextSchema(256), problem: plainTextSchema(500) }))
+    .max(MOST_POLICIES)
+    .describe('policies that are there and cannot be read, and what is missing to read them'),
+})
+export type PoliciesCall = z.infer<typeof policiesCallSchema>

@@ -78,7 +78,7 @@ export const REFUSAL_REASONS = {
   password_policy: {
     meaning: 'the directory refused the password and does not say why',
     whoActs: 'user',
-    nextStep: 'choose a longer, more varied one that was not used before',
+    nextStep: 'choose one that fits the policy beside this, where one is shown, and was not used before',
   },
   wrong_current_password: {
     meaning: 'the current password is wrong',
@@ -86,9 +86,10 @@ export const REFUSAL_REASONS = {
     nextStep: 'type it again, or ask for a reset',
   },
   too_many_attempts: {
-    meaning: 'one more wrong current password could lock the account',
+    meaning:
+      'one more wrong current password could lock the account, or it was written too often within the hour',
     whoActs: 'user',
-    nextStep: 'wait, or ask for a reset',
+    nextStep: 'wait, or ask the help desk',
   },
   account_not_found: {
     meaning: 'no account has this anchor',
@@ -200,6 +201,11 @@ export const NOTICES = {
     whoActs: 'help desk',
     nextStep: 'extend the account',
   },
+  locked_again: {
+    meaning: 'unlocked, but new wrong passwords locked it again since',
+    whoActs: 'help desk',
+    nextStep: 'find what keeps sending the old password',
+  },
   other_sites_later: {
     meaning: 'other sites learn the new password by replication',
     whoActs: 'nobody',
@@ -223,6 +229,10 @@ export const PROBLEMS = {
   request_not_found: { status: 404, meaning: 'no such request' },
   user_not_found: { status: 404, meaning: 'no such user' },
   agent_not_found: { status: 404, meaning: 'no such agent' },
+  policies_not_found: {
+    status: 404,
+    meaning: 'no agent has published the policies of this directory yet',
+  },
   route_not_found: { status: 404, meaning: 'no such call' },
   already_sealed: { status: 409, meaning: 'another value was sealed for this request before' },
   user_exists: { status: 409, meaning: 'the user name or the anchor is taken' },
@@ -232,7 +242,6 @@ export const PROBLEMS = {
   media_type_unsupported: { status: 415, meaning: 'the body is not application/json' },
   outcome_invalid: { status: 422, meaning: 'a signed outcome does not verify or does not fit its request' },
   sealed_invalid: { status: 422, meaning: 'the sealed value does not fit its request' },
-  operation_unavailable: { status: 422, meaning: 'this operation is not there yet' },
   too_many_requests: { status: 429, meaning: 'too many calls' },
   no_agent: { status: 503, meaning: 'no active agent serves this directory' },
   unavailable: { status: 503, meaning: 'the reset store is stopping, or cannot write at the moment' },

@@ -74,6 +74,8 @@ export const requestDocumentSchema = z
   ])
   .describe('request document, payload of a JWS of type wb-request+jws')
 export type RequestDocument = z.infer<typeof requestDocumentSchema>
+/** The forms that write. */
+export type WriteDocument = Exclude<RequestDocument, { operation: 'inspect' }>
 /** The form of a `reset`. */
 export type ResetDocument = Extract<RequestDocument, { operation: 'reset' }>
 

@@ -10,7 +10,7 @@ import {
   requestIdSchema,
   timeSchema,
 } from './identifiers.ts'
-import { resetOptionsSchema } from './request-document.ts'
+import { actorSchema, resetOptionsSchema } from './request-document.ts'
 import { sealedSchema } from './sealed-password.ts'
 import { sealingAgentSchema } from './sealing-key.ts'
 
@@ -22,6 +22,13 @@ export const createRequestCallSchema = z.strictObject({
     .describe(
       'of a reset; what is left out: unlock true, mustChangeAtNextSignIn false. Other operations have none',
     ),
+  actor: actorSchema
+    .omit({ audit: true })
+    .partial({ name: true, methods: true })
+    .optional()
+    .describe(
+      'who asks, where it is not the caller: `self`, the user whose account it is, is treated more strictly on premises. Left out: the caller, an administrator',
+    ),
 })
 export const createRequestAnswerSchema = z.strictObject({
   request: requestIdSchema,
@@ -31,8 +38,9 @@ export const createRequestAnswerSchema = z.strictObject({
   expiresAt: timeSchema,
   agents: z
     .array(sealingAgentSchema)
-    .min(1)
-    .describe('every active agent of the directory: seal to all of them'),
+    .describe(
+      'of a reset or change every active agent of the directory: seal to all of them. Empty for unlock and inspect, which have nothing to seal',
+    ),
 })
 export type CreateRequestCall = z.infer<typeof createRequestCallSchema>
 export type CreateRequestAnswer = z.infer<typeof createRequestAnswerSchema>

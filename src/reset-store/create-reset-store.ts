@@ -13,6 +13,7 @@ import { createChanges } from './requests/changes.ts'
 import { createClaimRequests } from './requests/claim-requests.ts'
 import { createRequest } from './requests/create-request.ts'
 import { setPause } from './requests/pause.ts'
+import { publishPolicies, readPolicies } from './requests/policies.ts'
 import { sealRequest } from './requests/seal-request.ts'
 import type { StoreContext } from './requests/store-context.ts'
 import { startSweeping } from './requests/sweep.ts'
@@ -116,6 +117,7 @@ function callsOf(context: StoreContext, gate: AgentGate, enrolment: Enrolment): 
     receipts: ({ caller, body }) => takeReceipts(context, caller, body),
     outcomes: ({ caller, body }) => takeOutcomes(caller, body.outcomes),
     heartbeat: ({ caller, body }) => takeHeartbeat(context, caller, body),
+    publishPolicies: ({ caller, parameter, body }) => publishPolicies(context, caller, parameter, body),
     createRequest: ({ caller, parameter, body }) => createRequest(context, caller, parameter, body),
     seal: ({ caller, parameter, body }) => sealRequest(context, caller, parameter, body),
     verdict: ({ parameter, query, signal }) =>
@@ -129,6 +131,7 @@ function callsOf(context: StoreContext, gate: AgentGate, enrolment: Enrolment): 
       return undefined
     },
     createEnrolmentCode: ({ body }) => enrolment.createCode(body.directories, body.validForMs),
+    readPolicies: ({ parameter }) => readPolicies(context, parameter),
     setPause: ({ body }) => setPause(context, body.paused),
   }
 }

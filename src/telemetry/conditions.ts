@@ -26,6 +26,10 @@ export const CONDITIONS = {
     remedy: 'synchronise the clocks of this host, the store and the domain controllers',
   },
   paused: { severity: 'warning', remedy: 'resume writing at the reset store when the reason is gone' },
+  breaker_open: {
+    severity: 'error',
+    remedy: 'find out who asked for so many writes; then close the breaker with: writeback breaker close',
+  },
   missing_right: {
     severity: 'warning',
     remedy: 'grant the service account the rights that the README lists',

@@ -6,7 +6,7 @@ import type { AccountRules } from '../../src/agent/decisions/account-rules.ts'
 import { generateKeySet, publicPartOf } from '../../src/agent/keys/key-file.ts'
 import { openKeys } from '../../src/agent/keys/open-keys.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
-import { type ResetDocument, signRequest } from '../../src/protocol/request-document.ts'
+import { type RequestDocument, type ResetDocument, signRequest } from '../../src/protocol/request-document.ts'
 import { type Sealed, sealPasswords } from '../../src/protocol/sealed-password.ts'
 import { importPublicKey } from '../../src/protocol/signed-message.ts'
 
@@ -106,9 +106,26 @@ export async function resetOf(
   return { ...plain, sealed: sealed ?? (await sealFor(parties, plain, password)) }
 }
 
-/** Seals a password for one request to the agent. */
-export function sealFor(parties: Parties, document: Plain, password: string | Uint8Array): Promise<Sealed> {
-  const bytes = typeof password === 'string' ? Buffer.from(password) : password
+/** The same request as another operation: a change with the old and the new password, or without any. */
+export async function asOperation(
+  parties: Parties,
+  { sealed: _sealed, options: _options, sequence, ...reset }: ResetDocument,
+  operation: 'change' | 'unlock' | 'inspect',
+  passwords: readonly [old: string, next: string] = ['Old-Horse-7', 'Correct-Horse-7'],
+): Promise<RequestDocument> {
+  if (operation === 'inspect') return { ...reset, operation, options: {} }
+  if (operation === 'unlock') return { ...reset, operation, sequence, options: {} }
+  const change = { ...reset, operation, sequence, options: {} }
+  return { ...change, sealed: await sealFor(parties, change, ...passwords) }
+}
+
+/** Seals passwords for one request to the agent. */
+export function sealFor(
+  parties: Parties,
+  document: Pick<RequestDocument, 'id' | 'operation' | 'subject' | 'directory' | 'expiresAt'>,
+  ...passwords: (string | Uint8Array)[]
+): Promise<Sealed> {
+  const bytes = passwords.map((password) => (typeof password === 'string' ? Buffer.from(password) : password))
   const to = {
     requestId: document.id,
     operation: document.operation,
@@ -116,9 +133,9 @@ export function sealFor(parties: Parties, document: Plain, password: string | Ui
     directory: document.directory,
     expiresAt: document.expiresAt,
   }
-  return sealPasswords([bytes], to, [parties.recipient])
+  return sealPasswords(bytes, to, [parties.recipient])
 }
 
 /** The document as the store hands it out. */
-export const signedBy = (parties: Parties, document: ResetDocument): Promise<string> =>
+export const signedBy = (parties: Parties, document: RequestDocument): Promise<string> =>
   signRequest(document, parties.storeSigner)

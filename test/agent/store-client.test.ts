@@ -191,6 +191,10 @@ test('each call carries a token of its own for exactly this call', async () => {
     http.post(`${URL}/v1/requests/receipts`, note({ results: [] })),
     http.post(`${URL}/v1/outcomes`, note({ results: [] })),
     http.put(`${URL}/v1/agents/self/heartbeat`, note(heartbeat)),
+    http.put(`${URL}/v1/directories/corp/policies`, async (info) => {
+      await note({})(info)
+      return new HttpResponse(null, { status: 204 })
+    }),
   )
   const client = makeClient({ url: `${URL}/` })
   await client.claim(claim, never)
@@ -200,17 +204,20 @@ test('each call carries a token of its own for exactly this call', async () => {
   const directories = [{ name: 'corp', connected: false, server: null, clockOffsetMs: null }]
   const state = { version: '1', conditions: [], queueDepth: 0, storeOffsetMs: null, sealingKeyIds: [] }
   await client.heartbeat({ ...state, directories }, never)
+  const published = await client.publishPolicies('corp', { readAt: 1, policies: [], problems: [] }, never)
+  expect(published.answer).toBeUndefined()
   const find = (agent: string) => (agent === parties.agent ? parties.agentKey : undefined)
   const verified = await Promise.all(
     seen.map((call) => verifyAgentCall(call.token, call, STORE, Date.now(), find)),
   )
-  expect(new Set(verified.map(({ jti }) => jti)).size).toBe(5)
+  expect(new Set(verified.map(({ jti }) => jti)).size).toBe(6)
   expect(seen.map(({ method, path }) => `${method} ${path}`)).toEqual([
     'POST /v1/requests/claim',
     'POST /v1/requests/claim',
     'POST /v1/requests/receipts',
     'POST /v1/outcomes',
     'PUT /v1/agents/self/heartbeat',
+    'PUT /v1/directories/corp/policies',
   ])
   expect(seen.every(({ headers }) => headers.get('content-type') === 'application/json')).toBe(true)
   const [first, , third] = seen

@@ -17,7 +17,11 @@ test('each state of a directory raises its own condition and clears the others',
       return { history: state } as WriterSession
     },
   }
-  const served = { directory: directory as Directory, backoff: createBackoff({ firstMs: 1, longestMs: 1 }) }
+  const served = {
+    directory: directory as Directory,
+    ...{ blocklist: undefined, refusesNames: false },
+    backoff: createBackoff({ firstMs: 1, longestMs: 1 }),
+  }
   const conditions = createConditions({ clock: systemClock, log: silentLogger })
   const seen = async (next: typeof state) => {
     state = next

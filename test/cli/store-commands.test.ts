@@ -5,14 +5,16 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 
 import path from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { describeDuration } from '../../src/cli/describe-policy.ts'
 import type { Io } from '../../src/cli/io.ts'
 import { createLineEditor } from '../../src/cli/line-editor.ts'
 import { runProgram } from '../../src/cli/run-program.ts'
 import { makeTemporaryPassword } from '../../src/cli/temporary-password.ts'
 import type { Outcome } from '../../src/protocol/outcome.ts'
+import type { RequestDocument } from '../../src/protocol/request-document.ts'
 import { openSqliteRepository } from '../../src/reset-store/database/sqlite-repository.ts'
 import { startStore } from '../reset-store/running-store.ts'
-import { enrolAgent, type TestAgent } from '../reset-store/test-agent.ts'
+import { accountOf, enrolAgent, POLICY, type TestAgent } from '../reset-store/test-agent.ts'
 import { bareEnvironment, runCommand } from '../servers/child-process.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { testCa } from '../servers/test-ca.ts'
@@ -72,15 +74,21 @@ function createSink(): Writable & { text: () => string } {
   return Object.assign(sink, { text: () => Buffer.concat(parts).toString('utf8') })
 }
 
-/** Carries the next request out as told, and says which password came. */
-async function carry(fields: Partial<Outcome> & { outcome: Outcome['outcome'] }): Promise<string> {
+type Fields = Partial<Outcome> & { outcome: Outcome['outcome'] }
+
+/** Carries the next request out as told, and says what came. */
+async function carryAny(fields: Fields): Promise<{ document: RequestDocument; passwords: string[] }> {
   const [claimed] = (await agent.claim({ waitMs: 10_000 })).requests
   if (!claimed) throw new Error('nothing was claimed')
-  const { password } = await agent.open(claimed)
+  const document = await agent.read(claimed)
+  const { passwords } = 'sealed' in document ? await agent.open(claimed) : { passwords: [] }
   await agent.receipt(claimed.request, claimed.lease)
   await agent.report(await agent.sign(claimed, fields))
-  return password
+  return { document, passwords }
 }
+
+/** Carries the next request out as told, and says which password came. */
+const carry = async (fields: Fields): Promise<string> => (await carryAny(fields)).passwords.at(-1) ?? ''
 
 test('users are added and listed', async () => {
   const add = `user add ada --anchor ${ANCHOR.toUpperCase()} --directory corp`
@@ -144,6 +152,145 @@ test('a password that no directory could take never leaves the process', async (
   expect((await run('request reset nobody --generate')).err).toContain('user_not_found')
 })
 
+test('a change takes the current and the new password from two lines, byte for byte', async () => {
+  for (const [input, passwords] of [
+    [' Ält "1"\n Neu 🔑\\\nmore\n', [' Ält "1"', ' Neu 🔑\\']],
+    ['from\r\nWindows\r\n', ['from', 'Windows']],
+    ['no last\nline end', ['no last', 'line end']],
+  ] as const) {
+    const carrying = carryAny({ outcome: 'applied' })
+    const { status, out, err } = await run('request change ada --password-stdin --wait --as self', input)
+    const came = await carrying
+    expect([status, came.passwords]).toEqual([0, passwords])
+    expect(came.document).toMatchObject({ operation: 'change', actor: { kind: 'self', name: 'ada' } })
+    for (const password of passwords) expect(out + err).not.toContain(password)
+  }
+})
+
+test('a change without two passwords never leaves the process', async () => {
+  for (const input of ['', 'only one', 'only one\n', '\nsecond\n', 'first\n\n', `a\n${'b'.repeat(3000)}`]) {
+    const { status, err } = await run('request change ada --password-stdin', input)
+    expect([status, err.includes('ERR_PASSWORD_UNREPRESENTABLE')]).toEqual([1, true])
+  }
+  expect((await run('request change ada')).status).toBe(2)
+  expect((await run('request change ada --generate')).status).toBe(2)
+  expect((await run('request unlock ada --as robot')).status).toBe(2)
+})
+
+test('a refusal tells the rule in words and the policy in aligned lines', async () => {
+  const policy = { ...POLICY, lockoutDurationMs: 900_000, refusesNames: true }
+  const rule = { kind: 'minimum_length', characters: 12 } as const
+  const carrying = carry({ outcome: 'refused', reason: 'password_too_short', rule, policy })
+  const { status, out } = await run('request reset ada --generate --wait')
+  await carrying
+  expect(status).toBe(3)
+  expect(out).toContain(`accepted is: at least 12 characters
+the password policy of the account:
+  policy          corp.test (of the domain)
+  minimum length  12 characters
+  complexity      three of five kinds of characters
+  names inside    refused: account name and display name
+  history         the last 24 are refused
+  minimum age     1 day
+  maximum age     none
+  locks           after 5 wrong within 30 minutes, for 15 minutes
+next: choose a longer one (user)
+`)
+})
+
+test('an unlock and an inspect ask for no password; an inspect waits and shows the account', async () => {
+  const unlocking = carryAny({ outcome: 'applied', notices: ['locked_again'] })
+  const unlocked = await run('request unlock ada --wait --as help-desk')
+  expect((await unlocking).document).toMatchObject({ operation: 'unlock', actor: { kind: 'help_desk' } })
+  expect([unlocked.status, unlocked.err]).toEqual([0, ''])
+  expect(unlocked.out).toContain('note: unlocked, but new wrong passwords locked it again since')
+  const account = {
+    ...accountOf(ANCHOR),
+    ...{ locked: true, passwordChangedAt: 1_790_000_000_000 },
+    refusals: { reset: null, change: 'account_locked', unlock: null },
+  } as const
+  const inspecting = carryAny({ outcome: 'applied', account })
+  const { status, out } = await run('request inspect ada')
+  expect((await inspecting).document).toMatchObject({
+    ...{ operation: 'inspect', actor: { kind: 'administrator' } },
+  })
+  expect(status).toBe(0)
+  expect(out.slice(out.indexOf('the account'))).toMatch(/^the account, read after \d+\.\d\d s:$/m)
+  expect(out).toContain(`
+  reset             possible
+  change            no, account_locked: the account is locked
+  unlock            possible
+  locked            yes
+  disabled          no
+  must change       no
+  smart card only   no
+  password changed  2026-09-21T14:13:20.000Z
+  password expires  never
+  account expires   never
+  objectGUID        ${ANCHOR}
+  policy            corp.test (of the domain)
+  minimum length    12 characters
+`)
+  const json = carryAny({ outcome: 'applied', account })
+  const printed = await run('request inspect ada --json')
+  await json
+  expect(JSON.parse(printed.out)).toMatchObject({ operation: 'inspect', outcome: 'applied', account })
+})
+
+test('the longest names and problems stay within 80 columns', async () => {
+  const account = {
+    ...accountOf(ANCHOR),
+    refusals: { reset: 'account_protected', change: 'history_not_enforceable', unlock: 'account_ambiguous' },
+    policy: { ...POLICY, name: 'x'.repeat(256), lockoutDurationMs: 61_001 },
+    policyProblem: `no right to read ${'y '.repeat(240)}`,
+  } as const
+  const carrying = carryAny({ outcome: 'applied', account })
+  const { out } = await run('request inspect ada')
+  await carrying
+  const lines = out.slice(out.indexOf('the account,')).split('\n')
+  expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80)
+  expect(out.replaceAll(/\n +/g, '')).toContain('x'.repeat(256))
+})
+
+test('durations are told in the largest unit that is exact', () => {
+  const told = [0, 1, 1000, 90_000, 3_600_000, 86_400_000, 172_800_000, 86_460_000].map(describeDuration)
+  expect(told).toEqual([
+    ...['0 ms', '1 ms', '1 second', '90 seconds', '1 hour', '1 day', '2 days', '1441 minutes'],
+  ])
+})
+
+test('a pinned user is listed with the pin', async () => {
+  const pin = randomUUID()
+  await run(`user add grace --anchor ${randomUUID()} --directory corp`)
+  const carrying = carryAny({ outcome: 'applied', account: accountOf(pin) })
+  await run('request inspect grace')
+  await carrying
+  const [, grace] = (await run('user list')).out.split('\n')
+  expect(grace).toMatch(new RegExp(`^grace {2}.* {2}pinned to ${pin}$`))
+  expect((await run('user add --help')).out).toContain('mS-DS-ConsistencyGuid')
+})
+
+test('published policies are a table with who and when', async () => {
+  expect((await run('policy show corp')).err).toContain('policies_not_found')
+  const strict = { ...POLICY, name: 'strict', source: 'fine_grained', lockoutThreshold: 0, complexity: false }
+  const body = {
+    ...{ readAt: 1_790_000_000_000, policies: [POLICY, strict] },
+    problems: [{ name: 'hidden', problem: 'no right to read it' }],
+  }
+  expect((await agent.call('publishPolicies', body, undefined, { name: 'corp' })).status).toBe(204)
+  const { status, out } = await run('policy show corp')
+  expect(status).toBe(0)
+  const [head, ...lines] = out.trimEnd().split('\n')
+  expect(head).toMatch(/^policies of corp, read 2026-09-21T14:13:20.000Z, published 20\S+Z by agent-1 \(/)
+  expect(lines).toEqual([
+    'policy     source         length  complex  names    history  min age  max age  locks',
+    'corp.test  of the domain  12      yes      allowed  24       1 day    none     after 5 wrong within 30 minutes, until unlocked',
+    'strict     fine-grained   12      no       allowed  24       1 day    none     never',
+    'cannot be read: hidden: no right to read it',
+  ])
+  expect(JSON.parse((await run('policy show corp --json')).out)).toMatchObject({ ...body, directory: 'corp' })
+})
+
 test('the exit status tells the outcome, and show repeats it', async () => {
   const outcomes = [
     [{ outcome: 'refused', reason: 'password_too_short', detail: '0000052D' }, 3, 'choose a longer one'],
@@ -205,7 +352,8 @@ test('no command of the store runs where a debugging option would show its token
     ...['user list', 'agent list', 'agent revoke x', 'enrolment-code --directory corp', 'pause', 'resume'],
     ...[
       'request show x',
-      'request reset ada --generate',
+      ...['request reset ada --generate', 'request change ada', 'request unlock ada'],
+      ...['request inspect ada', 'policy show corp'],
       `user add b --anchor ${ANCHOR} --directory corp`,
       '',
     ],
@@ -285,27 +433,44 @@ test('keys edit the line by whole characters, and arrow keys do nothing', () => 
   expect(typed('x'.repeat(17))[0]).toBe('too long')
 })
 
+/** Types answers on a terminal, each after its question; gives the exit status and all that was shown. */
+async function typeAnswers(operation: string, answers: readonly (readonly [string, string])[]) {
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', path.resolve('src/main.ts')]
+  const words = ['store', 'request', operation, 'ada', '--wait', '--config', configFile]
+  const log = path.join(directory, `terminal-${operation}.log`)
+  const command = [...node, ...words].join(' ')
+  writeFileSync(log, '')
+  const terminal = spawn('script', ['-qfec', command, log], { env: bareEnvironment(), stdio: 'pipe' })
+  const exited = new Promise((resolve) => terminal.once('exit', resolve))
+  const seen = () => readFileSync(log, 'utf8')
+  terminal.stdout.resume()
+  for (const [question, answer] of answers) {
+    while (!seen().includes(question)) await new Promise((resolve) => setTimeout(resolve, 20))
+    terminal.stdin.write(answer)
+  }
+  return { status: await exited, seen: seen() }
+}
+
 test('on a terminal the password is asked for twice and never shown', async () => {
   const carrying = carry({ outcome: 'applied' })
-  const node = [process.execPath, '--disable-warning=ExperimentalWarning', path.resolve('src/main.ts')]
-  const words = ['store', 'request', 'reset', 'ada', '--wait', '--config', configFile]
-  const log = path.join(directory, 'terminal.log')
-  const command = [...node, ...words].join(' ')
-  const terminal = spawn('script', ['-qfec', command, log], { env: bareEnvironment(), stdio: 'pipe' })
-  const seen = () => readFileSync(log, 'utf8')
-  const until = async (text: string) => {
-    while (!seen().includes(text)) await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  terminal.stdout.resume()
-  await new Promise((resolve) => terminal.once('spawn', resolve))
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  await until('new password: ')
-  terminal.stdin.write('Tÿpedx\x7f-secret-1\r')
-  await until('again: ')
-  terminal.stdin.write('Tÿped-secret-1\r')
-  const status = await new Promise((resolve) => terminal.once('exit', resolve))
+  const { status, seen } = await typeAnswers('reset', [
+    ['new password: ', 'Tÿpedx\x7f-secret-1\r'],
+    ['again: ', 'Tÿped-secret-1\r'],
+  ])
   expect(await carrying).toBe('Tÿped-secret-1')
   expect(status).toBe(0)
-  expect(seen()).toContain('applied after')
-  expect(seen()).not.toMatch(/Tÿped|secret-1/)
+  expect(seen).toContain('applied after')
+  expect(seen).not.toMatch(/Tÿped|secret-1/)
+})
+
+test('on a terminal a change asks for the current password and twice for the new one', async () => {
+  const carrying = carryAny({ outcome: 'refused', reason: 'wrong_current_password' })
+  const { status, seen } = await typeAnswers('change', [
+    ['current password: ', 'Öld-secret-1\r'],
+    ['new password: ', 'Tÿped-secret-2\r'],
+    ['again: ', 'Tÿped-secret-2\r'],
+  ])
+  expect((await carrying).passwords).toEqual(['Öld-secret-1', 'Tÿped-secret-2'])
+  expect(status).toBe(3)
+  expect(seen).not.toMatch(/Tÿped|Öld|secret-/)
 })

@@ -74,10 +74,22 @@ test('mustChangeAtNextSignIn is set in the same modify and nothing else is writt
   ).toEqual(['admindisplayname', 'lockouttime', 'pwdlastset', 'unicodepwd'])
 })
 
+test('a password that breaks a rule is refused with the rule and the policy, and nothing is sent', async () => {
+  const dora = await world.createUser({ name: 'dora' })
+  world.proxy?.forget()
+  expect(await world.reset(dora, Buffer.from('short'))).toMatchObject({
+    ...{ outcome: 'refused', reason: 'password_too_short', detail: null },
+    rule: { kind: 'minimum_length', characters: 7 },
+    policy: { name: 'domain', minimumLength: 7, historyLength: 24, lockoutThreshold: 3 },
+  })
+  expect(world.proxy?.count(modifies)).toBe(0)
+})
+
 test('a password that the directory refuses is refused with its word, and nothing changed', async () => {
   const dave = await world.createUser({ name: 'dave' })
-  const verdict = await world.reset(dave, Buffer.from('short'))
-  expect(verdict).toMatchObject({ outcome: 'refused', reason: 'password_policy' })
+  // Only the directory knows whether it takes a space for a symbol, so this one is sent.
+  const verdict = await world.reset(dave, Buffer.from('Abcdefg hij'))
+  expect(verdict).toMatchObject({ outcome: 'refused', reason: 'password_not_complex' })
   expect(verdict.detail).toContain('0000052D')
   expect(await world.domain.canBind(dave.principal, oldPassword())).toBe(true)
   expect((await world.domain.readAccount(dave.dn)).adminDisplayName).toBeUndefined()

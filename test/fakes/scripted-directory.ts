@@ -3,9 +3,10 @@
 import type { Account } from '../../src/agent/decisions/account.ts'
 import type { AccountRules } from '../../src/agent/decisions/account-rules.ts'
 import type { RefusalKind, WriteAnswer } from '../../src/agent/decisions/write-answer.ts'
-import type { Directory, WriterSession } from '../../src/agent/directory/directory.ts'
+import type { Directory, PolicyReading, WriterSession } from '../../src/agent/directory/directory.ts'
 import type { Clock } from '../../src/clock/clock.ts'
 import { WritebackError } from '../../src/errors/writeback-error.ts'
+import type { EffectivePolicy } from '../../src/protocol/account-state.ts'
 
 /**
  * What happens to one modify. `lost`: it landed, the answer did not come. `vanished`: neither came. `late`: it lands
@@ -24,6 +25,21 @@ interface Modify {
   readonly markerAfter: string
   readonly effect: ((account: Account) => Account) | undefined
   readonly password: string
+}
+
+/** The policy of a default domain: seven characters, three classes, 24 remembered, no lockout. */
+export const POLICY: EffectivePolicy = {
+  name: 'domain',
+  source: 'domain',
+  minimumLength: 7,
+  complexity: true,
+  refusesNames: false,
+  historyLength: 24,
+  minimumAgeMs: 0,
+  maximumAgeMs: null,
+  lockoutThreshold: 0,
+  lockoutDurationMs: 1_800_000,
+  lockoutWindowMs: 1_800_000,
 }
 
 /** Makes the directory. `server` can be changed later: the writer role has moved. */
@@ -47,6 +63,11 @@ export function createScriptedDirectory(options: {
     fates: [] as Fate[],
     /** Runs between the read and the modify that follows, once. */
     beforeModify: undefined as (() => void) | undefined,
+    /** Runs after a modify that landed, once. */
+    afterModify: undefined as (() => void) | undefined,
+    policy: { kind: 'read', policy: POLICY } as PolicyReading,
+    /** What a fresh read finds instead. */
+    policyChange: undefined as PolicyReading | undefined,
     calls: [] as string[],
     effects: [] as Effect[],
     /** The bytes that were handed in; they must be wiped afterwards. */
@@ -62,6 +83,9 @@ export function createScriptedDirectory(options: {
       account = modify.effect(account)
       state.effects.push({ password: modify.password, marker: modify.markerAfter })
     }
+    const step = state.afterModify
+    state.afterModify = undefined
+    step?.()
     return { kind: 'accepted' }
   }
   function answer(modify: Modify): WriteAnswer {
@@ -91,22 +115,34 @@ export function createScriptedDirectory(options: {
       state.calls.push('read')
       return account?.objectGuid === anchor ? account : undefined
     },
-    readPolicy: async () => ({ kind: 'unreadable', name: 'domain', problem: 'not scripted' }),
+    readPolicy: async (_account, { isFresh = false } = {}) => {
+      // A cached one costs no read.
+      if (isFresh) state.calls.push('policy')
+      const cached = state.policy
+      if (isFresh && state.policyChange) state.policy = state.policyChange
+      return isFresh ? state.policy : cached
+    },
     readPolicies: async () => ({ policies: [], problems: [] }),
     write: async ({ effect: asked, ...write }) => {
       hook()
-      if (asked.kind !== 'reset') throw new Error('not scripted')
-      state.handed.push(asked.password)
+      if (asked.kind === 'reset') state.handed.push(asked.password)
+      if (asked.kind === 'change') state.handed.push(asked.oldPassword, asked.newPassword)
       if (!write.mayStart()) return { kind: 'not_sent', cause: new Error('withheld') }
-      state.calls.push('write')
-      const password = asked.password.toString()
+      state.calls.push(asked.kind === 'reset' ? 'write' : asked.kind)
+      if (asked.kind === 'unlock')
+        return answer({
+          ...write,
+          effect: (before) => ({ ...before, locked: false, badPasswordCount: 0 }),
+          password: '',
+        })
+      const next = asked.kind === 'reset' ? asked.password : asked.newPassword
       const effect = (before: Account): Account => ({
         ...before,
-        locked: asked.unlock ? false : before.locked,
-        mustChange: asked.mustChange,
+        locked: asked.kind === 'reset' && asked.unlock ? false : before.locked,
+        mustChange: asked.kind === 'reset' && asked.mustChange,
         passwordVersion: { version: (before.passwordVersion?.version ?? 0) + 1, changedAtMs: nowMs() },
       })
-      return answer({ ...write, effect, password })
+      return answer({ ...write, effect, password: next.toString() })
     },
     fence: async (fence) => {
       hook()

@@ -31,9 +31,23 @@ function tampered(jws: string, part: 0 | 1 | 2): string {
 }
 
 describe('request document', () => {
-  const { jws, document } = vector('request-document')
-  test('verifies and reads as written', async () => {
+  const { jws } = vector('request-document')
+  test.each([
+    'request-document',
+    'request-document-change',
+    'request-document-unlock',
+    'request-document-inspect',
+  ])('%s verifies and reads as written', async (name) => {
+    const { jws, document } = vector(name)
     expect(await verifyRequest(jws, findStoreKey)).toEqual(document)
+  })
+  test('of a change opens to both passwords', async () => {
+    const { document } = vector('request-document-change')
+    const { id: requestId, operation, subject, directory, expiresAt } = document
+    const key = { kid: keys.agentSealing.kid, key: await imported(keys.agentSealing) }
+    const sealedFor = { requestId, operation, anchor: subject.anchor, directory, expiresAt }
+    const content = await openSealed(document.sealed, key, sealedFor)
+    expect(splitPasswords(content, operation)).toHaveLength(2)
   })
   test.each([0, 1, 2] as const)('is refused with one character of part %i changed', async (part) => {
     await expect(verifyRequest(tampered(jws, part), findStoreKey)).rejects.toMatchObject({
@@ -101,10 +115,13 @@ describe('marker', () => {
   })
 })
 
-test('an outcome verifies and reads as written', async () => {
-  const { jws, outcome } = vector('outcome')
-  expect(await verifyOutcome(jws, findAgentKey)).toEqual(outcome)
-})
+test.each(['outcome', 'outcome-inspect', 'outcome-refused'])(
+  '%s verifies and reads as written',
+  async (name) => {
+    const { jws, outcome } = vector(name)
+    expect(await verifyOutcome(jws, findAgentKey)).toEqual(outcome)
+  },
+)
 
 describe('agent token', () => {
   const { token, call, agent, store, nowMs } = vector('agent-token')

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals'
 import { generateKeyPair } from 'jose'
 import type { ClaimCall } from '../../src/protocol/agent-calls.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
+import { LARGEST_BODY } from '../../src/protocol/strict-json.ts'
 import type { Repository, RequestRecord } from '../../src/reset-store/database/repository.ts'
 import { openSqliteRepository } from '../../src/reset-store/database/sqlite-repository.ts'
 import { createChanges } from '../../src/reset-store/requests/changes.ts'
@@ -13,11 +14,11 @@ import type { StoreContext } from '../../src/reset-store/requests/store-context.
 import { startSweeping } from '../../src/reset-store/requests/sweep.ts'
 import { createTakeOutcomes } from '../../src/reset-store/requests/take-outcomes.ts'
 import { takeReceipts } from '../../src/reset-store/requests/take-receipts.ts'
-import { readVerdict } from '../../src/reset-store/requests/verdict.ts'
+import { listVerdicts, readVerdict } from '../../src/reset-store/requests/verdict.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { createMovableClock } from './running-store.ts'
-import { createAgent, makeAgentKeys, SERVER } from './test-agent.ts'
+import { accountOf, createAgent, makeAgentKeys, POLICY, SERVER } from './test-agent.ts'
 
 const DAY_MS = 86_400_000
 const directory = makeScratchDirectory()
@@ -58,7 +59,7 @@ async function addSealed(anchor: string = randomUUID(), documentBytes = 4000): P
     const request = (await records.findRequest(id)) as RequestRecord
     const sequence = Math.max(now, (await records.lastSequence('corp', anchor)) + 1)
     const document = 'x'.repeat(documentBytes)
-    await records.sealRequest(request, { digest: 'none', at: now, keys: ['key'], sequence, document })
+    await records.issueRequest(request, { digest: 'none', at: now, keys: ['key'], sequence, document })
   })
   return id
 }
@@ -144,8 +145,9 @@ test('what closed more than 30 days ago is purged, save what a subject’s next 
       await records.addOutcome(id, { digest: 'd', agent, jws: 'j', result: 'accepted', at: 1 })
     }
     const closing = { outcome: 'applied', agent, server: SERVER, marker: 'm', reason: null } as const
+    const told = { notices: [], detail: null, account: null, rule: null, policy: null }
     for (const id of [old, last, alone])
-      await records.closeRequest(id, { ...closing, notices: [], detail: null, at: clock.wallMs() }, false)
+      await records.closeRequest(id, { ...closing, ...told, at: clock.wallMs() }, false)
     const code = { hash: 'h', directories: ['corp'], expiresAt: clock.wallMs() + 1000 }
     await records.addEnrolmentCode({ ...code, lookup: 'used', usedBy: null })
     await records.useEnrolmentCode('used', agent)
@@ -190,6 +192,22 @@ test('what closed more than 30 days ago is purged, save what a subject’s next 
     records.findPrevious('corp', anchor, sequence + 1),
   )
   expect(previous).toMatchObject({ id: last, closing: { marker: 'm' } })
+})
+
+test('the list of requests stays below what a caller reads, however much is told of each', async () => {
+  const policy = { ...POLICY, name: '東'.repeat(256) }
+  const closing = { outcome: 'applied', agent, server: null, marker: null, reason: null } as const
+  const told = { notices: [], detail: '東'.repeat(500), rule: null, policy, at: clock.wallMs() }
+  for (let number = 0; number < 200; number += 1) {
+    const id = await addSealed()
+    const account = { ...accountOf(randomUUID()), policy, policyProblem: '東'.repeat(500) }
+    await repository.transaction((records) =>
+      records.closeRequest(id, { ...closing, ...told, account }, false),
+    )
+  }
+  const listed = await listVerdicts(context)
+  expect(listed.length).toBeGreaterThan(50)
+  expect(Buffer.byteLength(JSON.stringify({ requests: listed }))).toBeLessThan(LARGEST_BODY)
 })
 
 test('a purge goes through many old requests in small batches', async () => {

@@ -3,6 +3,7 @@ import { statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, expect, test } from '@jest/globals'
+import type { AgentRecord } from '../../src/reset-store/database/repository.ts'
 import { MIGRATIONS } from '../../src/reset-store/database/schema.ts'
 import { openSqliteRepository } from '../../src/reset-store/database/sqlite-repository.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
@@ -51,6 +52,38 @@ test('a database of the first version is brought forward, and what it answered i
     await records.findOutcome('r', 'good'),
   ])
   expect(found).toEqual([undefined, 'accepted'])
+  await repository.close()
+})
+
+test('a database of the second version keeps its requests and users, and takes what is new', async () => {
+  const file = path.join(directory, 'second.db')
+  const database = new DatabaseSync(file)
+  for (const step of MIGRATIONS.slice(0, 2)) database.exec(step)
+  database.exec('PRAGMA user_version = 2')
+  database.exec("INSERT INTO users VALUES ('ada', 'Ada', 'corp', 'x')")
+  const add = database.prepare(
+    `INSERT INTO requests (id, directory, anchor, display_name, operation, options, actor, creator, created_at,
+       expires_at, offered_keys, state, sealed_digest, sealed_at, sealed_keys, sequence, document, outcome, closed_at)
+     VALUES (?, 'corp', 'x', 'Ada', 'reset', '{}', '{}', 'c', 1, 900, '["k"]', ?, 'd', 2, '["k"]', ?, 'j', ?, ?)`,
+  )
+  add.run('old', 'closed', 5, 'applied', 3)
+  add.run('new', 'open', 6, null, null)
+  database.close()
+  const repository = openSqliteRepository(file)
+  const keys = [{ kid: 'k', statement: 's' }]
+  const agent = { id: 'a', directories: ['corp'], sealingKeys: keys } as unknown as AgentRecord
+  await repository.transaction(async (records) => {
+    expect(await records.findUser('corp', 'x')).toMatchObject({ name: 'ada', objectGuid: null })
+    expect(await records.findRequest('old')).toMatchObject({
+      issue: { digest: 'd', at: 2, keys: ['k'], sequence: 5 },
+      closing: { outcome: 'applied', account: null, rule: null, policy: null },
+    })
+    const wish = { places: { corp: 9 }, onlyReceived: false }
+    expect((await records.findClaimable(agent, 10, wish)).map(({ id }) => id)).toEqual(['new'])
+    await records.pinUser('corp', 'x', 'g')
+    expect(await records.findUserByName('ada')).toMatchObject({ objectGuid: 'g' })
+    expect(await records.readPolicies('corp')).toBeUndefined()
+  })
   await repository.close()
 })
 

@@ -111,12 +111,12 @@ test('an unsealed request is never handed out, blocks nothing, and ends expired'
   expect(await codeOf(answer)).toEqual([409, 'request_closed'])
 })
 
-test('only reset is there yet, for known users, and while an agent is awake', async () => {
+test('a request begins for known users, with options it has, and while an agent is awake', async () => {
   const anchor = await addUser()
   const begin = (operation: string, at = anchor, options = {}) =>
     codeOf(store.admin('createRequest', { directory: 'corp', operation, options }, { anchor: at }))
   for (const operation of ['change', 'unlock', 'inspect'])
-    expect(await begin(operation)).toEqual([422, 'operation_unavailable'])
+    expect(await begin(operation, anchor, { unlock: true })).toEqual([400, 'body_invalid'])
   expect(await begin('reset', randomUUID())).toEqual([404, 'user_not_found'])
   expect(await begin('reset', anchor, { color: 'red' })).toEqual([400, 'body_invalid'])
   clock.advance(121_000)

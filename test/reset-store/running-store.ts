@@ -84,8 +84,8 @@ export async function startStore(
   return { ...(await createStoreClient(port, dataDirectory)), store }
 }
 
-/** Seals a password for a request as a sealer does. */
-export async function sealFor(created: CreateRequestAnswer, password: string) {
+/** Seals the passwords for a request as a sealer does. */
+export async function sealFor(created: CreateRequestAnswer, ...passwords: readonly string[]) {
   const recipients = await Promise.all(
     created.agents.map(async ({ sealingKey, identityKey }) => {
       const key = await verifySealingKey(sealingKey, identityKey)
@@ -94,7 +94,7 @@ export async function sealFor(created: CreateRequestAnswer, password: string) {
   )
   const { request: requestId, operation, anchor, directory, expiresAt } = created
   return sealPasswords(
-    [Buffer.from(password)],
+    passwords.map((password) => Buffer.from(password)),
     { requestId, operation, anchor, directory, expiresAt },
     recipients,
   )

@@ -1,6 +1,7 @@
 // The smallest agent: keys, an enrolment, and the agent's calls, made from the contract alone.
 import { randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
+import type { AccountState, EffectivePolicy } from '../../src/protocol/account-state.ts'
 import type { ClaimAnswer, ClaimedRequest } from '../../src/protocol/agent-calls.ts'
 import { signAgentCall } from '../../src/protocol/agent-token.ts'
 import { ENDPOINTS, type EndpointName, pathOf } from '../../src/protocol/endpoints.ts'
@@ -12,7 +13,7 @@ import {
 } from '../../src/protocol/enrolment.ts'
 import type { PublicKey } from '../../src/protocol/identifiers.ts'
 import { type Outcome, signOutcome } from '../../src/protocol/outcome.ts'
-import { type ResetDocument, verifyRequest } from '../../src/protocol/request-document.ts'
+import { type RequestDocument, verifyRequest } from '../../src/protocol/request-document.ts'
 import { openSealed, splitPasswords } from '../../src/protocol/sealed-password.ts'
 import { stateSealingKey, thumbprintOf } from '../../src/protocol/sealing-key.ts'
 import { importPublicKey } from '../../src/protocol/signed-message.ts'
@@ -21,6 +22,26 @@ import type { StoreClient } from './running-store.ts'
 
 /** A server id for receipts. */
 export const SERVER = '0a0a0a0a-1111-4222-8333-444444444444'
+
+/** A policy as an agent reads it. */
+export const POLICY: EffectivePolicy = {
+  ...{ name: 'corp.test', source: 'domain', minimumLength: 12, complexity: true, refusesNames: false },
+  ...{ historyLength: 24, minimumAgeMs: 86_400_000, maximumAgeMs: null },
+  ...{ lockoutThreshold: 5, lockoutDurationMs: null, lockoutWindowMs: 1_800_000 },
+}
+
+/** What an inspect found of a healthy account. */
+export const accountOf = (objectGuid: string): AccountState => ({
+  ...{ objectGuid, refusals: { reset: null, change: null, unlock: null } },
+  ...{ locked: false, disabled: false, smartcardRequired: false, mustChange: false },
+  ...{
+    passwordNeverExpires: false,
+    passwordChangedAt: null,
+    passwordExpiresAt: null,
+    accountExpiresAt: null,
+  },
+  ...{ policy: POLICY, policyProblem: null },
+})
 
 async function makeKey(use: 'sig' | 'enc') {
   const alg = use === 'sig' ? 'ES256' : 'ECDH-ES+A256KW'
@@ -83,19 +104,32 @@ export function createAgent(client: StoreClient, keys: AgentKeys, enrolled: Enro
       keys.identity.signer,
       now(),
     )
-  async function call(name: EndpointName, value: unknown, signal?: AbortSignal): Promise<HttpsAnswer> {
+  async function call(
+    name: EndpointName,
+    value: unknown,
+    signal?: AbortSignal,
+    parameters: Readonly<Record<string, string>> = {},
+  ): Promise<HttpsAnswer> {
     const { method } = ENDPOINTS[name]
-    const path = pathOf(ENDPOINTS[name])
+    const path = pathOf(ENDPOINTS[name], parameters)
     const body = JSON.stringify(value)
     const authorization = `Bearer ${await token(method, path, body)}`
     const headers = { authorization, 'content-type': 'application/json' }
     return client.call({ method, path, headers, body, ...(signal ? { signal } : {}) })
   }
   async function claim(
-    wish: { claimId?: string; leases?: unknown[]; places?: number; waitMs?: number } = {},
+    wish: {
+      claimId?: string
+      leases?: unknown[]
+      places?: number | Record<string, number>
+      waitMs?: number
+    } = {},
   ): Promise<ClaimAnswer> {
     const { places = 10, ...rest } = wish
-    const free = Object.fromEntries(enrolled.directories.map((name) => [name, places]))
+    const free =
+      typeof places === 'number'
+        ? Object.fromEntries(enrolled.directories.map((name) => [name, places]))
+        : places
     const body = { claimId: randomUUID(), leases: [], places: free, waitMs: 0, ...rest }
     const answer = await call('claim', body)
     if (answer.status !== 200) throw new Error(answer.json?.code ?? answer.text)
@@ -127,17 +161,21 @@ export function createAgent(client: StoreClient, keys: AgentKeys, enrolled: Enro
     if (answer.status !== 200) throw new Error(answer.json?.code ?? answer.text)
     return answer.json.results.map(({ result }: { result: string }) => result)
   }
-  async function open(claimed: ClaimedRequest): Promise<{ document: ResetDocument; password: string }> {
+  async function read(claimed: ClaimedRequest): Promise<RequestDocument> {
     const storeKeys = await Promise.all(
       enrolled.keys.map(async (key) => [key.kid, await importPublicKey(key)] as const),
     )
-    const document = await verifyRequest(claimed.document, (kid) => new Map(storeKeys).get(kid))
-    if (document.operation !== 'reset') throw new Error('not a reset')
+    return verifyRequest(claimed.document, (kid) => new Map(storeKeys).get(kid))
+  }
+  async function open(claimed: ClaimedRequest) {
+    const document = await read(claimed)
+    if (!('sealed' in document)) throw new Error('nothing is sealed')
     const { id: requestId, operation, subject, directory, expiresAt } = document
     const expected = { requestId, operation, anchor: subject.anchor, directory, expiresAt }
     const content = await openSealed(document.sealed, keys.sealing.signer, expected)
-    return { document, password: String(splitPasswords(content, operation)[0]) }
+    const passwords = splitPasswords(content, operation).map(String)
+    return { document, passwords, password: passwords.at(-1) ?? '' }
   }
   const at = (other: StoreClient) => createAgent(other, keys, enrolled, now)
-  return { ...{ keys, enrolled, id: enrolled.agent, call, token, claim, receipt, sign, report, open, at } }
+  return { keys, enrolled, id: enrolled.agent, call, token, claim, receipt, sign, report, read, open, at }
 }

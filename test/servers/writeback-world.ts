@@ -5,11 +5,9 @@ import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { createServer } from 'node:net'
 import path from 'node:path'
-import { ENDPOINTS, type EndpointName, pathOf } from '../../src/protocol/endpoints.ts'
-import { sealPasswords } from '../../src/protocol/sealed-password.ts'
-import type { CreateRequestAnswer, Verdict } from '../../src/protocol/sealer-calls.ts'
-import { verifySealingKey } from '../../src/protocol/sealing-key.ts'
-import { importPublicKey } from '../../src/protocol/signed-message.ts'
+import { ENDPOINTS, pathOf } from '../../src/protocol/endpoints.ts'
+import type { Operation } from '../../src/protocol/identifiers.ts'
+import type { Verdict } from '../../src/protocol/sealer-calls.ts'
 import { servicePassword } from './canaries.ts'
 import { runCommand, startReadyChild, type TestChild } from './child-process.ts'
 import type { CreatedUser, NewUser } from './directory-admin.ts'
@@ -17,9 +15,13 @@ import { type LdapProxy, startLdapProxy } from './ldap-proxy.ts'
 import { type SambaDomain, type SambaOptions, startSambaDomain } from './samba-domain.ts'
 import { makeScratchDirectory, removeScratchDirectory } from './scratch-directory.ts'
 import { testCa } from './test-ca.ts'
+import { type Admin, awaitVerdict, type RequestWish, sendRequest, type Target } from './world-requests.ts'
 
 /** The directory's name in every world. */
 export const DIRECTORY = 'corp'
+/** The name of the second directory, in a world that has one. */
+export const SECOND_DIRECTORY = 'other'
+const SECOND_REALM = 'OTHER.TEST'
 const MAIN = {
   source: path.resolve(import.meta.dirname, '../../src/main.ts'),
   built: path.resolve(import.meta.dirname, '../../dist/main.js'),
@@ -28,6 +30,8 @@ const MAIN = {
 /** How a world differs from the usual one. */
 export interface WorldOptions {
   readonly domain?: SambaOptions
+  /** Given: the agent serves a second domain, too, of the realm OTHER.TEST. */
+  readonly secondDomain?: SambaOptions
   /** Default true: the agent reaches the domain through a recording proxy. */
   readonly proxied?: boolean
   /** Default `source`. `built`: what `npm run build` made, as it is shipped. */
@@ -35,7 +39,7 @@ export interface WorldOptions {
   /** Of store and agent. Default `debug`. */
   readonly logLevel?: 'debug' | 'info'
   readonly requestLifetimeSeconds?: number
-  /** More lines for the directory in agent.yaml, already indented by four spaces. */
+  /** More lines for every directory in agent.yaml, already indented by four spaces. */
   readonly directorySettings?: string
   /** More lines for agent.yaml. */
   readonly agentSettings?: string
@@ -61,7 +65,7 @@ export interface Program {
 }
 
 /** A user in the directory and in the store. */
-export type WorldUser = CreatedUser & { readonly anchor: string }
+export type WorldUser = CreatedUser & Required<Target>
 
 /** What to ask of a reset. */
 export interface ResetWish {
@@ -69,32 +73,36 @@ export interface ResetWish {
   readonly mustChangeAtNextSignIn?: boolean
 }
 
-/** A running world. */
-export interface World {
-  readonly directory: string
+/** A domain with what stands before it. */
+interface WorldDomain {
   readonly domain: SambaDomain
   /** Undefined when the world has no proxy. */
   readonly proxy: LdapProxy | undefined
+  readonly createUser: (user: NewUser) => Promise<WorldUser>
+}
+
+/** A running world. */
+export interface World extends WorldDomain {
+  readonly directory: string
+  /** The second domain, with its name as a directory; undefined when the world has one domain. */
+  readonly second: (WorldDomain & { readonly directory: string }) | undefined
   readonly store: Program
   readonly agent: Program
   readonly storeUrl: string
   readonly storeConfigFile: string
   readonly agentConfigFile: string
   readonly caFile: string
-  /** A call of the store's administrator; answers status and JSON. */
-  readonly admin: (
-    name: EndpointName,
-    body?: unknown,
-    parameters?: Readonly<Record<string, string>>,
-    query?: string,
-  ) => Promise<{ status: number; json: unknown }>
-  readonly createUser: (user: NewUser) => Promise<WorldUser>
-  /** Creates and seals; gives the request id. */
-  readonly ask: (user: { readonly anchor: string }, password: Buffer, wish?: ResetWish) => Promise<string>
+  readonly admin: Admin
+  /** Begins a request and seals it where it takes passwords; gives its id. */
+  readonly request: (operation: Operation, user: Target, wish?: RequestWish) => Promise<string>
+  /** request, then verdict. */
+  readonly run: (operation: Operation, user: Target, wish?: RequestWish) => Promise<Verdict>
+  /** request of a reset. */
+  readonly ask: (user: Target, password: Buffer, wish?: ResetWish) => Promise<string>
   /** The verdict, waiting for the end of the request up to `withinMs` (default 30 s). */
   readonly verdict: (request: string, withinMs?: number) => Promise<Verdict>
   /** ask, then verdict. */
-  readonly reset: (user: { readonly anchor: string }, password: Buffer, wish?: ResetWish) => Promise<Verdict>
+  readonly reset: (user: Target, password: Buffer, wish?: ResetWish) => Promise<Verdict>
   /** GET on the agent's operators' socket. */
   readonly ops: (path: string) => Promise<{ status: number; json: unknown }>
   readonly stop: () => Promise<void>
@@ -104,21 +112,18 @@ export interface World {
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const part = options.onPart ?? ((_name, start) => start())
   const directory = makeScratchDirectory()
-  const domain = await part('a throw-away Active Directory domain controller (Samba)', () =>
-    startSambaDomain(options.domain),
+  const [domain, secondDomain] = await part('a throw-away Active Directory domain controller (Samba)', () =>
+    Promise.all([
+      startSambaDomain(options.domain),
+      options.secondDomain && startSambaDomain({ realm: SECOND_REALM, ...options.secondDomain }),
+    ]),
   )
   const [ca, port] = await Promise.all([testCa(), freePort()])
-  const proxy = options.proxied === false ? undefined : await startLdapProxy({ target: domain.url })
+  const served = [await putBehindProxy(DIRECTORY, domain, options)]
+  if (secondDomain) served.push(await putBehindProxy(SECOND_DIRECTORY, secondDomain, options))
+  const [{ proxy }, second] = served as [ServedDomain, ServedDomain?]
   const storeUrl = `https://127.0.0.1:${port}`
-  const files = writeConfigs({
-    directory,
-    storeUrl,
-    port,
-    ca,
-    domain,
-    ldapUrl: proxy?.url ?? domain.url,
-    options,
-  })
+  const files = writeConfigs({ directory, storeUrl, port, ca, served, options })
   const storeReady = () =>
     answers(httpsRequest, { host: '127.0.0.1', port, path: '/readyz', ca: readFileSync(ca.caFile) })
   const program = nodeArguments(options)
@@ -139,10 +144,15 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   )
   const admin = createAdmin(directory, port, readFileSync(ca.caFile))
   await part('the agent’s enrolment, with a code from the store', () =>
-    enrol(admin, program, files.agentConfigFile),
+    enrol(admin, program, files.agentConfigFile, served),
   )
   options.beforeAgent?.(directory)
   await part('the agent, with a private Redis of its own', agent.start)
+  const request: World['request'] = (operation, { anchor, directory = DIRECTORY }, wish = {}) =>
+    sendRequest(admin, operation, { anchor, directory }, wish)
+  const ask: World['ask'] = (user, password, options = {}) =>
+    request('reset', user, { passwords: [password], options })
+  const verdict: World['verdict'] = (id, withinMs = 30_000) => awaitVerdict(admin, id, withinMs)
   const world: World = {
     directory,
     domain,
@@ -154,30 +164,51 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     caFile: ca.caFile,
     admin,
     ops: (at) => get(httpRequest, { socketPath, path: at }),
-    createUser: async (user) => {
-      const created = await domain.createUser(user)
-      await admin('addUser', {
-        name: created.accountName,
-        displayName: user.name.trim() || 'User',
-        directory: DIRECTORY,
-        anchor: created.objectGuid,
-      })
-      return { ...created, anchor: created.objectGuid }
-    },
-    ask: (user, password, wish) => ask(admin, user.anchor, password, wish ?? {}),
-    verdict: (request, withinMs = 30_000) => awaitVerdict(admin, request, withinMs),
-    reset: async (user, password, wish) =>
-      awaitVerdict(admin, await ask(admin, user.anchor, password, wish ?? {}), 30_000),
+    createUser: createUserOf(admin, DIRECTORY, domain),
+    second: second && { ...second, createUser: createUserOf(admin, second.directory, second.domain) },
+    ...{ request, ask, verdict },
+    run: async (operation, user, wish) => verdict(await request(operation, user, wish)),
+    reset: async (user, password, wish) => verdict(await ask(user, password, wish)),
     stop: async () => {
       await agent.stop()
       await store.stop()
-      await proxy?.stop()
-      await domain.stop()
+      for (const { domain, proxy } of served) {
+        await proxy?.stop()
+        await domain.stop()
+      }
       await removeScratchDirectory(directory)
     },
   }
   return world
 }
+
+interface ServedDomain {
+  readonly directory: string
+  readonly domain: SambaDomain
+  readonly proxy: LdapProxy | undefined
+}
+
+async function putBehindProxy(
+  directory: string,
+  domain: SambaDomain,
+  options: WorldOptions,
+): Promise<ServedDomain> {
+  const proxy = options.proxied === false ? undefined : await startLdapProxy({ target: domain.url })
+  return { directory, domain, proxy }
+}
+
+const createUserOf =
+  (admin: Admin, directory: string, domain: SambaDomain): World['createUser'] =>
+  async (user) => {
+    const created = await domain.createUser(user)
+    await admin('addUser', {
+      name: directory === DIRECTORY ? created.accountName : `${created.accountName}@${directory}`,
+      displayName: user.name.trim() || 'User',
+      directory,
+      anchor: created.objectGuid,
+    })
+    return { ...created, anchor: created.objectGuid, directory }
+  }
 
 const nodeArguments = ({ program = 'source' }: WorldOptions): readonly string[] => [
   '--disable-warning=ExperimentalWarning',
@@ -189,11 +220,10 @@ function writeConfigs(world: {
   readonly storeUrl: string
   readonly port: number
   readonly ca: Awaited<ReturnType<typeof testCa>>
-  readonly domain: SambaDomain
-  readonly ldapUrl: string
+  readonly served: readonly ServedDomain[]
   readonly options: WorldOptions
 }): { storeConfigFile: string; agentConfigFile: string } {
-  const { directory, ca, domain, options } = world
+  const { directory, ca, served, options } = world
   const storeConfigFile = path.join(directory, 'store.yaml')
   const agentConfigFile = path.join(directory, 'agent.yaml')
   writeFileSync(path.join(directory, 'bind-password'), servicePassword(), { mode: 0o600 })
@@ -212,13 +242,7 @@ log: { level: ${options.logLevel ?? 'debug'} }
     `store: { url: "${world.storeUrl}", caFile: ${ca.caFile} }
 stateDirectory: state
 directories:
-  ${DIRECTORY}:
-    type: active-directory
-    controllers: ["${world.ldapUrl}"]
-    baseDn: "${domain.baseDn}"
-    bind: { name: "${domain.serviceAccountName}", passwordFile: bind-password }
-    tls: { caFile: ${ca.caFile} }
-${options.directorySettings ?? ''}
+${served.map((one) => directorySection(one, ca.caFile, options)).join('\n')}
 log: { level: ${options.logLevel ?? 'debug'} }
 ${options.agentSettings ?? ''}
 `,
@@ -226,6 +250,18 @@ ${options.agentSettings ?? ''}
   mkdirSync(path.join(directory, 'state'), { mode: 0o700 })
   return { storeConfigFile, agentConfigFile }
 }
+
+const directorySection = (
+  { directory, domain, proxy }: ServedDomain,
+  caFile: string,
+  options: WorldOptions,
+): string => `  ${directory}:
+    type: active-directory
+    controllers: ["${proxy?.url ?? domain.url}"]
+    baseDn: "${domain.baseDn}"
+    bind: { name: "${domain.serviceAccountName}", passwordFile: bind-password }
+    tls: { caFile: ${caFile} }
+${options.directorySettings ?? ''}`
 
 function describeProgram(
   args: readonly string[],
@@ -266,55 +302,20 @@ function describeProgram(
   }
 }
 
-type Admin = World['admin']
-
-async function enrol(admin: Admin, program: readonly string[], agentConfigFile: string): Promise<void> {
-  const { json } = await admin('createEnrolmentCode', { directories: [DIRECTORY], validForMs: 600_000 })
+async function enrol(
+  admin: Admin,
+  program: readonly string[],
+  agentConfigFile: string,
+  served: readonly ServedDomain[],
+): Promise<void> {
+  const directories = served.map(({ directory }) => directory)
+  const { json } = await admin('createEnrolmentCode', { directories, validForMs: 600_000 })
   const { code } = json as { code: string }
   await runCommand(
     process.execPath,
     [...program, 'enroll', '--config', agentConfigFile, '--name', 'agent-1'],
     { input: code },
   )
-}
-
-async function ask(admin: Admin, anchor: string, password: Buffer, wish: ResetWish): Promise<string> {
-  const { status, json } = await admin(
-    'createRequest',
-    { directory: DIRECTORY, operation: 'reset', options: wish },
-    { anchor },
-  )
-  if (status !== 201)
-    throw new Error(`the store does not take the request: ${status} ${JSON.stringify(json)}`)
-  const created = json as CreateRequestAnswer
-  const recipients = await Promise.all(
-    created.agents.map(async ({ sealingKey, identityKey }) => {
-      const key = await verifySealingKey(sealingKey, identityKey)
-      return { kid: key.kid, key: await importPublicKey(key) }
-    }),
-  )
-  const { request: requestId, operation, directory, expiresAt } = created
-  const sealed = await sealPasswords(
-    [password],
-    { requestId, operation, anchor, directory, expiresAt },
-    recipients,
-  )
-  await admin('seal', sealed, { id: requestId })
-  return requestId
-}
-
-async function awaitVerdict(admin: Admin, request: string, withinMs: number): Promise<Verdict> {
-  const end = performance.now() + withinMs
-  for (;;) {
-    const wait = Math.max(0, Math.min(10_000, Math.round(end - performance.now())))
-    const verdict = await admin('verdict', undefined, { id: request }, `?wait=${wait}`).then(
-      ({ json }) => json as Verdict,
-      () => undefined,
-    )
-    if (verdict && (verdict.state === 'closed' || performance.now() >= end)) return verdict
-    if (performance.now() >= end) throw new Error(`the store has no verdict for ${request}`)
-    if (!verdict) await new Promise((resolve) => setTimeout(resolve, 100))
-  }
 }
 
 function createAdmin(directory: string, port: number, ca: Buffer): Admin {

@@ -29,8 +29,7 @@ export function findMisaddress(
   if (!addressee.directories.has(document.directory))
     return 'the document is for a directory that this agent does not serve'
   if (document.expiresAt - document.issuedAt > LONGEST_LIFETIME_MS) return 'the document lives too long'
-  if (document.operation !== 'reset') return `the operation ${document.operation} is not there yet`
-  return findMissealing(document, addressee)
+  return 'sealed' in document ? findMissealing(document, addressee) : undefined
 }
 
 function findMissealing(

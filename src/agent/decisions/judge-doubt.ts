@@ -1,5 +1,7 @@
 // Whether something may already have happened for a request, and whether that can be settled on this server.
+import type { Operation } from '../../protocol/identifiers.ts'
 import { type Marker, parseMarker } from '../../protocol/marker.ts'
+import type { Account } from './account.ts'
 
 /** A write of this agent whose answer is not known. */
 export interface UnansweredWrite {
@@ -59,13 +61,14 @@ export function isPreviousVisible(
 }
 
 /**
- * True when a newer request's marker proves that no write in doubt came before it: the password was written once since
- * each of them was tried, and that once was the newer request's.
+ * True when the count of password writes proves that no write in doubt landed, though a newer marker hides it: since
+ * each of them was tried the password was not written at all. A newer request that wrote it once leaves the same count as
+ * one that unlocked the account after our write, so that proves nothing; and what wrote no password was never counted.
  */
-export const isProvenUnapplied = (newer: Marker, doubt: Doubt): boolean =>
+export const isProvenUnapplied = (account: Account, doubt: Doubt, operation: Operation): boolean =>
+  operation !== 'unlock' &&
   doubt.earlier.length === 0 &&
-  newer.flag === 'applied' &&
   doubt.unanswered.every(
     ({ passwordVersionBefore }) =>
-      passwordVersionBefore !== undefined && newer.passwordVersion === passwordVersionBefore + 1,
+      passwordVersionBefore !== undefined && passwordVersionBefore === account.passwordVersion?.version,
   )

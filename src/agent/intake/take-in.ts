@@ -82,8 +82,11 @@ async function promise(
 ): Promise<void> {
   const receipts = fresh.flatMap(({ claimed, document }) => {
     const server = parts.serverOf(document.directory)
-    const isWorthwhile = server !== undefined && !isExpired(document, parts.storeTime.nowMs())
-    return isWorthwhile ? [{ request: claimed.request, lease: claimed.lease, server }] : []
+    // A receipt promises a write, and an inspection makes none.
+    const isWorthwhile = document.operation !== 'inspect' && !isExpired(document, parts.storeTime.nowMs())
+    return isWorthwhile && server !== undefined
+      ? [{ request: claimed.request, lease: claimed.lease, server }]
+      : []
   })
   try {
     await parts.receipts.confirm(receipts, signal)

@@ -4,7 +4,16 @@ import { WritebackError } from '../../errors/writeback-error.ts'
 import type { AnsweredIntent, Intent, Journal } from './journal.ts'
 import { guarded, transaction, unsynced } from './transaction.ts'
 
-type Attempts = Pick<Journal, 'nextAttempt' | 'intent' | 'answer' | 'unsettledIntents' | 'intents'>
+type Attempts = Pick<
+  Journal,
+  | 'nextAttempt'
+  | 'intent'
+  | 'answer'
+  | 'unsettledIntents'
+  | 'intents'
+  | 'recentWrites'
+  | 'countWrongPasswords'
+>
 
 /** The part of the journal that counts and keeps writes and fences. */
 export function createAttempts(db: DatabaseSync): Attempts {
@@ -12,6 +21,15 @@ export function createAttempts(db: DatabaseSync): Attempts {
   const setAnswer = db.prepare('UPDATE intents SET answer = ? WHERE request_id = ? AND n = ?')
   const select = 'SELECT * FROM intents WHERE request_id = ?'
   const all = db.prepare(`${select} ORDER BY n`)
+  const recent = db.prepare(
+    `SELECT directory, subject, started_at_ms FROM intents JOIN requests USING (request_id)
+     WHERE kind = 'write' AND started_at_ms > ? ORDER BY started_at_ms`,
+  )
+  const wrong = db.prepare(
+    `SELECT count(*) AS number FROM requests JOIN intents USING (request_id)
+     WHERE directory = ? AND subject = ? AND started_at_ms > ? AND effect = 'change'
+       AND (answer IS NULL OR answer = 'lost' OR answer LIKE 'refused:wrong_current_password:%')`,
+  )
   const unsettled = db.prepare(`${select} AND (answer IS NULL OR answer = 'lost') ORDER BY n`)
   return {
     nextAttempt: (requestId) =>
@@ -24,6 +42,16 @@ export function createAttempts(db: DatabaseSync): Attempts {
       }),
     unsettledIntents: (requestId) =>
       guarded('read the intents', () => unsettled.all(requestId).map(toIntent)),
+    recentWrites: (sinceMs) =>
+      guarded('read the recent writes', () =>
+        recent.all(sinceMs).map((row) => ({
+          directory: String(row['directory']),
+          account: String(row['subject']),
+          atMs: Number(row['started_at_ms']),
+        })),
+      ),
+    countWrongPasswords: (directory, account, sinceMs) =>
+      guarded('count wrong passwords', () => Number(wrong.get(directory, account, sinceMs)?.['number'] ?? 0)),
     intents: (requestId) => guarded('read the intents', () => all.all(requestId).map(toIntent)),
   }
 }
@@ -35,7 +63,7 @@ function recordIntent(db: DatabaseSync): Journal['intent'] {
   )
   const insert = db.prepare(
     `INSERT INTO intents (request_id, n, lease, kind, server, marker_before, marker_after, password_version_before,
-     started_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     started_at_ms, effect) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   return (intent) =>
     transaction(db, 'journal an intent', () => {
@@ -54,6 +82,7 @@ function recordIntent(db: DatabaseSync): Journal['intent'] {
         intent.markerAfter,
         intent.passwordVersionBefore ?? null,
         intent.startedAtMs,
+        intent.effect ?? null,
       )
     })
 }
@@ -70,6 +99,7 @@ function toIntent(row: Record<string, SQLOutputValue>): AnsweredIntent {
     markerAfter: String(row['marker_after']),
     passwordVersionBefore: version === null ? undefined : Number(version),
     startedAtMs: Number(row['started_at_ms']),
+    effect: (row['effect'] ?? undefined) as Intent['effect'],
     answer: row['answer'] === null ? undefined : String(row['answer']),
   }
 }

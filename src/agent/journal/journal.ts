@@ -55,6 +55,8 @@ export interface Intent {
   readonly markerAfter: string
   readonly passwordVersionBefore: number | undefined
   readonly startedAtMs: number
+  /** What a write was to do; undefined for a fence. */
+  readonly effect: 'reset' | 'change' | 'unlock' | undefined
 }
 
 /** An intent and what is known about it: `accepted`, `refused:…`, `not_sent`, `lost`, or nothing yet. */
@@ -114,6 +116,15 @@ export interface Journal {
   readonly unsettledIntents: (requestId: string) => readonly Intent[]
   /** Every intent of one request; newest last. */
   readonly intents: (requestId: string) => readonly AnsweredIntent[]
+  /** The writes that were begun after `sinceMs` (store time), of every directory, oldest first. `account` is the anchor. */
+  readonly recentWrites: (
+    sinceMs: number,
+  ) => readonly { readonly directory: string; readonly account: string; readonly atMs: number }[]
+  /**
+   * How many current passwords that were tried for an account after `sinceMs` (store time) the directory called wrong, or
+   * may have: an answer that is not known counts.
+   */
+  readonly countWrongPasswords: (directory: string, account: string, sinceMs: number) => number
   /**
    * Counts a start of processing and gives the count, this one included. Survives a crash of the process; a power
    * cut may lose it, which only grants another try.

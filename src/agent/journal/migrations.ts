@@ -43,4 +43,8 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE intents ADD COLUMN effect TEXT;
+  CREATE INDEX requests_of_subject ON requests (directory, subject);
+  `,
 ]

@@ -1,4 +1,4 @@
-// HTTP for operators on a unix socket of the state directory: alive, ready, status. Read only.
+// HTTP for operators on a unix socket of the state directory: alive, ready, status, and the breaker.
 import { chmod, rm } from 'node:fs/promises'
 import fastify, { type FastifyInstance } from 'fastify'
 import { WritebackError } from '../../errors/writeback-error.ts'
@@ -37,4 +37,7 @@ function addRoutes(server: FastifyInstance, views: AgentViews): void {
     return reply.code(ready ? 200 : 503).send({ ready, conditions })
   })
   server.get('/status', () => views.view())
+  server.post<{ Params: { directory: string } }>('/breakers/:directory/close', (request, reply) =>
+    reply.code(200).send({ closed: views.closeBreaker(request.params.directory) }),
+  )
 }

@@ -31,4 +31,6 @@ export interface AgentViews {
   readonly isReady: () => boolean
   readonly conditions: () => readonly Condition[]
   readonly view: () => Promise<AgentView>
+  /** Lets writing go on after a burst; false: the breaker of this directory was not open. */
+  readonly closeBreaker: (directory: string) => boolean
 }

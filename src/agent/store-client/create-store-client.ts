@@ -1,5 +1,5 @@
 // The calls of the contract, as the agent makes them. Every answer is checked before anybody sees it.
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { Clock } from '../../clock/clock.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import {
@@ -13,12 +13,13 @@ import {
   heartbeatAnswerSchema,
   type OutcomesAnswer,
   outcomesAnswerSchema,
+  type PoliciesCall,
   type ReceiptsAnswer,
   type ReceiptsCall,
   receiptsAnswerSchema,
 } from '../../protocol/agent-calls.ts'
 import { signAgentCall } from '../../protocol/agent-token.ts'
-import { ENDPOINTS, type Endpoint } from '../../protocol/endpoints.ts'
+import { ENDPOINTS, type Endpoint, pathOf } from '../../protocol/endpoints.ts'
 import { foreignProblemSchema } from '../../protocol/problem.ts'
 import { parseDocument, type SigningKey } from '../../protocol/signed-message.ts'
 import { LARGEST_BODY, parseStrictJson } from '../../protocol/strict-json.ts'
@@ -48,6 +49,11 @@ export interface StoreClient {
   readonly receipts: (call: ReceiptsCall, signal: AbortSignal) => Promise<Timed<ReceiptsAnswer>>
   readonly outcomes: (outcomes: readonly string[], signal: AbortSignal) => Promise<Timed<OutcomesAnswer>>
   readonly heartbeat: (call: HeartbeatCall, signal: AbortSignal) => Promise<Timed<HeartbeatAnswer>>
+  readonly publishPolicies: (
+    directory: string,
+    policies: PoliciesCall,
+    signal: AbortSignal,
+  ) => Promise<Timed<undefined>>
 }
 
 /** What a client is made of. `nowMs` is the store's time as far as it is known. */
@@ -103,8 +109,15 @@ export function createStoreClient(options: StoreClientOptions): StoreClient {
     receipts: (call, signal) => send(ENDPOINTS.receipts, call, receiptsAnswerSchema, signal),
     outcomes: (outcomes, signal) => send(ENDPOINTS.outcomes, { outcomes }, outcomesAnswerSchema, signal),
     heartbeat: (call, signal) => send(ENDPOINTS.heartbeat, call, heartbeatAnswerSchema, signal),
+    publishPolicies: (name, policies, signal) =>
+      send(withPath(ENDPOINTS.publishPolicies, { name }), policies, z.undefined(), signal),
   }
 }
+
+const withPath = (endpoint: Endpoint, parameters: Readonly<Record<string, string>>): Endpoint => ({
+  ...endpoint,
+  path: pathOf(endpoint, parameters),
+})
 
 /** The one call of an agent that is not enrolled yet. Throws as StoreClient does. */
 export function callEnrol(
@@ -134,7 +147,8 @@ async function callStore<T>(
   if (status === 401 && Number.isFinite(date)) credential?.onRefused(date)
   if (status !== endpoint.status) throw classifyStatus(what, status, readProblem(bytes))
   try {
-    return parseDocument(`answer to ${what}`, parseStrictJson(bytes), schema)
+    const answer = status === 204 ? undefined : parseStrictJson(bytes)
+    return parseDocument(`answer to ${what}`, answer, schema)
   } catch (cause) {
     throw new WritebackError(
       'ERR_STORE_ANSWER_INVALID',

@@ -22,12 +22,13 @@ export function beginAttempt(
   account: Account,
   kind: 'write' | 'fence',
 ): Attempt {
-  const { id, store, sequence } = work.document
+  const { id, store, sequence, operation } = work.document
   const { lease } = work.open
   const n = parts.journal.nextAttempt(id)
   const isWrite = kind === 'write'
   const flag = isWrite ? 'applied' : 'fenced'
-  const passwordVersion = isWrite ? versionAfterWrite(account) : versionAfterFence(account, store)
+  const writesPassword = isWrite && operation !== 'unlock'
+  const passwordVersion = writesPassword ? versionAfterWrite(account) : versionAfterFence(account, store)
   const markerAfter = formatMarker({ store, sequence, requestId: id, flag, lease, n, passwordVersion })
   parts.journal.intent({
     ...{ requestId: id, n, lease, kind, markerAfter },
@@ -35,6 +36,7 @@ export function beginAttempt(
     markerBefore: account.marker,
     passwordVersionBefore: account.passwordVersion?.version,
     startedAtMs: Math.round(parts.storeTime.nowMs()),
+    effect: isWrite ? operation : undefined,
   })
   return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer)) }
 }

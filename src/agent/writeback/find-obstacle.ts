@@ -9,7 +9,7 @@ const PAUSE_LOOK_MS = 1_000
 const CLOCK_LOOK_MS = 500
 const LEASE_LOOK_MS = 500
 
-/** Expiry, clocks and pause: what ends or holds a request before any directory connection. undefined: go on. */
+/** Expiry, clocks, pause and breaker: what ends or holds a request before any directory connection. undefined: go on. */
 export function findObstacle(parts: WritebackParts, work: Work): Step | undefined {
   if (isExpired(work.document, parts.storeTime.nowMs())) return end({ outcome: 'expired' })
   if (parts.storeTime.isUncertain()) return wait(CLOCK_LOOK_MS)
@@ -22,7 +22,8 @@ export function findObstacle(parts: WritebackParts, work: Work): Step | undefine
     return end({ outcome: 'failed', reason: 'clock_skew' })
   }
   parts.conditions.clear('clock_skew', '')
-  return parts.isPaused() ? wait(PAUSE_LOOK_MS) : undefined
+  const isStopped = parts.isPaused() || parts.limits.isStopped(work.document.directory)
+  return isStopped ? wait(PAUSE_LOOK_MS) : undefined
 }
 
 /** As findObstacle, with the lease and the directory's clock: all that must hold right before a write. */

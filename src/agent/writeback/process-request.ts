@@ -1,11 +1,13 @@
 // The way of one request, from the queue to its outcome. Reads as what a support engineer would say.
 import { isRetryable, WritebackError } from '../../errors/writeback-error.ts'
+import type { RequestDocument } from '../../protocol/request-document.ts'
 import { errorFields } from '../../telemetry/logger.ts'
-import { isBeyondSettling } from '../decisions/judge-document.ts'
+import { isBeyondSettling, isExpired } from '../decisions/judge-document.ts'
 import { type Doubt, isDoubtful } from '../decisions/judge-doubt.ts'
 import type { AnsweredIntent, OpenRequest } from '../journal/journal.ts'
 import { conclude } from './conclude.ts'
 import { findLeaseObstacle, findObstacle } from './find-obstacle.ts'
+import { type InspectWork, inspectAccount } from './inspect-account.ts'
 import { readPastWrites } from './past-writes.ts'
 import { settleDoubt } from './settle-doubt.ts'
 import { end, GIVE_UP, type Step, wait } from './step.ts'
@@ -83,7 +85,8 @@ async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number
   const doubt = { unanswered, earlier: open.earlier }
   try {
     const work = await loadWork(parts, open, doubt, tried)
-    return await takeStep(parts, work, starts).catch((error: unknown) => restFrom(parts, work, error))
+    const step = isInspection(work) ? inspect(parts, work, starts) : takeStep(parts, work as Work, starts)
+    return await step.catch((error: unknown) => restFrom(parts, work, error))
   } catch (error) {
     if (!isUnreadable(error)) throw error
     // Verified when it was accepted, so its key has left the store's set since.
@@ -96,6 +99,19 @@ async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number
 /** The directory confirmed the write, and the process ended before the outcome was kept. */
 const endLanded = ({ server, markerAfter }: AnsweredIntent): Step =>
   end({ outcome: 'applied' }, { server, marker: markerAfter, notices: ['old_password_may_work'] })
+
+const isInspection = (work: Work<RequestDocument>): work is InspectWork =>
+  work.document.operation === 'inspect'
+
+/** Reads only: needs no receipt, waits for no pause, and can always be done again. */
+async function inspect(parts: WritebackParts, work: InspectWork, starts: number): Promise<Step> {
+  if (starts > MOST_STARTS) return endDeadly()
+  if (isExpired(work.document, parts.storeTime.nowMs())) return end({ outcome: 'expired' })
+  const session = await work.served.directory.writer()
+  const step = await inspectAccount(parts, work, session)
+  noteReachable(parts, work)
+  return step
+}
 
 /** Settle first what may have happened; then refuse what must not be written; then write once. */
 async function takeStep(parts: WritebackParts, work: Work, starts: number): Promise<Step> {
@@ -117,8 +133,7 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   // Given while the account is read; both are there before anything is decided.
   const isPromised = open.receiptServer === session.server || parts.confirmReceipt(open, session.server)
   const step = await writeOnce(parts, work, session, isPromised)
-  served.backoff.reset()
-  parts.conditions.clear('directory_unreachable', document.directory)
+  noteReachable(parts, work)
   if (step.kind === 'end' && step.ending.outcome === 'applied') {
     parts.conditions.clear('missing_right', document.directory)
     parts.conditions.clear('marker_implausible', `${document.directory}/${document.subject.anchor}`)
@@ -128,11 +143,18 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
 
 /** What ends or holds a request of which nothing is in doubt (any more). */
 function findStop(parts: WritebackParts, work: Work, starts: number): Step | undefined {
-  if (starts <= MOST_STARTS) return findObstacle(parts, work)
-  return end(
+  return starts <= MOST_STARTS ? findObstacle(parts, work) : endDeadly()
+}
+
+const endDeadly = (): Step =>
+  end(
     { outcome: 'failed', reason: 'internal' },
     { detail: 'the request ended the agent several times and is not tried again' },
   )
+
+function noteReachable({ conditions }: WritebackParts, { served, document }: Work<RequestDocument>): void {
+  served.backoff.reset()
+  conditions.clear('directory_unreachable', document.directory)
 }
 
 async function loadWork(
@@ -140,11 +162,11 @@ async function loadWork(
   open: OpenRequest,
   doubt: Doubt,
   tried: readonly AnsweredIntent[],
-): Promise<Work> {
+): Promise<Work<RequestDocument>> {
   const { requestId, directory } = open
   const document = await parts.readDocument(open)
   const served = parts.directories.get(directory)
-  if (document.operation !== 'reset' || !served)
+  if (!served)
     throw new WritebackError(
       'ERR_INTERNAL',
       `request ${requestId} was accepted though this agent cannot carry it out`,
@@ -158,7 +180,7 @@ const isUnreadable = (error: unknown): error is WritebackError =>
   ['ERR_SIGNATURE_INVALID', 'ERR_DOCUMENT_INVALID', 'ERR_JSON_INVALID'].includes(error.code)
 
 /** A failure that may pass lets the request rest; the directory's own lets the whole queue wait. */
-function restFrom(parts: WritebackParts, work: Work, error: unknown): Step | Away {
+function restFrom(parts: WritebackParts, work: Work<RequestDocument>, error: unknown): Step | Away {
   // A store that refuses this agent may take it back; the request waits until then, or expires.
   if (error instanceof WritebackError && error.code.startsWith('ERR_STORE_')) return wait(STORE_AWAY_MS)
   if (!isRetryable(error)) throw error

@@ -49,7 +49,7 @@ export async function settleDoubt(
       return GIVE_UP
     case 'superseded': {
       // The newer write hides whether ours came before it, unless the count of password writes tells.
-      const outcome = isProvenUnapplied(position.marker, work.doubt) ? 'superseded' : 'unknown'
+      const outcome = isProvenUnapplied(account, work.doubt, operation) ? 'superseded' : 'unknown'
       return end({ outcome }, { server: session.server, marker: account.marker })
     }
     case 'implausible':

@@ -1,20 +1,19 @@
 // From a settled state to one write: one read, every rule, one modify, and what its answer means.
 import { WritebackError } from '../../errors/writeback-error.ts'
 import type { Account } from '../decisions/account.ts'
-import { findRefusal, noticesFor } from '../decisions/judge-account.ts'
-import { isPreviousVisible } from '../decisions/judge-doubt.ts'
-import { isMarkerHidden, isOvertaken, readPosition } from '../decisions/judge-marker.ts'
-import { meaningOf } from '../decisions/read-refusal.ts'
-import type { DirectoryRefusal } from '../decisions/write-answer.ts'
-import type { WriterSession } from '../directory/directory.ts'
+import { noticesFor } from '../decisions/judge-account.ts'
+import { isMarkerHidden } from '../decisions/judge-marker.ts'
+import type { PolicyReading, WriterSession } from '../directory/directory.ts'
 import { endHidden } from './end-hidden.ts'
-import { directoryAheadMs, findWriteObstacle } from './find-obstacle.ts'
-import { markedRequest } from './marked-request.ts'
+import { findWriteObstacle } from './find-obstacle.ts'
+import { guardChange } from './guard-change.ts'
+import { judgeAccount } from './judge-account.ts'
+import { readRefusal } from './read-refusal.ts'
+import { sendWrite } from './send-write.ts'
 import { AGAIN, end, GIVE_UP, type Step, wait } from './step.ts'
-import { type Written, writePassword } from './write-password.ts'
+import { type PasswordWork, type Written, writePassword } from './write-password.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
-const REPLICATION_LOOK_MS = 1_000
 const UNAVAILABLE_LOOK_MS = 1_000
 
 /** Reads the account once, decides, writes at most once. `isPromised`: the store accepted the receipt for this server. */
@@ -24,52 +23,40 @@ export async function writeOnce(
   session: WriterSession,
   isPromised: boolean | Promise<boolean>,
 ): Promise<Step> {
-  const [account, mayWrite] = await Promise.all([
-    session.readAccount(work.document.subject, work.document.operation),
-    isPromised,
-  ])
+  const { subject, operation, directory } = work.document
+  const [account, mayWrite] = await Promise.all([session.readAccount(subject, operation), isPromised])
   if (!mayWrite) return GIVE_UP
-  if (!account) return end({ outcome: 'refused', reason: 'account_not_found' }, { server: session.server })
-  if (account === 'ambiguous')
-    return end({ outcome: 'refused', reason: 'account_ambiguous' }, { server: session.server })
-  const verdict = judge(parts, work, session, account) ?? findWriteObstacle(parts, work, session)
+  const here = { server: session.server }
+  if (account === undefined) return end({ outcome: 'refused', reason: 'account_not_found' }, here)
+  if (account === 'ambiguous') return end({ outcome: 'refused', reason: 'account_ambiguous' }, here)
+  const verdict = judgeAccount(parts, work, session, account)
   if (verdict) return verdict
+  const policy = await readPolicy(parts, work, session, account)
+  const obstacle =
+    guardChange(parts, work, session, account, policy) ??
+    findWriteObstacle(parts, work, session) ??
+    parts.limits.find(directory, subject.anchor)
+  if (obstacle) return obstacle
   if (isMarkerHidden(account, session.server, work.tried))
     return endHidden(parts, work, session, 'nothing written')
-  return readAnswer(parts, work, session, account, await tryWrite(parts, work, session, account))
+  return readAnswer(parts, work, session, account, await tryWrite(parts, work, session, account, policy))
 }
 
-/** The marker first, because it may say that the work is done; then on-premises rules; then what others changed. */
-function judge(
+const NO_POLICY: PolicyReading = { kind: 'unreadable', name: '', problem: '' }
+
+// A minute old will do for a reset, which only the directory can refuse for good. The lockout threshold of a change is
+// read right before it: a stale one could lock the account.
+async function readPolicy(
   parts: WritebackParts,
-  work: Work,
+  { document }: Work,
   session: WriterSession,
   account: Account,
-): Step | undefined {
-  const here = { server: session.server, marker: account.marker }
-  const request = markedRequest(work)
-  const position = readPosition(account, request, parts.storeTime.nowMs())
-  if (position.kind === 'applied')
-    return end(
-      { outcome: 'applied' },
-      { ...here, notices: noticesFor(account, work.document, session.history) },
-    )
-  if (position.kind === 'lease_lost') return GIVE_UP
-  if (position.kind === 'superseded') return end({ outcome: 'superseded' }, here)
-  if (position.kind === 'implausible') {
-    parts.conditions.raise(
-      'marker_implausible',
-      `${work.document.directory}/${account.objectGuid}`,
-      `account ${account.objectGuid} holds a marker that this system did not write`,
-    )
-    return end({ outcome: 'failed', reason: 'marker_implausible' }, { server: session.server })
-  }
-  const refusal = findRefusal(account, work.document, session.rules)
-  if (refusal) return end({ outcome: 'refused', reason: refusal }, here)
-  if (!isPreviousVisible(work.open.last, session.server, account.marker)) return wait(REPLICATION_LOOK_MS)
-  return isOvertaken(account, request, directoryAheadMs(parts, session))
-    ? end({ outcome: 'superseded' }, here)
-    : undefined
+): Promise<PolicyReading> {
+  if (document.operation === 'unlock') return NO_POLICY
+  const policy = await session.readPolicy(account, { isFresh: document.operation === 'change' })
+  if (policy.kind === 'unreadable')
+    parts.conditions.raise('policy_unreadable', document.directory, policy.problem)
+  return policy
 }
 
 async function tryWrite(
@@ -77,9 +64,12 @@ async function tryWrite(
   work: Work,
   session: WriterSession,
   account: Account,
+  policy: PolicyReading,
 ): Promise<Written | WritebackError> {
   try {
-    return await writePassword(parts, work, session, account)
+    if (isPasswordWork(work)) return await writePassword(parts, work, session, account, policy)
+    const sent = await sendWrite(parts, work, session, account, { kind: 'unlock' })
+    return { kind: 'sent', broken: undefined, ...sent }
   } catch (error) {
     const isBadValue =
       error instanceof WritebackError &&
@@ -89,40 +79,51 @@ async function tryWrite(
   }
 }
 
-function readAnswer(
+const isPasswordWork = (work: Work): work is PasswordWork => work.document.operation !== 'unlock'
+
+async function readAnswer(
   parts: WritebackParts,
   work: Work,
   session: WriterSession,
   account: Account,
   written: Written | WritebackError,
-): Step {
+): Promise<Step> {
   const here = { server: session.server, marker: account.marker }
   if (written instanceof WritebackError)
     return end({ outcome: 'failed', reason: 'request_invalid' }, { ...here, detail: written.message })
-  const { answer, markerAfter, withheld } = written
+  if (written.kind === 'unsent') {
+    const { reason, rule, policy } = written.broken
+    return end({ outcome: 'refused', reason }, { ...here, rule, policy })
+  }
+  const { answer, markerAfter, withheld, broken } = written
   if (answer.kind === 'accepted') {
-    const notices = noticesFor(account, work.document, session.history)
+    const after = await readAgain(work, session, account)
+    const notices = noticesFor(after, work.document, session.history)
     return end({ outcome: 'applied' }, { server: session.server, marker: markerAfter, notices })
   }
-  if (answer.kind === 'refused') return readRefusal(parts, work, session, account, answer.refusal)
+  if (answer.kind === 'refused') return readRefusal(parts, work, session, account, answer.refusal, broken)
   work.log.warn(answer.kind === 'lost' ? 'the answer to a write was lost' : 'a write could not be sent', {
     server: session.server,
   })
   return withheld || answer.kind === 'lost' ? AGAIN : wait(UNAVAILABLE_LOOK_MS)
 }
 
-function readRefusal(
-  parts: WritebackParts,
-  work: Work,
+/**
+ * After an unlock the account is looked at again: new wrong passwords may have locked it since. That the lockout was
+ * cleared is proven without it, so a failure of this read changes nothing.
+ */
+async function readAgain(
+  { document, log }: Work,
   session: WriterSession,
   account: Account,
-  refusal: DirectoryRefusal,
-): Step {
-  const { kind, code, hex, diagnostic } = refusal
-  const meaning = meaningOf(kind)
-  work.log.info('the directory refused the write', { kind, resultCode: code, hex, diagnostic })
-  if (meaning === 'again') return AGAIN
-  if (meaning === 'later') return wait(UNAVAILABLE_LOOK_MS)
-  if (kind === 'missing_right') parts.conditions.raise('missing_right', work.document.directory, diagnostic)
-  return end(meaning, { server: session.server, marker: account.marker, detail: diagnostic })
+): Promise<Account> {
+  if (document.operation !== 'unlock') return account
+  const unlocked = { ...account, locked: false }
+  try {
+    const after = await session.readAccount(document.subject, 'unlock')
+    return after === undefined || after === 'ambiguous' ? unlocked : after
+  } catch {
+    log.info('the account could not be looked at again after its unlock', { server: session.server })
+    return unlocked
+  }
 }

@@ -1,54 +1,52 @@
-// The one write: opens the sealed password, hands it to the directory in ONE modify, wipes it. Beside keys and
-// directory the only place that sees clear bytes.
+// Opens the sealed passwords, holds them against the policy, hands them to the directory in ONE modify, wipes them. Beside
+// keys and directory the only place that sees clear bytes.
 import type { Account } from '../decisions/account.ts'
 import type { ClearBytes } from '../decisions/clear-bytes.ts'
-import type { WriteAnswer } from '../decisions/write-answer.ts'
-import type { WriterSession } from '../directory/directory.ts'
-import { beginAttempt } from './attempt.ts'
-import { findWriteObstacle } from './find-obstacle.ts'
+import type { Effect, PolicyReading, WriterSession } from '../directory/directory.ts'
+import { type BrokenRule, checkPassword, explainRefusal } from './check-password.ts'
+import { type Sent, sendWrite } from './send-write.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
-/** What came of the write, and the marker it carried. `withheld`: an obstacle came up before the first byte. */
-export interface Written {
-  readonly answer: WriteAnswer
-  readonly markerAfter: string
-  readonly withheld: boolean
-}
+/** `unsent`: a rule is broken for certain, nothing was sent. `broken` beside an answer: what explains the refusal. */
+export type Written =
+  | { readonly kind: 'unsent'; readonly broken: BrokenRule }
+  | ({ readonly kind: 'sent'; readonly broken: BrokenRule | undefined } & Sent)
+
+/** A request that carries sealed passwords. */
+export type PasswordWork = Work & { readonly document: { readonly operation: 'reset' | 'change' } }
 
 /**
- * Records the intent, then writes. Throws ERR_SEALED_INVALID or ERR_PASSWORD_UNREPRESENTABLE before anything is sent.
+ * Checks, then writes. Throws ERR_SEALED_INVALID or ERR_PASSWORD_UNREPRESENTABLE before anything is sent, and what
+ * reading a policy anew throws.
  */
 export async function writePassword(
   parts: WritebackParts,
-  work: Work,
+  work: PasswordWork,
   session: WriterSession,
   account: Account,
+  policy: PolicyReading,
 ): Promise<Written> {
   const { document } = work
-  return parts.keys.withOpened(document.sealed, sealedForOf(work), async ([password]) => {
-    const { markerAfter, close } = beginAttempt(parts, work, session, account, 'write')
-    let withheld = false
-    const answer = await session.write({
-      objectGuid: account.objectGuid,
-      effect: {
-        kind: 'reset',
-        password: password as ClearBytes,
-        unlock: document.options.unlock,
-        mustChange: document.options.mustChangeAtNextSignIn,
-      },
-      markerBefore: account.marker,
-      markerAfter,
-      mayStart: () => {
-        withheld = findWriteObstacle(parts, work, session) !== undefined
-        return !withheld
-      },
-    })
-    close(answer)
-    return { answer, markerAfter, withheld }
+  return parts.keys.withOpened(document.sealed, sealedForOf(work), async (passwords) => {
+    const candidate = { account, policy, old: document.operation === 'change' ? passwords[0] : undefined }
+    const next = passwords.at(-1) as ClearBytes
+    const certain = await checkPassword(next, candidate, work, session)
+    if (certain) return { kind: 'unsent', broken: certain }
+    const sent = await sendWrite(parts, work, session, account, effectOf(document, passwords))
+    const isPolicy = sent.answer.kind === 'refused' && sent.answer.refusal.kind === 'password_policy'
+    const broken = isPolicy ? await explainRefusal(next, candidate, work, session) : undefined
+    return { kind: 'sent', broken, ...sent }
   })
 }
 
-const sealedForOf = ({ document }: Work) => ({
+function effectOf(document: PasswordWork['document'], passwords: readonly ClearBytes[]): Effect {
+  const [first, second] = passwords as [ClearBytes, ClearBytes]
+  if (document.operation === 'change') return { kind: 'change', oldPassword: first, newPassword: second }
+  const { unlock, mustChangeAtNextSignIn: mustChange } = document.options
+  return { kind: 'reset', password: first, unlock, mustChange }
+}
+
+const sealedForOf = ({ document }: PasswordWork) => ({
   requestId: document.id,
   operation: document.operation,
   anchor: document.subject.anchor,

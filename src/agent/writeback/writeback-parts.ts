@@ -1,7 +1,8 @@
 // What carrying out a request needs, handed in by the assembly.
 import type { Backoff } from '../../clock/backoff.ts'
 import type { Clock } from '../../clock/clock.ts'
-import type { RequestDocument, ResetDocument } from '../../protocol/request-document.ts'
+import type { Blocklist } from '../../policy/blocklist.ts'
+import type { RequestDocument, WriteDocument } from '../../protocol/request-document.ts'
 import type { SigningKey } from '../../protocol/signed-message.ts'
 import type { Conditions } from '../../telemetry/conditions.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -11,10 +12,15 @@ import type { StoreTime } from '../decisions/store-time.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { AnsweredIntent, Journal, OpenRequest } from '../journal/journal.ts'
 import type { Keys } from '../keys/open-keys.ts'
+import type { Limits } from './limit-writes.ts'
 
 /** One directory with what the configuration says of it. */
 export interface ServedDirectory {
   readonly directory: Directory
+  /** Passwords that are refused whatever the directory says. */
+  readonly blocklist: Blocklist | undefined
+  /** Refuse names inside passwords, even where the directory does not. */
+  readonly refusesNames: boolean
   /** Between tries while the directory is away. */
   readonly backoff: Backoff
 }
@@ -29,6 +35,7 @@ export interface WritebackParts {
   readonly directories: ReadonlyMap<string, ServedDirectory>
   readonly storeTime: StoreTime
   readonly leases: Leases
+  readonly limits: Limits
   readonly conditions: Conditions
   readonly clock: Clock
   readonly log: Logger
@@ -42,9 +49,9 @@ export interface WritebackParts {
 }
 
 /** One request being carried out. */
-export interface Work {
+export interface Work<D extends RequestDocument = WriteDocument> {
   readonly open: OpenRequest
-  readonly document: ResetDocument
+  readonly document: D
   readonly served: ServedDirectory
   readonly doubt: Doubt
   /** Every write and fence that was tried so far; newest last. */

@@ -1,5 +1,8 @@
 // What the store remembers, as its rules see it. SQLite stands behind it today; another database implements the same.
-import type { HeartbeatCall } from '../../protocol/agent-calls.ts'
+
+import type { Rule } from '../../policy/rule.ts'
+import type { AccountState, EffectivePolicy } from '../../protocol/account-state.ts'
+import type { HeartbeatCall, PoliciesCall } from '../../protocol/agent-calls.ts'
 import type { Notice, OutcomeName } from '../../protocol/codes.ts'
 import type { Operation, PublicKey } from '../../protocol/identifiers.ts'
 import type { Actor, ResetOptions } from '../../protocol/request-document.ts'
@@ -10,6 +13,16 @@ export interface UserRecord {
   readonly displayName: string
   readonly directory: string
   readonly anchor: string
+  /** The pin: the entry that the newest inspect found, where its objectGUID is not the anchor. */
+  readonly objectGuid: string | null
+}
+
+/** The policies of a directory as an agent published them last. */
+export interface PoliciesRecord {
+  readonly directory: string
+  readonly agent: string
+  readonly publishedAt: number
+  readonly policies: PoliciesCall
 }
 
 /** One sealing key of an agent, as the agent's identity vouches for it. */
@@ -53,16 +66,18 @@ export interface NewRequest {
   readonly creator: string
   readonly createdAt: number
   readonly expiresAt: number
-  /** Ids of the sealing keys given to the sealer. */
+  /** Ids of the sealing keys given to the sealer; none where nothing is sealed. */
   readonly offeredKeys: readonly string[]
 }
 
-/** What is fixed when the sealed value arrives. */
-export interface Sealing {
-  readonly digest: string
+/** What is fixed when the request is signed: when the sealed value arrives, or at once where nothing is sealed. */
+export interface Issue {
+  /** Of the sealed value; null where nothing is sealed. */
+  readonly digest: string | null
   readonly at: number
   readonly keys: readonly string[]
-  readonly sequence: number
+  /** Null for `inspect`, which has no place in the order. */
+  readonly sequence: number | null
   /** The signed document, compact JWS. */
   readonly document: string
 }
@@ -76,14 +91,17 @@ export interface Closing {
   readonly reason: string | null
   readonly notices: readonly Notice[]
   readonly detail: string | null
+  readonly account: AccountState | null
+  readonly rule: Rule | null
+  readonly policy: EffectivePolicy | null
   readonly at: number
 }
 
-/** A request with everything that happened to it. `open` means sealed and not closed. */
+/** A request with everything that happened to it. `open` means issued and not closed. */
 export interface RequestRecord extends NewRequest {
   readonly state: 'unsealed' | 'open' | 'closed'
-  readonly sealing: Omit<Sealing, 'document'> | null
-  /** Null before sealing, and erased when the request closes. */
+  readonly issue: Omit<Issue, 'document'> | null
+  /** Null before it is issued, and erased when the request closes. */
   readonly document: string | null
   /** The newest lease; number 0 when there never was one. It holds while `until` lies ahead. */
   readonly lease: {
@@ -123,18 +141,22 @@ export interface NewLease {
   readonly at: number
 }
 
-/** Users, administrators, and single facts of the store. */
+/** Users, administrators, published policies, and single facts of the store. */
 export interface StoreRecords {
   readonly readFact: (name: string) => Promise<string | undefined>
   readonly writeFact: (name: string, value: string) => Promise<void>
   readonly addAdministrator: (name: string, tokenDigest: string) => Promise<void>
   readonly listAdministrators: () => Promise<readonly { name: string; tokenDigest: string }[]>
   /** False when the name or the account is taken. */
-  readonly addUser: (user: UserRecord) => Promise<boolean>
+  readonly addUser: (user: Omit<UserRecord, 'objectGuid'>) => Promise<boolean>
   readonly findUser: (directory: string, anchor: string) => Promise<UserRecord | undefined>
   readonly findUserByName: (name: string) => Promise<UserRecord | undefined>
+  readonly pinUser: (directory: string, anchor: string, objectGuid: string | null) => Promise<void>
   /** Users whose name comes after `after`, by name. */
   readonly listUsers: (after: string, most: number) => Promise<readonly UserRecord[]>
+  /** Replaces what was published before. */
+  readonly writePolicies: (policies: PoliciesRecord) => Promise<void>
+  readonly readPolicies: (directory: string) => Promise<PoliciesRecord | undefined>
 }
 
 /** Agents, their codes, and the calls they made. */
@@ -155,9 +177,9 @@ export interface AgentRecords {
   readonly forgetCalls: (now: number) => Promise<void>
   readonly addEnrolmentCode: (code: EnrolmentCodeRecord) => Promise<void>
   readonly findEnrolmentCode: (lookup: string) => Promise<EnrolmentCodeRecord | undefined>
-  /** False when another agent used it before. */
   /** Forgets the codes that expired until `now`. */
   readonly forgetEnrolmentCodes: (now: number) => Promise<void>
+  /** False when another agent used it before. */
   readonly useEnrolmentCode: (lookup: string, agent: string) => Promise<boolean>
 }
 
@@ -168,13 +190,14 @@ export interface RequestRecords {
   readonly listRequests: (most: number) => Promise<readonly RequestRecord[]>
   /** The highest sequence ever given to the subject; 0 when none was. */
   readonly lastSequence: (directory: string, anchor: string) => Promise<number>
-  /** Stores the sealed document and raises the subject's sequence. */
-  readonly sealRequest: (request: RequestRecord, sealing: Sealing) => Promise<void>
+  /** Opens the request with its signed document and raises the subject's sequence. */
+  readonly issueRequest: (request: NewRequest, issue: Issue) => Promise<void>
   /** Requests whose time is over: what still stands as unsealed or open. */
   readonly findOverdue: (now: number) => Promise<readonly RequestRecord[]>
   /**
-   * Open requests that `agent` may be handed, oldest sequence first, one per subject and none of a subject that is out.
-   * At most as many of a directory as it has places. Not one whose outcome the agent delivered already: it is done with it, and would only hand it back.
+   * Open requests that `agent` may be handed, oldest first, one per subject and none of a subject that is out; an inspect
+   * counts for itself alone. At most as many of a directory as it has places. `onlyReceived`: inspects, and what has a
+   * receipt. Not one whose outcome the agent delivered already: it is done with it, and would only hand it back.
    */
   readonly findClaimable: (
     agent: AgentRecord,

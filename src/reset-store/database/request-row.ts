@@ -34,6 +34,9 @@ export interface RequestRow {
   readonly reason: string | null
   readonly notices: string
   readonly detail: string | null
+  readonly account: string | null
+  readonly rule: string | null
+  readonly policy: string | null
   readonly closed_at: number | null
   readonly replaced: number
 }
@@ -52,7 +55,7 @@ export const requestOf = (row: RequestRow): RequestRecord => ({
   expiresAt: row.expires_at,
   offeredKeys: JSON.parse(row.offered_keys),
   state: row.state,
-  sealing: sealingOf(row),
+  issue: issueOf(row),
   document: row.document,
   lease: { number: row.lease, agent: row.lease_agent, claim: row.lease_claim, until: row.lease_until },
   received: row.received === 1,
@@ -60,11 +63,13 @@ export const requestOf = (row: RequestRow): RequestRecord => ({
   replaced: row.replaced === 1,
 })
 
-function sealingOf(row: RequestRow): RequestRecord['sealing'] {
+function issueOf(row: RequestRow): RequestRecord['issue'] {
   const { sealed_digest: digest, sealed_at: at, sealed_keys: keys, sequence } = row
-  if (digest === null || at === null || keys === null || sequence === null) return null
+  if (at === null || keys === null) return null
   return { digest, at, keys: JSON.parse(keys), sequence }
 }
+
+const parsed = (json: string | null) => (json === null ? null : JSON.parse(json))
 
 function closingOf(row: RequestRow): Closing | null {
   if (row.outcome === null || row.closed_at === null) return null
@@ -76,6 +81,9 @@ function closingOf(row: RequestRow): Closing | null {
     reason: row.reason,
     notices: JSON.parse(row.notices),
     detail: row.detail,
+    account: parsed(row.account),
+    rule: parsed(row.rule),
+    policy: parsed(row.policy),
     at: row.closed_at,
   }
 }

@@ -59,4 +59,17 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX codes_expired ON enrolment_codes (expires_at);
   CREATE INDEX requests_closed ON requests (closed_at, id) WHERE closed_at IS NOT NULL;
   `,
+  `
+  ALTER TABLE requests ADD COLUMN account TEXT;
+  ALTER TABLE requests ADD COLUMN rule TEXT;
+  ALTER TABLE requests ADD COLUMN policy TEXT;
+  ALTER TABLE users ADD COLUMN object_guid TEXT;
+  CREATE TABLE policies (
+    directory TEXT PRIMARY KEY, agent TEXT NOT NULL, published_at INTEGER NOT NULL, policies TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  DROP INDEX requests_open;
+  CREATE INDEX requests_claimable ON requests (directory, coalesce(sequence, sealed_at)) WHERE state = 'open';
+  `,
 ]

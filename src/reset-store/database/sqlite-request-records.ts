@@ -15,6 +15,7 @@ export function createRequestRecords(database: DatabaseSync): RequestRecords {
   return {
     ...lifecycleMethods(database),
     ...searchMethods(database),
+    findClaimable: claimableMethod(database),
     ...leaseMethods(database),
     ...outcomeMethods(database),
     purgeRequests: purgeMethod(database),
@@ -29,7 +30,7 @@ const all = (rows: unknown[]): RequestRecord[] => (rows as RequestRow[]).map(req
 
 function lifecycleMethods(
   database: DatabaseSync,
-): Pick<RequestRecords, 'addRequest' | 'lastSequence' | 'sealRequest' | 'closeRequest'> {
+): Pick<RequestRecords, 'addRequest' | 'lastSequence' | 'issueRequest' | 'closeRequest'> {
   const add = database.prepare(
     `INSERT INTO requests (id, directory, anchor, display_name, operation, options, actor, creator, created_at,
        expires_at, offered_keys, state, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'unsealed', ?)`,
@@ -39,14 +40,14 @@ function lifecycleMethods(
     `INSERT INTO subjects (directory, anchor, last_sequence) VALUES (?, ?, ?)
        ON CONFLICT DO UPDATE SET last_sequence = max(last_sequence, excluded.last_sequence)`,
   )
-  const seal = database.prepare(
+  const issue = database.prepare(
     `UPDATE requests SET state = 'open', sealed_digest = ?, sealed_at = ?, sealed_keys = ?, sequence = ?, document = ?
        WHERE id = ?`,
   )
   const close = database.prepare(
     `UPDATE requests SET state = 'closed', due_at = NULL, document = NULL, lease_until = min(lease_until, ?),
        outcome = ?, outcome_agent = ?, outcome_server = ?, outcome_marker = ?, reason = ?, notices = ?, detail = ?,
-       closed_at = ?, replaced = ? WHERE id = ?`,
+       account = ?, rule = ?, policy = ?, closed_at = ?, replaced = ? WHERE id = ?`,
   )
   return {
     addRequest: async (request) => {
@@ -61,16 +62,16 @@ function lifecycleMethods(
     },
     lastSequence: async (directory, anchor) =>
       Number(sequence.get(directory, anchor)?.['last_sequence'] ?? 0),
-    sealRequest: async ({ id, directory, anchor }, sealing) => {
-      raise.run(directory, anchor, sealing.sequence)
-      const { digest, at, keys, document } = sealing
-      seal.run(digest, at, JSON.stringify(keys), sealing.sequence, document, id)
+    issueRequest: async ({ id, directory, anchor }, { digest, at, keys, sequence, document }) => {
+      if (sequence !== null) raise.run(directory, anchor, sequence)
+      issue.run(digest, at, JSON.stringify(keys), sequence, document, id)
     },
     closeRequest: async (id, closing, replaces) => {
-      const { outcome, agent, server, marker, reason, notices, detail, at } = closing
+      const { outcome, agent, server, marker, reason, notices, detail, account, rule, policy, at } = closing
       close.run(
-        ...[at, outcome, agent, server, marker, reason],
-        ...[JSON.stringify(notices), detail, at, replaces ? 1 : 0, id],
+        ...[at, outcome, agent, server, marker, reason, JSON.stringify(notices), detail],
+        ...[account, rule, policy].map((value) => value && JSON.stringify(value)),
+        ...[at, replaces ? 1 : 0, id],
       )
     },
   }
@@ -78,26 +79,12 @@ function lifecycleMethods(
 
 function searchMethods(
   database: DatabaseSync,
-): Pick<
-  RequestRecords,
-  'findRequest' | 'listRequests' | 'findOverdue' | 'findClaimable' | 'findLeased' | 'findPrevious'
-> {
+): Pick<RequestRecords, 'findRequest' | 'listRequests' | 'findOverdue' | 'findLeased' | 'findPrevious'> {
   const find = database.prepare('SELECT * FROM requests WHERE id = ?')
   const list = database.prepare('SELECT * FROM requests ORDER BY id DESC LIMIT ?')
   const overdue = database.prepare('SELECT * FROM requests WHERE due_at <= ? ORDER BY due_at')
-  const claimable = database.prepare(
-    `SELECT * FROM requests AS r
-     WHERE state = 'open' AND directory IN (SELECT value FROM json_each(:directories))
-       AND lease_until <= :now AND (received = 1 OR (expires_at > :now AND :onlyReceived = 0))
-       AND EXISTS (SELECT 1 FROM json_each(r.sealed_keys) WHERE value IN (SELECT value FROM json_each(:keys)))
-       AND NOT EXISTS (SELECT 1 FROM outcomes WHERE request = r.id AND agent = :agent)
-       AND NOT EXISTS (
-         SELECT 1 FROM requests AS out WHERE out.directory = r.directory AND out.anchor = r.anchor
-           AND out.state = 'open' AND out.lease_until > :now)
-     ORDER BY sequence`,
-  )
   const leased = database.prepare(
-    `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sequence`,
+    `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sealed_at`,
   )
   const previous = database.prepare(
     `SELECT * FROM requests WHERE directory = ? AND anchor = ? AND sequence < ? AND received = 1
@@ -107,37 +94,47 @@ function searchMethods(
     findRequest: async (id) => one(find.get(id)),
     listRequests: async (most) => all(list.all(most)),
     findOverdue: async (now) => all(overdue.all(now)),
-    findClaimable: async (agent, now, { places, onlyReceived }) => {
-      const rows = claimable.iterate({
-        agent: agent.id,
-        directories: JSON.stringify(agent.directories.filter((name) => (places[name] ?? 0) > 0)),
-        keys: JSON.stringify(agent.sealingKeys.map(({ kid }) => kid)),
-        now,
-        onlyReceived: onlyReceived ? 1 : 0,
-      })
-      return onePerSubject(rows as Iterable<unknown> as Iterable<RequestRow>, places)
-    },
     findLeased: async (agent, now) => all(leased.all(agent, now)),
     findPrevious: async (directory, anchor, below) => one(previous.get(directory, anchor, below)),
   }
 }
 
-function onePerSubject(
-  rows: Iterable<RequestRow>,
-  places: Readonly<Record<string, number>>,
-): RequestRecord[] {
-  const free = new Map(Object.entries(places))
-  const found = new Map<string, RequestRecord>()
-  let left = [...free.values()].reduce((sum, one) => sum + one, 0)
-  if (left === 0) return []
+// In the order of its index, one directory at a time: only as many rows are read as there are places.
+function claimableMethod(database: DatabaseSync): RequestRecords['findClaimable'] {
+  const claimable = database.prepare(
+    `SELECT * FROM requests AS r INDEXED BY requests_claimable
+     WHERE state = 'open' AND directory = :directory AND lease_until <= :now
+       AND (received = 1 OR (expires_at > :now AND (:onlyReceived = 0 OR sequence IS NULL)))
+       AND (sealed_keys = '[]' OR EXISTS (
+         SELECT 1 FROM json_each(r.sealed_keys) WHERE value IN (SELECT value FROM json_each(:keys))))
+       AND NOT EXISTS (SELECT 1 FROM outcomes WHERE request = r.id AND agent = :agent)
+       AND (sequence IS NULL OR NOT EXISTS (
+         SELECT 1 FROM requests AS out WHERE out.directory = r.directory AND out.anchor = r.anchor
+           AND out.sequence IS NOT NULL AND out.state = 'open' AND out.lease_until > :now))
+     ORDER BY coalesce(sequence, sealed_at)`,
+  )
+  return async (agent, now, { places, onlyReceived }) => {
+    const keys = JSON.stringify(agent.sealingKeys.map(({ kid }) => kid))
+    const wish = { agent: agent.id, keys, now, onlyReceived: onlyReceived ? 1 : 0 }
+    const found = [...new Set(agent.directories)].flatMap((directory) => {
+      const free = places[directory] ?? 0
+      if (free === 0) return []
+      const rows = claimable.iterate({ ...wish, directory }) as Iterable<unknown> as Iterable<RequestRow>
+      return onePerSubject(rows, free)
+    })
+    return found.sort((a, b) => orderOf(a) - orderOf(b)).map(requestOf)
+  }
+}
+
+const orderOf = ({ sequence, sealed_at: at }: RequestRow): number => sequence ?? at ?? 0
+
+function onePerSubject(rows: Iterable<RequestRow>, free: number): RequestRow[] {
+  const found = new Map<string, RequestRow>()
   for (const row of rows) {
-    const subject = `${row.directory} ${row.anchor}`
-    const places = free.get(row.directory) ?? 0
-    if (places === 0 || found.has(subject)) continue
-    found.set(subject, requestOf(row))
-    free.set(row.directory, places - 1)
-    left -= 1
-    if (left === 0) break
+    const subject = row.sequence === null ? row.id : row.anchor
+    if (found.has(subject)) continue
+    found.set(subject, row)
+    if (found.size === free) break
   }
   return [...found.values()]
 }

@@ -22,8 +22,10 @@ async function earlierOf(records: Transaction, request: RequestRecord): Promise<
 }
 
 async function lastOf(records: Transaction, request: RequestRecord): Promise<ClaimedRequest['last']> {
-  const { directory, anchor, sealing } = request
-  const previous = await records.findPrevious(directory, anchor, sealing?.sequence ?? 0)
+  const { directory, anchor, issue } = request
+  // An inspect reads only; it needs no writer to be settled before it.
+  if (!issue || issue.sequence === null) return null
+  const previous = await records.findPrevious(directory, anchor, issue.sequence)
   if (!previous) return null
   const { closing } = previous
   const server = closing?.server ?? (await records.listReceipts(previous.id)).at(-1)?.server

@@ -21,6 +21,9 @@ const closingByTime = (request: RequestRecord, now: number): Closing => ({
   reason: null,
   notices: [],
   detail: null,
+  account: null,
+  rule: null,
+  policy: null,
   at: now,
 })
 

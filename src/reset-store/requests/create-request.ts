@@ -1,15 +1,18 @@
-// A request begins: who it is for, until when, and to whom the password may be sealed.
+// A request begins: who it is for, who asks, until when, and to whom a password may be sealed.
 import { newId } from '../../protocol/identifiers.ts'
+import type { Actor } from '../../protocol/request-document.ts'
 import type { CreateRequestAnswer, CreateRequestCall } from '../../protocol/sealer-calls.ts'
-import type { AgentRecord, NewRequest, UserRecord } from '../database/repository.ts'
+import type { AgentRecord, NewRequest, Transaction, UserRecord } from '../database/repository.ts'
 import { CallRefused } from './call-refused.ts'
 import { inTime } from './close-overdue.ts'
+import { issueRequest } from './issue-request.ts'
 import { OPERATIONS } from './operations.ts'
 import { SILENT_AFTER_MS, type StoreContext } from './store-context.ts'
 
 /**
- * Begins a request for the user with this anchor. Throws CallRefused: `operation_unavailable`, `user_not_found`,
- * `no_agent` when no agent of the directory made a call within two minutes.
+ * Begins a request for the user with this anchor; where nothing is sealed it is on its way with the answer. Throws
+ * CallRefused: `user_not_found`, `body_invalid` for options that the operation does not have, `no_agent` when no agent
+ * of the directory made a call within two minutes.
  */
 export async function createRequest(
   context: StoreContext,
@@ -17,19 +20,23 @@ export async function createRequest(
   anchor: string,
   call: CreateRequestCall,
 ): Promise<CreateRequestAnswer> {
-  const rules = OPERATIONS[call.operation]
-  if (!rules.isAvailable) throw new CallRefused('operation_unavailable')
-  const options = rules.completeOptions(call.options)
-  return inTime(context, async (records, now) => {
-    const user = await records.findUser(call.directory, anchor)
+  const { directory, operation } = call
+  const { isSealed, completeOptions } = OPERATIONS[operation]
+  const options = completeOptions(call.options)
+  const { request, agents } = await inTime(context, async (records, now) => {
+    const user = await records.findUser(directory, anchor)
     if (!user) throw new CallRefused('user_not_found')
-    const agents = (await records.listAgents()).filter((agent) => isServing(agent, call.directory, now))
+    const agents = (await records.listAgents()).filter((agent) => isServing(agent, directory, now))
     if (agents.length === 0) throw new CallRefused('no_agent')
-    const request = newRequest(user, { creator, operation: call.operation, options, now, agents }, context)
+    const request: NewRequest = {
+      ...begin(context, user, call, creator, now),
+      ...{ options, offeredKeys: isSealed ? agents.flatMap(keysOf) : [] },
+    }
     await records.addRequest(request)
-    const { id, directory, operation, expiresAt } = request
-    return { request: id, directory, operation, anchor, expiresAt, agents: agents.flatMap(keysToSealTo) }
+    return { request, agents: isSealed ? agents.flatMap(keysToSealTo) : [] }
   })
+  if (!isSealed) await issueRequest(context, (records) => find(records, request.id))
+  return { request: request.id, directory, operation, anchor, expiresAt: request.expiresAt, agents }
 }
 
 /** True for an agent that is not revoked, serves the directory, and made a call within two minutes. */
@@ -39,6 +46,8 @@ export const isServing = (agent: AgentRecord, directory: string, now: number): b
   agent.lastSeenAt !== null &&
   now - agent.lastSeenAt <= SILENT_AFTER_MS
 
+const keysOf = ({ sealingKeys }: AgentRecord): string[] => sealingKeys.map(({ kid }) => kid)
+
 const keysToSealTo = (agent: AgentRecord): CreateRequestAnswer['agents'] =>
   agent.sealingKeys.map(({ statement }) => ({
     agent: agent.name,
@@ -46,21 +55,32 @@ const keysToSealTo = (agent: AgentRecord): CreateRequestAnswer['agents'] =>
     sealingKey: statement,
   }))
 
-function newRequest(
-  user: UserRecord,
-  asked: Pick<NewRequest, 'creator' | 'operation' | 'options'> & {
-    now: number
-    agents: readonly AgentRecord[]
-  },
+async function find(records: Transaction, id: string) {
+  const request = await records.findRequest(id)
+  if (request?.state !== 'unsealed') throw new CallRefused('request_closed')
+  return { request }
+}
+
+function begin(
   context: StoreContext,
-): NewRequest {
+  user: UserRecord,
+  { operation, actor }: CreateRequestCall,
+  creator: string,
+  now: number,
+): Omit<NewRequest, 'options' | 'offeredKeys'> {
   const id = newId()
   const { directory, anchor, displayName } = user
-  const { creator, operation, options, now, agents } = asked
   return {
-    ...{ id, directory, anchor, displayName, operation, options, creator, createdAt: now },
-    actor: { kind: 'administrator', name: creator, methods: ['token'], audit: `request ${id}` },
+    ...{ id, directory, anchor, displayName, operation, creator, createdAt: now },
+    actor: { ...actorOf(actor, user, creator), audit: `request ${id}` },
     expiresAt: now + context.requestLifetimeMs,
-    offeredKeys: agents.flatMap(({ sealingKeys }) => sealingKeys.map(({ kid }) => kid)),
   }
+}
+
+// Of a user the store knows the name, and nothing of how they proved who they are.
+function actorOf(asked: CreateRequestCall['actor'], user: UserRecord, creator: string): Omit<Actor, 'audit'> {
+  const { kind = 'administrator', name, methods } = asked ?? {}
+  return kind === 'self'
+    ? { kind, name: name ?? user.name, methods: methods ?? [] }
+    : { kind, name: name ?? creator, methods: methods ?? ['token'] }
 }

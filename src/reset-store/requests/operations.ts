@@ -6,7 +6,10 @@ import { CallRefused } from './call-refused.ts'
 
 /** How the store treats an operation. */
 export interface OperationRules {
-  readonly isAvailable: boolean
+  /** True when a password comes with it; else the request is on its way as soon as it is made. */
+  readonly isSealed: boolean
+  /** True when it may write: it has a place in the subject's order, and one at a time is out. */
+  readonly isOrdered: boolean
   /** Fills in the options that were left out. Throws CallRefused `body_invalid` for options it does not have. */
   readonly completeOptions: (options: CreateRequestCall['options']) => NewRequest['options']
 }
@@ -19,13 +22,14 @@ const noOptions: OperationRules['completeOptions'] = (options) => {
 /** All operations of the contract. */
 export const OPERATIONS: Readonly<Record<Operation, OperationRules>> = {
   reset: {
-    isAvailable: true,
+    isSealed: true,
+    isOrdered: true,
     completeOptions: ({ unlock = true, mustChangeAtNextSignIn = false }) => ({
       unlock,
       mustChangeAtNextSignIn,
     }),
   },
-  change: { isAvailable: false, completeOptions: noOptions },
-  unlock: { isAvailable: false, completeOptions: noOptions },
-  inspect: { isAvailable: false, completeOptions: noOptions },
+  change: { isSealed: true, isOrdered: true, completeOptions: noOptions },
+  unlock: { isSealed: false, isOrdered: true, completeOptions: noOptions },
+  inspect: { isSealed: false, isOrdered: false, completeOptions: noOptions },
 }

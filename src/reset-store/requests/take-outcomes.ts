@@ -17,6 +17,7 @@ import { requireActive } from './active-agent.ts'
 import { CallRefused } from './call-refused.ts'
 import { directoryKey, requestKey } from './changes.ts'
 import { inTime } from './close-overdue.ts'
+import { type Pin, pinSubject } from './pin-subject.ts'
 import type { StoreContext } from './store-context.ts'
 
 interface Delivered {
@@ -51,7 +52,9 @@ export function createTakeOutcomes(context: StoreContext): TakeOutcomes {
     const delivered = await Promise.all(
       outcomes.map((jws, index) => verifyOne({ jws, index, agentId, identity, store: context.store })),
     )
-    const results = await inTime(context, (records, now) => takeAll(records, now, agentId, delivered))
+    const pins: Pin[] = []
+    const results = await inTime(context, (records, now) => takeAll(records, now, agentId, delivered, pins))
+    for (const pin of pins) tellPin(context, pin)
     for (const [index, { request, result }] of results.entries())
       announce(context, delivered[index]?.outcome, request, result)
     return { results }
@@ -68,13 +71,19 @@ async function takeAll(
   now: number,
   agentId: string,
   delivered: readonly Delivered[],
+  pins: Pin[],
 ): Promise<OutcomesAnswer['results']> {
   await requireActive(records, agentId)
   for (const item of delivered) await requireDirectory(records, item)
   const results: OutcomesAnswer['results'] = []
   for (const item of delivered)
-    results.push({ request: item.outcome.request, result: await take(records, item, now) })
+    results.push({ request: item.outcome.request, result: await take(records, item, now, pins) })
   return results
+}
+
+function tellPin(context: StoreContext, pin: Pin): void {
+  if (pin.before === null) context.log.info('entry pinned', { ...pin })
+  else context.log.warn('another entry stands behind the anchor; the pin is changed', { ...pin })
 }
 
 function announce(
@@ -124,7 +133,7 @@ async function requireDirectory(records: Transaction, { outcome }: Delivered): P
 // What decided is always kept; beside it, an agent that goes in circles fills no disk.
 const MOST_EVIDENCE = 32
 
-async function take(records: Transaction, item: Delivered, now: number): Promise<OutcomeResult> {
+async function take(records: Transaction, item: Delivered, now: number, pins: Pin[]): Promise<OutcomeResult> {
   const { outcome, jws, digest } = item
   const request = await records.findRequest(outcome.request)
   if (!request) return 'request_not_found'
@@ -134,6 +143,8 @@ async function take(records: Transaction, item: Delivered, now: number): Promise
   // Not kept: the same bytes may come again when the request was handed to this agent.
   if (result === 'request_not_found') return result
   const isDecisive = result === 'accepted' && changesVerdict(request, outcome)
+  const pin = isDecisive ? await pinSubject(records, request, outcome) : undefined
+  if (pin) pins.push(pin)
   if (isDecisive || (await records.countOutcomes(request.id)) < MOST_EVIDENCE)
     await records.addOutcome(request.id, { digest, agent: outcome.agent, jws, result, at: now })
   return result
@@ -155,7 +166,7 @@ async function decide(
   const isUndecided = closing === null || closing.outcome === 'unknown'
   if (isUndecided && (await isOvertaken(records, request.id, outcome, leases))) return 'outcome_closed'
   if (changesVerdict(request, outcome))
-    await records.closeRequest(request.id, closingOf(outcome, now), closing !== null)
+    await records.closeRequest(request.id, closingOf(request, outcome, now), closing !== null)
   if (isUndecided) return 'accepted'
   // The store said `expired` by itself, and the agent says the same.
   if (closing.agent === null && closing.outcome === outcome.outcome) return 'accepted'
@@ -179,7 +190,7 @@ async function isOvertaken(
   return receipts.some((receipt) => (isKnown ? receipt.lease > lease : receipt.agent !== agent))
 }
 
-const closingOf = (outcome: Outcome, now: number): Closing => ({
+const closingOf = ({ operation }: RequestRecord, outcome: Outcome, now: number): Closing => ({
   outcome: outcome.outcome,
   agent: outcome.agent,
   server: outcome.server,
@@ -187,5 +198,8 @@ const closingOf = (outcome: Outcome, now: number): Closing => ({
   reason: 'reason' in outcome ? outcome.reason : null,
   notices: outcome.notices,
   detail: outcome.detail,
+  account: operation === 'inspect' ? outcome.account : null,
+  rule: outcome.rule,
+  policy: outcome.policy,
   at: now,
 })

@@ -8,7 +8,7 @@ import type { StoreContext } from './store-context.ts'
 
 /**
  * Takes receipts. Each is accepted under the agent's own lease while that holds and the request is neither closed nor
- * expired; it renews the lease. Another server under the same lease is one more receipt, so that `earlier` names both.
+ * expired, and not of an inspect, which writes nothing; it renews the lease. Another server under the same lease is one more receipt, so that `earlier` names both.
  */
 export async function takeReceipts(
   context: StoreContext,
@@ -32,6 +32,7 @@ export async function takeReceipts(
 const holdsLease = (request: RequestRecord | undefined, agent: string, lease: number, now: number): boolean =>
   request !== undefined &&
   request.state === 'open' &&
+  request.operation !== 'inspect' &&
   request.expiresAt > now &&
   request.lease.agent === agent &&
   request.lease.number === lease &&

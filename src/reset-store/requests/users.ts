@@ -1,14 +1,14 @@
 // Users of the store: a person's name and the account it is linked to.
-import type { User } from '../../protocol/administration-calls.ts'
+import type { NewUser, User } from '../../protocol/administration-calls.ts'
 import { CallRefused } from './call-refused.ts'
 import type { StoreContext } from './store-context.ts'
 
 /** Links a user to an account. Throws CallRefused `user_exists`. */
-export async function addUser(context: StoreContext, user: User): Promise<User> {
+export async function addUser(context: StoreContext, user: NewUser): Promise<User> {
   const isAdded = await context.repository.transaction((records) => records.addUser(user))
   if (!isAdded) throw new CallRefused('user_exists')
   context.log.info('user added', { directory: user.directory, anchor: user.anchor })
-  return user
+  return { ...user, objectGuid: null }
 }
 
 const MOST_LISTED = 1000

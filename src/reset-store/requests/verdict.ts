@@ -9,6 +9,8 @@ import { waitFor } from './wait-for.ts'
 
 const MOST_LISTED = 200
 const MOST_STAGES = 20
+// An answer must stay below the 1 MiB that callers read.
+const MOST_BYTES = 700_000
 
 /** The state that a verdict shows. A request is in progress while a lease holds or once a receipt was accepted. */
 export function stateOf(request: RequestRecord, now: number): Verdict['state'] {
@@ -37,12 +39,17 @@ export async function readVerdict(
   return closed ?? latest ?? Promise.reject(new CallRefused('request_not_found'))
 }
 
-/** The newest requests. */
+/** The newest requests: as many as fit into one answer. */
 export const listVerdicts = (context: StoreContext): Promise<Verdict[]> =>
   inTime(context, async (records, now) => {
     const verdicts: Verdict[] = []
-    for (const request of await records.listRequests(MOST_LISTED))
-      verdicts.push(await verdictOf(records, request, now))
+    let bytes = 0
+    for (const request of await records.listRequests(MOST_LISTED)) {
+      const verdict = await verdictOf(records, request, now)
+      bytes += Buffer.byteLength(JSON.stringify(verdict))
+      if (bytes > MOST_BYTES) break
+      verdicts.push(verdict)
+    }
     return verdicts
   })
 
@@ -55,9 +62,9 @@ async function verdictOf(records: Transaction, request: RequestRecord, now: numb
     reason: (closing?.reason ?? null) as Verdict['reason'],
     notices: [...(closing?.notices ?? [])],
     detail: closing?.detail ?? null,
-    account: null,
-    rule: null,
-    policy: null,
+    account: closing?.account ?? null,
+    rule: closing?.rule ?? null,
+    policy: closing?.policy ?? null,
     stages: await stagesOf(records, request),
   }
 }
@@ -71,7 +78,8 @@ async function stagesOf(records: Transaction, request: RequestRecord): Promise<V
     return name
   }
   const stages: Verdict['stages'] = [{ stage: 'created', at: request.createdAt, agent: null }]
-  if (request.sealing) stages.push({ stage: 'sealed', at: request.sealing.at, agent: null })
+  if (request.issue && request.issue.digest !== null)
+    stages.push({ stage: 'sealed', at: request.issue.at, agent: null })
   if (request.lease.number > 0)
     for (const { at, agent } of await records.listLeases(request.id))
       stages.push({ stage: 'claimed', at, agent: await nameOf(agent) })

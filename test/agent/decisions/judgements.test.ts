@@ -167,18 +167,24 @@ test('a previous request elsewhere must be settled and have arrived here', () =>
 })
 
 test('the count of password writes proves that a lost one never came', () => {
-  const newer = marker({ requestId: newId(), flag: 'applied', passwordVersion: 5 })
   const proven = (
-    fields: Partial<Marker>,
+    version: number | undefined,
     unanswered: UnansweredWrite[] = [write(1)],
     earlier: { server: string }[] = [],
-  ) => isProvenUnapplied({ ...newer, ...fields }, { unanswered, earlier })
-  expect(proven({})).toBe(true)
-  expect(proven({ passwordVersion: 6 })).toBe(false)
-  expect(proven({ flag: 'fenced' })).toBe(false)
-  expect(proven({}, [write(1), write(2, SERVER, 3)])).toBe(false)
-  expect(proven({}, [{ n: 1, server: SERVER, passwordVersionBefore: undefined }])).toBe(false)
-  expect(proven({}, [write(1)], [{ server: SERVER }])).toBe(false)
+    operation: 'reset' | 'change' | 'unlock' = 'reset',
+  ) => {
+    const passwordVersion = version === undefined ? undefined : { version, changedAtMs: NOW }
+    return isProvenUnapplied(accountOf({ passwordVersion }), { unanswered, earlier }, operation)
+  }
+  expect(proven(4)).toBe(true)
+  expect(proven(4, [write(1)], [], 'change')).toBe(true)
+  // One more: the newer request's own write, or ours before a newer unlock.
+  expect(proven(5)).toBe(false)
+  expect(proven(undefined)).toBe(false)
+  expect(proven(4, [write(1)], [], 'unlock')).toBe(false)
+  expect(proven(4, [write(1), write(2, SERVER, 3)])).toBe(false)
+  expect(proven(4, [{ n: 1, server: SERVER, passwordVersionBefore: undefined }])).toBe(false)
+  expect(proven(4, [write(1)], [{ server: SERVER }])).toBe(false)
 })
 
 const addressee = {
@@ -200,7 +206,7 @@ test.each<[string, RequestDocument, Partial<typeof addressee>, RegExp | undefine
   ['a directory not served', { ...reset, directory: 'other' }, {}, /directory/],
   ['a life of a day', { ...reset, issuedAt: reset.expiresAt - 86_400_000 }, {}, undefined],
   ['a longer life', { ...reset, issuedAt: reset.expiresAt - 86_400_001 }, {}, /too long/],
-  ['an operation not there', unlock(), {}, /unlock/],
+  ['an unlock, which has nothing sealed', unlock(), {}, undefined],
   [
     'a sealed value of another subject',
     { ...reset, subject: { anchor: newId(), objectGuid: null, displayName: 'x' } },

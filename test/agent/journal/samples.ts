@@ -27,6 +27,7 @@ export function intentOf(requestId: string, n: number, kind: Intent['kind'] = 'w
     markerBefore: undefined,
     markerAfter: `marker ${n}`,
     passwordVersionBefore: 3,
+    effect: kind === 'write' ? 'reset' : undefined,
     startedAtMs: 100 + n,
   }
 }

@@ -1,0 +1,51 @@
+// What the directory's refusal of a write means for the request.
+import type { Account } from '../decisions/account.ts'
+import { findRefusal } from '../decisions/judge-account.ts'
+import { meaningOf } from '../decisions/read-refusal.ts'
+import type { DirectoryRefusal } from '../decisions/write-answer.ts'
+import type { WriterSession } from '../directory/directory.ts'
+import type { BrokenRule } from './check-password.ts'
+import { endExcluded } from './end-excluded.ts'
+import { AGAIN, end, type Step, wait } from './step.ts'
+import type { Work, WritebackParts } from './writeback-parts.ts'
+
+const UNAVAILABLE_LOOK_MS = 1_000
+
+/** The step after a refusal. `broken`: what explains a refused password. Throws what reading the account throws. */
+export async function readRefusal(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+  account: Account,
+  refusal: DirectoryRefusal,
+  broken: BrokenRule | undefined,
+): Promise<Step> {
+  const { kind, code, hex, diagnostic } = refusal
+  const meaning = meaningOf(kind)
+  work.log.info('the directory refused the write', { kind, resultCode: code, hex, diagnostic })
+  if (meaning === 'again') return AGAIN
+  if (meaning === 'later') return wait(UNAVAILABLE_LOOK_MS)
+  if (kind === 'missing_right') return readMissingRight(parts, work, session, diagnostic)
+  const here = { server: session.server, marker: account.marker, detail: diagnostic }
+  if (!broken) return end(meaning, here)
+  const { reason, rule, policy } = broken
+  return end({ outcome: 'refused', reason }, { ...here, rule, policy })
+}
+
+/** An account that was moved out of scope, or became protected, after it was read loses the granted right as well. */
+async function readMissingRight(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+  diagnostic: string,
+): Promise<Step> {
+  const { document } = work
+  const account = await session.readAccount(document.subject, document.operation)
+  const here = { server: session.server, detail: diagnostic }
+  if (account === undefined) return end({ outcome: 'refused', reason: 'account_not_found' }, here)
+  const refusal = account === 'ambiguous' ? undefined : findRefusal(account, document, session.rules)
+  if (refusal === 'groups_unreadable') return endExcluded(parts, work, session, refusal)
+  if (refusal) return end({ outcome: 'refused', reason: refusal }, here)
+  parts.conditions.raise('missing_right', document.directory, diagnostic)
+  return end({ outcome: 'failed', reason: 'missing_right' }, here)
+}

@@ -1,0 +1,40 @@
+// Sends one write: its intent is journaled first, everything that must hold is looked at right before the first byte.
+import type { Account } from '../decisions/account.ts'
+import type { WriteAnswer } from '../decisions/write-answer.ts'
+import type { Effect, WriterSession } from '../directory/directory.ts'
+import { beginAttempt } from './attempt.ts'
+import { findWriteObstacle } from './find-obstacle.ts'
+import type { Work, WritebackParts } from './writeback-parts.ts'
+
+/** What came of the write, and the marker it carried. `withheld`: an obstacle came up before the first byte. */
+export interface Sent {
+  readonly answer: WriteAnswer
+  readonly markerAfter: string
+  readonly withheld: boolean
+}
+
+/** Records the intent, then writes. Throws ERR_PASSWORD_UNREPRESENTABLE before anything is sent, and ERR_JOURNAL_UNUSABLE. */
+export async function sendWrite(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+  account: Account,
+  effect: Effect,
+): Promise<Sent> {
+  const { directory, subject } = work.document
+  const { markerAfter, close } = beginAttempt(parts, work, session, account, 'write')
+  parts.limits.note(directory, subject.anchor)
+  let withheld = false
+  const answer = await session.write({
+    objectGuid: account.objectGuid,
+    effect,
+    markerBefore: account.marker,
+    markerAfter,
+    mayStart: () => {
+      withheld = findWriteObstacle(parts, work, session) !== undefined
+      return !withheld
+    },
+  })
+  close(answer)
+  return { answer, markerAfter, withheld }
+}

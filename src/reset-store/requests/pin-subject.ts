@@ -1,0 +1,25 @@
+// The pin: after an inspect the store knows which entry stands behind an anchor that an administrator could move to another.
+import type { Outcome } from '../../protocol/outcome.ts'
+import type { RequestRecord, Transaction } from '../database/repository.ts'
+
+/** A pin that was set or changed. */
+export interface Pin {
+  readonly directory: string
+  readonly anchor: string
+  readonly before: string | null
+  readonly after: string | null
+}
+
+/** Pins the entry that an accepted inspect found. Null where the anchor itself is the entry's objectGUID. */
+export async function pinSubject(
+  records: Transaction,
+  { operation, directory, anchor }: RequestRecord,
+  { account }: Outcome,
+): Promise<Pin | undefined> {
+  if (operation !== 'inspect' || account === null) return undefined
+  const user = await records.findUser(directory, anchor)
+  const after = account.objectGuid === anchor ? null : account.objectGuid
+  if (!user || user.objectGuid === after) return undefined
+  await records.pinUser(directory, anchor, after)
+  return { directory, anchor, before: user.objectGuid, after }
+}

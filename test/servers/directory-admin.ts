@@ -77,14 +77,21 @@ export async function adminClient(place: DirectoryPlace): Promise<Client> {
 export const adminDn = (baseDn: string): string => `CN=Administrator,CN=Users,${baseDn}`
 
 /** True when `password` is accepted by a simple bind. A refusal (49) is false; any other failure is thrown. */
-export async function canBind(url: string, name: string, password: Buffer): Promise<boolean> {
+export const canBind = async (url: string, name: string, password: Buffer): Promise<boolean> =>
+  (await signInCode(url, name, password)) === 'ok'
+
+/**
+ * What a simple bind is answered with: `ok`, or the directory's own code: 52e wrong password, 532 password expired, 533
+ * disabled, 701 account expired, 773 must change, 775 locked. A wrong password hides 532, 533, 701 and 773.
+ */
+export async function signInCode(url: string, name: string, password: Buffer): Promise<string> {
   const client = await ldapClient(url)
   try {
     await client.bind(name, password.toString())
-    return true
+    return 'ok'
   } catch (error) {
-    if ((error as { code?: unknown }).code === 49) return false
-    throw error
+    if ((error as { code?: unknown }).code !== 49) throw error
+    return /data ([0-9a-f]+)/.exec(String(error))?.[1] ?? 'refused'
   } finally {
     await client.unbind().catch(() => undefined)
   }

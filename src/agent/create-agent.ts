@@ -7,6 +7,7 @@ import { type AgentBase, type AgentOptions, createAgentBase } from './agent-base
 import { openIdentity } from './agent-identity.ts'
 import { type AgentWork, createWork } from './create-work.ts'
 import { createOpsServer } from './ops/create-ops-server.ts'
+import { createPolicyPublisher } from './publish-policies.ts'
 import { createSchedule, type Schedule } from './schedule/create-schedule.ts'
 import { sendHeartbeat } from './send-heartbeat.ts'
 import { viewAgent } from './view-agent.ts'
@@ -109,6 +110,7 @@ function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
     [
       { name: 'heartbeat', when: '*/30 * * * * *', isDueAtStart: true, run: heartbeat },
       { name: 'directory', when: '*/5 * * * * *', run: () => watchDirectories(base) },
+      { name: 'policies', when: '30 * * * * *', isDueAtStart: true, run: createPolicyPublisher(base) },
       { name: 'clock', when: '*/5 * * * * *', run: async () => watchClock(base) },
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
       { name: 'journal', when: '17 * * * *', run: purge },

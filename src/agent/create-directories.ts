@@ -42,6 +42,7 @@ function serve(
       ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
       ...(tls.pinSha256 === undefined ? {} : { pinSha256: tls.pinSha256 }),
     },
+    anchor: config.anchor,
     markerAttribute: config.markerAttribute,
     ...(config.history === undefined ? {} : { history: config.history }),
     connections: config.connections,

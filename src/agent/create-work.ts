@@ -20,12 +20,18 @@ export interface AgentWork {
 // So many open requests wait for each other anyway.
 const BUSY_FROM = 16
 
+// What waits for a directory that is away does not come to an end soon, and must not slow the others down.
+const countMoving = ({ journal, directories }: AgentBase): number =>
+  [...directories.values()]
+    .filter(({ directory }) => directory.status().connected)
+    .reduce((count, { directory }) => count + journal.openIds(directory.name).length, 0)
+
 /** Makes the working parts; nothing runs yet. */
 export function createWork(base: AgentBase): AgentWork {
   const { journal, client, log } = base
   const reporter = createReporter({
     ...{ journal, client, clock: base.clock, conditions: base.conditions },
-    isBusy: () => journal.openLeases().length >= BUSY_FROM,
+    isBusy: () => countMoving(base) >= BUSY_FROM,
     log: log.child({ component: 'reporter' }),
   })
   const receipts = createReceipts(base)

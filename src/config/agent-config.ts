@@ -94,6 +94,12 @@ const directorySchema = z.strictObject({
   tls: tlsSchema
     .prefault({})
     .describe('how the controllers’ certificates are checked; checking cannot be switched off'),
+  anchor: z
+    .enum(['objectGUID', 'mS-DS-ConsistencyGuid'])
+    .default('objectGUID')
+    .describe(
+      'attribute that the store knows the accounts by; an account by mS-DS-ConsistencyGuid is inspected once before the first write, which pins its entry',
+    ),
   markerAttribute: z
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/)

@@ -53,6 +53,7 @@ test('a small file is enough; the rest has defaults, and paths begin at the file
   expect(config.directories['corp']?.bind.passwordFile).toBe(join(home, 'bind.txt'))
   expect(config.directories['corp']).toMatchObject({
     writer: 'pdc-emulator',
+    anchor: 'objectGUID',
     markerAttribute: 'adminDisplayName',
     connections: 4,
   })

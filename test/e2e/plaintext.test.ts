@@ -2,7 +2,13 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { laterPassword, newPassword, servicePassword, wrongPassword } from '../servers/canaries.ts'
+import {
+  changedPassword,
+  laterPassword,
+  newPassword,
+  servicePassword,
+  wrongPassword,
+} from '../servers/canaries.ts'
 import { bareEnvironment, runCommand } from '../servers/child-process.ts'
 import { findForms, type SecretForm, secretForms } from '../servers/secret-forms.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
@@ -13,7 +19,8 @@ const tooShort = Buffer.from('Cnr-7')
 const secrets = {
   newPassword: newPassword(),
   laterPassword: laterPassword(),
-  refusedPassword: wrongPassword(),
+  lastPassword: wrongPassword(),
+  changedPassword: changedPassword(),
 }
 let world: World
 let user: WorldUser
@@ -30,8 +37,10 @@ async function writeback(args: readonly string[], input = ''): Promise<string> {
 
 beforeAll(async () => {
   world = await startWorld({
-    domain: { policy: { minPasswordLength: 16 } },
-    directorySettings: '    operationTimeoutSeconds: 1.5',
+    domain: { policy: { minPasswordLength: 16, minPasswordAgeMs: 0 } },
+    directorySettings:
+      '    operationTimeoutSeconds: 1.5\n    passwords: { blocklistFile: blocklist.txt, refuseNames: true }',
+    beforeAgent: (directory) => writeFileSync(path.join(directory, 'blocklist.txt'), 'letmein\n'),
   })
   user = await world.createUser({ name: 'secretive' })
   const reset = (...words: readonly string[]) => [
@@ -53,6 +62,28 @@ beforeAll(async () => {
   await world.agent.kill()
   await world.agent.start()
   expect(await world.verdict(request)).toMatchObject({ outcome: 'applied' })
+  const change = (...passwords: readonly Buffer[]) =>
+    writeback(
+      [
+        'store',
+        'request',
+        'change',
+        user.accountName,
+        '--password-stdin',
+        '--wait',
+        '--config',
+        world.storeConfigFile,
+      ],
+      `${passwords.join('\n')}\n`,
+    ).catch((error: Error) => {
+      output += error.message
+    })
+  // A wrong current password, one from the history, and one that is taken.
+  await change(newPassword(), changedPassword())
+  await change(wrongPassword(), laterPassword())
+  await change(wrongPassword(), changedPassword())
+  expect(await world.domain.canBind(user.principal, changedPassword())).toBe(true)
+  await writeback(['store', 'request', 'inspect', user.accountName, '--config', world.storeConfigFile])
   for (const words of [
     ['agent', 'list'],
     ['user', 'list'],
@@ -118,13 +149,18 @@ test.each(['cmdline', 'environ'])('no %s of any process of the project holds a p
   expect(found).toEqual([])
 })
 
-test('one second after the outcome no copy of the new password is left in the agent’s memory', async () => {
-  const password = newPassword()
-  expect(await world.reset(user, password)).toMatchObject({ outcome: 'applied' })
+test('one second after the outcome no copy of a password is left in the agent’s memory', async () => {
+  const [first, second] = [newPassword(), Buffer.from('Canary-Memory!31-sWqd')] as const
+  expect(await world.reset(user, first)).toMatchObject({ outcome: 'applied' })
+  expect(await world.run('change', user, { passwords: [first, second] })).toMatchObject({
+    outcome: 'applied',
+  })
   await new Promise((resolve) => setTimeout(resolve, 1_000))
-  const forms = secretForms(password).filter(({ name }) => ['UTF-8', 'UTF-16LE'].includes(name))
-  expect(scanMemory(world.agent.pid(), forms)).toEqual({})
-}, 30_000)
+  for (const password of [first, second]) {
+    const forms = secretForms(password).filter(({ name }) => ['UTF-8', 'UTF-16LE'].includes(name))
+    expect(scanMemory(world.agent.pid(), forms)).toEqual({})
+  }
+}, 60_000)
 
 test('the scan of a process’s memory would find a password', () => {
   const planted = Buffer.from(newPassword())

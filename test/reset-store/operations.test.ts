@@ -23,7 +23,9 @@ let other: TestAgent
 
 beforeAll(async () => {
   store = await startStore(data, { clock, log })
-  agent = await enrolAgent(store, { name: 'agent-1', directories: ['corp', 'lab'], now: clock.wallMs })
+  // Named twice, a directory is served once.
+  const directories = ['corp', 'lab', 'corp']
+  agent = await enrolAgent(store, { name: 'agent-1', directories, now: clock.wallMs })
   other = await enrolAgent(store, { name: 'agent-2', now: clock.wallMs })
 })
 afterEach(async () => {

@@ -13,6 +13,8 @@ export const oldPassword = canary('Canary-Old!63-yBtm')
 export const newPassword = canary('Canary-New!74-dRqp')
 /** A second new password, for a later reset of the same user. */
 export const laterPassword = canary('Canary-Later!85-gHsv')
+/** The new password of a change by the user. */
+export const changedPassword = canary('Canary-Changed!29-tPzv')
 /** A password that never was valid. */
 export const wrongPassword = canary('Canary-Wrong!96-kLnc')
 /** Password of a Redis server that a test reaches by URL. */
@@ -25,6 +27,7 @@ export const allCanaries = (): Readonly<Record<string, Buffer>> => ({
   oldPassword: oldPassword(),
   newPassword: newPassword(),
   laterPassword: laterPassword(),
+  changedPassword: changedPassword(),
   wrongPassword: wrongPassword(),
   redisPassword: redisPassword(),
 })

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Changes to a test domain that LDAP does not offer, made in its database, also while it runs. Arguments: smb.conf. Reads
-a JSON list of edits on stdin: {"edit": "delegate"|"read_policies"|"deny_change"|"password_age"|"protect", ...}."""
+a JSON list of edits on stdin: {"edit": "delegate"|"read_policies"|"deny_change"|...}, the names of the functions below."""
 import json
 import sys
 import time
@@ -63,6 +63,16 @@ def deny_change(database, dn):
         SDUtils(database).dacl_add_ace(dn, f'(OD;;CR;{CHANGE_PASSWORD};;{trustee})')
 
 
+def overwrite(database, dn, values):
+    """Writes attributes that only the directory itself may write."""
+    replace(database, dn, values, ['relax:0'])
+
+
+def sid_history(database, dn, sids):
+    """Makes `dn` look as if it had come from other domains, where it had these SIDs."""
+    replace(database, dn, {'sIDHistory': [ndr_pack(security.dom_sid(sid)) for sid in sids]}, [])
+
+
 def password_age(database, dn, days):
     """Makes the password look as if it had been set `days` ago; over LDAP only 0 and -1 can be written."""
     ticks = int((time.time() - days * 86400 + SECONDS_1601_TO_1970) * TICKS_A_SECOND)
@@ -79,7 +89,7 @@ def protect(database, dn):
     replace(database, dn, values, ['sd_flags:1:7'])
 
 
-EDITS = {edit.__name__: edit for edit in (delegate, read_policies, deny_change, password_age, protect)}
+EDITS = {edit.__name__: edit for edit in (delegate, read_policies, deny_change, overwrite, sid_history, password_age, protect)}
 
 if __name__ == '__main__':
     opened = open_database(sys.argv[1])

@@ -2,4 +2,4 @@
 import { sambaTemplate } from './samba-template.ts'
 import { testCa } from './test-ca.ts'
 
-await Promise.all([sambaTemplate('CORP.TEST'), testCa()])
+await Promise.all([sambaTemplate('CORP.TEST'), sambaTemplate('OTHER.TEST'), testCa()])

@@ -57,6 +57,10 @@ export type DomainEdit =
   | { readonly edit: 'read_policies'; readonly account: string }
   /** Takes from the user `dn` the right to change the password. */
   | { readonly edit: 'deny_change'; readonly dn: string }
+  /** Writes attributes that only the directory itself may write. */
+  | { readonly edit: 'overwrite'; readonly dn: string; readonly values: Readonly<Record<string, string>> }
+  /** Makes `dn` look as if it had come from other domains, where it had these SIDs. */
+  | { readonly edit: 'sid_history'; readonly dn: string; readonly sids: readonly string[] }
   /** Makes the password of `dn` look `days` old. */
   | { readonly edit: 'password_age'; readonly dn: string; readonly days: number }
   /** Protects `dn` as Windows protects members of administrative groups: adminCount 1, no inherited rights. */

@@ -3,6 +3,7 @@ import type { BackoffLimits } from '../../clock/backoff.ts'
 import type { Clock } from '../../clock/clock.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import { errorFields, type Logger } from '../../telemetry/logger.ts'
+import type { AnchorAttribute } from './active-directory/find-subject.ts'
 import { findWriter } from './active-directory/find-writer.ts'
 import { type OwnedSession, openWriterSession } from './active-directory/writer-session.ts'
 import { createBindGate } from './bind-gate.ts'
@@ -30,6 +31,8 @@ export interface DirectoryOptions {
   /** Gives a fresh Buffer each time, which is wiped after use. */
   readonly readBindPassword: () => Promise<Buffer>
   readonly tls: TrustOptions
+  /** The attribute that the anchors of requests are in. Default objectGUID. */
+  readonly anchor?: AnchorAttribute
   /** Default adminDisplayName. */
   readonly markerAttribute?: string
   /** Whether a reset needs a server that enforces password history. Default: required, but not of Samba, which never does. */
@@ -151,6 +154,7 @@ async function openSession(
       protectedGroups: options.protection?.groups,
     },
     markerAttribute: options.markerAttribute ?? MARKER_ATTRIBUTE,
+    anchor: options.anchor ?? 'objectGUID',
     ...(options.history === undefined ? {} : { history: options.history }),
     connections: options.connections,
     clock: options.clock,

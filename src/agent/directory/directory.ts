@@ -69,8 +69,9 @@ export interface WriterSession {
   /** The configured scope and protection as the directory itself spells and numbers it. */
   readonly rules: AccountRules
   /**
-   * ONE read of the account, everything a decision needs. Throws WritebackError, to be tried again later, when the
-   * server does not answer; ERR_DOCUMENT_INVALID for an anchor that is no GUID.
+   * ONE read of the account, everything a decision needs; only `inspect` by an anchor that is not objectGUID searches
+   * before. Throws WritebackError, to be tried again later, when the server does not answer; ERR_DOCUMENT_INVALID for
+   * an anchor that is no GUID, and where another anchor than objectGUID has no pinned entry yet.
    */
   readonly readAccount: (subject: Subject, operation: Operation) => Promise<AccountReading>
   /**

@@ -68,4 +68,8 @@ export const MIGRATIONS: readonly string[] = [
     directory TEXT PRIMARY KEY, agent TEXT NOT NULL, published_at INTEGER NOT NULL, policies TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  DROP INDEX requests_open;
+  CREATE INDEX requests_claimable ON requests (directory, coalesce(sequence, sealed_at)) WHERE state = 'open';
+  `,
 ]

@@ -15,6 +15,7 @@ export function createRequestRecords(database: DatabaseSync): RequestRecords {
   return {
     ...lifecycleMethods(database),
     ...searchMethods(database),
+    findClaimable: claimableMethod(database),
     ...leaseMethods(database),
     ...outcomeMethods(database),
     purgeRequests: purgeMethod(database),
@@ -78,26 +79,10 @@ function lifecycleMethods(
 
 function searchMethods(
   database: DatabaseSync,
-): Pick<
-  RequestRecords,
-  'findRequest' | 'listRequests' | 'findOverdue' | 'findClaimable' | 'findLeased' | 'findPrevious'
-> {
+): Pick<RequestRecords, 'findRequest' | 'listRequests' | 'findOverdue' | 'findLeased' | 'findPrevious'> {
   const find = database.prepare('SELECT * FROM requests WHERE id = ?')
   const list = database.prepare('SELECT * FROM requests ORDER BY id DESC LIMIT ?')
   const overdue = database.prepare('SELECT * FROM requests WHERE due_at <= ? ORDER BY due_at')
-  const claimable = database.prepare(
-    `SELECT * FROM requests AS r
-     WHERE state = 'open' AND directory IN (SELECT value FROM json_each(:directories))
-       AND lease_until <= :now
-       AND (received = 1 OR (expires_at > :now AND (:onlyReceived = 0 OR sequence IS NULL)))
-       AND (sealed_keys = '[]' OR EXISTS (
-         SELECT 1 FROM json_each(r.sealed_keys) WHERE value IN (SELECT value FROM json_each(:keys))))
-       AND NOT EXISTS (SELECT 1 FROM outcomes WHERE request = r.id AND agent = :agent)
-       AND (sequence IS NULL OR NOT EXISTS (
-         SELECT 1 FROM requests AS out WHERE out.directory = r.directory AND out.anchor = r.anchor
-           AND out.sequence IS NOT NULL AND out.state = 'open' AND out.lease_until > :now))
-     ORDER BY coalesce(sequence, sealed_at)`,
-  )
   const leased = database.prepare(
     `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sealed_at`,
   )
@@ -109,37 +94,47 @@ function searchMethods(
     findRequest: async (id) => one(find.get(id)),
     listRequests: async (most) => all(list.all(most)),
     findOverdue: async (now) => all(overdue.all(now)),
-    findClaimable: async (agent, now, { places, onlyReceived }) => {
-      const rows = claimable.iterate({
-        agent: agent.id,
-        directories: JSON.stringify(agent.directories.filter((name) => (places[name] ?? 0) > 0)),
-        keys: JSON.stringify(agent.sealingKeys.map(({ kid }) => kid)),
-        now,
-        onlyReceived: onlyReceived ? 1 : 0,
-      })
-      return onePerSubject(rows as Iterable<unknown> as Iterable<RequestRow>, places)
-    },
     findLeased: async (agent, now) => all(leased.all(agent, now)),
     findPrevious: async (directory, anchor, below) => one(previous.get(directory, anchor, below)),
   }
 }
 
-function onePerSubject(
-  rows: Iterable<RequestRow>,
-  places: Readonly<Record<string, number>>,
-): RequestRecord[] {
-  const free = new Map(Object.entries(places))
-  const found = new Map<string, RequestRecord>()
-  let left = [...free.values()].reduce((sum, one) => sum + one, 0)
-  if (left === 0) return []
+// In the order of its index, one directory at a time: only as many rows are read as there are places.
+function claimableMethod(database: DatabaseSync): RequestRecords['findClaimable'] {
+  const claimable = database.prepare(
+    `SELECT * FROM requests AS r INDEXED BY requests_claimable
+     WHERE state = 'open' AND directory = :directory AND lease_until <= :now
+       AND (received = 1 OR (expires_at > :now AND (:onlyReceived = 0 OR sequence IS NULL)))
+       AND (sealed_keys = '[]' OR EXISTS (
+         SELECT 1 FROM json_each(r.sealed_keys) WHERE value IN (SELECT value FROM json_each(:keys))))
+       AND NOT EXISTS (SELECT 1 FROM outcomes WHERE request = r.id AND agent = :agent)
+       AND (sequence IS NULL OR NOT EXISTS (
+         SELECT 1 FROM requests AS out WHERE out.directory = r.directory AND out.anchor = r.anchor
+           AND out.sequence IS NOT NULL AND out.state = 'open' AND out.lease_until > :now))
+     ORDER BY coalesce(sequence, sealed_at)`,
+  )
+  return async (agent, now, { places, onlyReceived }) => {
+    const keys = JSON.stringify(agent.sealingKeys.map(({ kid }) => kid))
+    const wish = { agent: agent.id, keys, now, onlyReceived: onlyReceived ? 1 : 0 }
+    const found = [...new Set(agent.directories)].flatMap((directory) => {
+      const free = places[directory] ?? 0
+      if (free === 0) return []
+      const rows = claimable.iterate({ ...wish, directory }) as Iterable<unknown> as Iterable<RequestRow>
+      return onePerSubject(rows, free)
+    })
+    return found.sort((a, b) => orderOf(a) - orderOf(b)).map(requestOf)
+  }
+}
+
+const orderOf = ({ sequence, sealed_at: at }: RequestRow): number => sequence ?? at ?? 0
+
+function onePerSubject(rows: Iterable<RequestRow>, free: number): RequestRow[] {
+  const found = new Map<string, RequestRow>()
   for (const row of rows) {
-    const subject = row.sequence === null ? row.id : `${row.directory} ${row.anchor}`
-    const places = free.get(row.directory) ?? 0
-    if (places === 0 || found.has(subject)) continue
-    found.set(subject, requestOf(row))
-    free.set(row.directory, places - 1)
-    left -= 1
-    if (left === 0) break
+    const subject = row.sequence === null ? row.id : row.anchor
+    if (found.has(subject)) continue
+    found.set(subject, row)
+    if (found.size === free) break
   }
   return [...found.values()]
 }

@@ -158,7 +158,16 @@ test('a primary group counts with everything above it', async () => {
   expect(account).toMatchObject({ ordinary: true, sidHistory: [] })
 })
 
-test('machines, trusts and key accounts are not ordinary', async () => {
+test('SIDs of former domains are told', async () => {
+  const user = await domain.createUser({ name: 'paul' })
+  const sids = ['S-1-5-21-1-2-3-512', 'S-1-5-21-1-2-3-1104']
+  await domain.edit({ edit: 'sid_history', dn: user.dn, sids })
+  const writer = await open().writer()
+  const account = await readAccount(writer, user.objectGuid)
+  expect(new Set(account?.sidHistory)).toEqual(new Set(sids))
+})
+
+test('machines, trusts and the keys of a read-only controller are not ordinary', async () => {
   const admin = await domain.admin()
   const machine = `CN=pc1,${domain.peopleDn}`
   await admin.add(machine, { objectClass: 'computer', sAMAccountName: 'pc1$', userAccountControl: '4096' })
@@ -169,4 +178,14 @@ test('machines, trusts and key accounts are not ordinary', async () => {
   expect(await ordinary(machine)).toBe(false)
   expect(await ordinary(`CN=DC1,OU=Domain Controllers,${domain.baseDn}`)).toBe(false)
   expect(await ordinary(domain.serviceAccountDn)).toBe(true)
+  const [trust, keys] = [
+    await domain.createUser({ name: 'OTHER$' }),
+    await domain.createUser({ name: 'krbtgt_1' }),
+  ]
+  expect([await ordinary(trust.dn), await ordinary(keys.dn)]).toEqual([true, true])
+  await domain.edit(
+    { edit: 'overwrite', dn: trust.dn, values: { userAccountControl: '2048' } },
+    { edit: 'overwrite', dn: keys.dn, values: { 'msDS-SecondaryKrbTgtNumber': '65536' } },
+  )
+  expect([await ordinary(trust.dn), await ordinary(keys.dn)]).toEqual([false, false])
 })

@@ -15,3 +15,10 @@ export function guidText(bytes: Uint8Array): string | undefined {
 export function isGuid(text: string): boolean {
   return DASHED.test(text)
 }
+
+/** The 16 bytes of a GUID in dashed text, as the directory stores them. */
+export function guidBytes(text: string): Buffer {
+  const inOrder = Buffer.from(text.replaceAll('-', ''), 'hex')
+  // The order is its own inverse.
+  return Buffer.from(ORDER.map((at) => inOrder[at] ?? 0))
+}

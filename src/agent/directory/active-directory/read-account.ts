@@ -45,28 +45,44 @@ export const ACCOUNT_ATTRIBUTES: readonly string[] = [
   'msDS-SecondaryKrbTgtNumber',
 ]
 
+/** What a read depends on beside the account. */
+export interface AccountForm {
+  readonly markerAttribute: string
+  /** An attribute with a GUID that is read as well. */
+  readonly anchorAttribute?: string | undefined
+}
+
+/** An account, with the GUID in its anchor attribute, dashed; undefined: none, or not asked for. */
+export interface AnchoredAccount {
+  readonly account: Account
+  readonly anchor: string | undefined
+}
+
 /**
  * Reads the account with this objectGUID; `undefined` when there is none. Throws ERR_DIRECTORY_UNSUITABLE when the
  * entry cannot be read as an account or its marker attribute has several values, and what a read throws.
  */
 export async function readAccount(
   client: ReadClient,
-  anchor: string,
+  objectGuid: string,
   operation: Operation,
-  markerAttribute: string,
-): Promise<Account | undefined> {
+  { markerAttribute, anchorAttribute }: AccountForm,
+): Promise<AnchoredAccount | undefined> {
   // The descriptor is large, and only a change is subject to it.
-  const extra = operation === 'change' || operation === 'inspect' ? [DESCRIPTOR] : []
+  const descriptor = operation === 'change' || operation === 'inspect' ? [DESCRIPTOR] : []
+  const extra = [...descriptor, ...(anchorAttribute === undefined ? [] : [anchorAttribute])]
   const [entry] = await client.search(
-    dnOfGuid(anchor),
+    dnOfGuid(objectGuid),
     {
       scope: 'base',
       attributes: [...ACCOUNT_ATTRIBUTES, markerAttribute, ...extra],
       explicitBufferAttributes: [...BINARY, ...extra],
     },
-    extra.length === 0 ? undefined : daclControl(),
+    descriptor.length === 0 ? undefined : daclControl(),
   )
-  return entry === undefined ? undefined : accountOf(entry, markerAttribute)
+  if (entry === undefined) return undefined
+  const anchor = anchorAttribute === undefined ? undefined : bytesOf(entry, anchorAttribute)
+  return { account: accountOf(entry, markerAttribute), anchor: anchor && guidText(anchor) }
 }
 
 function accountOf(entry: Entry, markerAttribute: string): Account {

@@ -9,6 +9,7 @@ import { ConnectionPool } from '../connection-pool.ts'
 import type { Effect, Fence, Write, WriterSession } from '../directory.ts'
 import { openReadClient, type ReadClient } from '../read-client.ts'
 import { type ModifyRequest, openWriteConnection, type WriteConnection } from '../write-connection.ts'
+import { type AnchorAttribute, subjectRead } from './find-subject.ts'
 import { type FoundWriter, holdsWriterRole } from './find-writer.ts'
 import { checkMarkerAttribute } from './marker-attribute.ts'
 import {
@@ -19,7 +20,6 @@ import {
   writeChanges,
 } from './password-modify.ts'
 import { createPolicyReader } from './policy-reader.ts'
-import { readAccount } from './read-account.ts'
 import { type ConfiguredRules, type ResolvedRules, resolveRules } from './resolve-rules.ts'
 import { type RootDse, readRootDse, unsuitable } from './root-dse.ts'
 import { readServiceAccount } from './service-account.ts'
@@ -44,6 +44,7 @@ export interface SessionOptions {
   readonly settings: ConnectionSettings
   readonly rules: ConfiguredRules
   readonly markerAttribute: string
+  readonly anchor: AnchorAttribute
   /** Default: required, but not of Samba. */
   readonly history?: 'required' | 'preferred'
   readonly connections: number
@@ -119,6 +120,7 @@ type AccountCalls = Pick<WriterSession, 'history' | 'readAccount' | 'write' | 'f
 function accountCalls(options: SessionOptions, { readers, writers }: Pools): AccountCalls {
   const { found, markerAttribute } = options
   const control = policyHintsControl(found.root.supportedControls)
+  const place = { domainDn: found.root.defaultNamingContext, attribute: options.anchor, markerAttribute }
   const modify = async (request: ModifyRequest): Promise<WriteAnswer> => {
     try {
       return await writers.use((connection) => connection.modify(request))
@@ -134,8 +136,8 @@ function accountCalls(options: SessionOptions, { readers, writers }: Pools): Acc
   })
   return {
     history: control === undefined ? historyWithoutControl(options) : 'enforced',
-    readAccount: ({ anchor }, operation) =>
-      readers.use((client) => readAccount(client, anchor, operation, markerAttribute)),
+    // The subject is checked before a connection is asked for: what is no GUID causes no byte on the wire.
+    readAccount: async (subject, operation) => readers.use(subjectRead(subject, operation, place)),
     fence: async (fence) =>
       modify({ dn: dnOfGuid(fence.objectGuid), changes: fenceChanges(marker(fence)), controls: [] }),
     write: async (write: Write) => {

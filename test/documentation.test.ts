@@ -1,10 +1,11 @@
 // What the documents say is what the program is: examples parse, generated parts are fresh.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from '@jest/globals'
 import { agentConfigSchema } from '../src/config/agent-config.ts'
 import { parseConfig } from '../src/config/read-config.ts'
 import { storeConfigSchema } from '../src/config/store-config.ts'
+import { REFUSAL_REASONS } from '../src/protocol/codes.ts'
 import { runCommand } from './servers/child-process.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '..')
@@ -30,4 +31,46 @@ test('every file that the README links to is there', () => {
   expect(links.length).toBeGreaterThan(3)
   for (const link of links)
     expect(() => read(link.startsWith('test/vectors') ? 'test/vectors/keys.json' : link)).not.toThrow()
+})
+
+test('every file that the manual links to is there', () => {
+  for (const page of ['operations', 'states', 'reasons']) {
+    const links = [...read(`docs/${page}.md`).matchAll(/\]\(([^)#]+)/g)].map(([, link = '']) => link)
+    expect(links).not.toEqual([])
+    expect(links.filter((link) => !existsSync(path.join(ROOT, 'docs', link)))).toEqual([])
+  }
+})
+
+const STATES_TEST = 'test/e2e/states.test.ts'
+/** The cells of every row of the tables in a page, without heads and rules. */
+const rowsOf = (page: string): readonly (readonly string[])[] =>
+  [...read(page).matchAll(/^\| (.*) \|$/gm)]
+    .map(([, row = '']) => row.split(' | '))
+    .filter((cells) => cells.at(-1) !== 'test' && !cells.includes('next step'))
+
+test('every row of the page on states names a test that is there, and every such test has its row', () => {
+  const named = rowsOf('docs/states.md').map((cells) => {
+    const [, file = STATES_TEST, title = ''] = /^(?:`([^`]+)`: )?(.+)$/.exec(cells.at(-1) ?? '') ?? []
+    return { file, title }
+  })
+  expect(named.length).toBeGreaterThan(75)
+  expect(named.filter(({ file, title }) => !read(file).includes(`'${title}'`))).toEqual([])
+  const there = [...read(STATES_TEST).matchAll(/(?:title: |race\(\s*|test\(\s*)'([^']+)'/g)]
+  expect(there.map(([, title]) => title).toSorted()).toEqual(
+    named.flatMap(({ file, title }) => (file === STATES_TEST ? title : [])).toSorted(),
+  )
+})
+
+test('the page on reasons has every reason for a refusal, with who acts and the next step of the one table', () => {
+  const rows = new Map(
+    rowsOf('docs/reasons.md').map((cells) => [cells[0], { whoActs: cells.at(-2), nextStep: cells.at(-1) }]),
+  )
+  expect(Object.fromEntries(rows)).toEqual(
+    Object.fromEntries(
+      Object.entries(REFUSAL_REASONS).map(([code, { whoActs, nextStep }]) => [
+        `\`${code}\``,
+        { whoActs, nextStep },
+      ]),
+    ),
+  )
 })

@@ -56,8 +56,8 @@ test('every row of the page on states names a test that is there, and every such
   expect(named.length).toBeGreaterThan(75)
   expect(named.filter(({ file, title }) => !read(file).includes(`'${title}'`))).toEqual([])
   const there = [...read(STATES_TEST).matchAll(/(?:title: |race\(\s*|test\(\s*)'([^']+)'/g)]
-  expect(there.map(([, title]) => title).toSorted()).toEqual(
-    named.flatMap(({ file, title }) => (file === STATES_TEST ? title : [])).toSorted(),
+  expect(new Set(there.map(([, title]) => title))).toEqual(
+    new Set(named.flatMap(({ file, title }) => (file === STATES_TEST ? title : []))),
   )
 })
 

@@ -5,18 +5,13 @@ import type { Notice, RefusalReason } from '../../src/protocol/codes.ts'
 import { CLOCK_UNCERTAINTY_MS, type Operation } from '../../src/protocol/identifiers.ts'
 import type { Actor, ResetOptions } from '../../src/protocol/request-document.ts'
 import type { Verdict } from '../../src/protocol/sealer-calls.ts'
-import { newPassword, oldPassword, wrongPassword } from '../servers/canaries.ts'
-import {
-  type NewUser,
-  readEntry,
-  readGuid,
-  replaceAttribute,
-  signInCode,
-} from '../servers/directory-admin.ts'
+import { laterPassword, newPassword, oldPassword, wrongPassword } from '../servers/canaries.ts'
+import { type NewUser, readEntry, replaceAttribute, signInCode } from '../servers/directory-admin.ts'
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
 import { createPasswordSettings } from '../servers/password-settings.ts'
 import type { DomainEdit } from '../servers/samba-template.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
+import { boundNames } from './password-writes.ts'
 
 const DAY_MS = 86_400_000
 const MODIFY = { operation: 'modify', direction: 'request' } as const
@@ -395,3 +390,267 @@ async function expectAccount(
   expect(await signIn(user, right)).toBe(code)
   expect(await signIn(user, wrong)).toBe('52e')
 }
+
+type Event = keyof typeof EVENTS
+const EVENTS = {
+  'moved within the scope': (user) => rename(user, `${user.dn.split(',')[0]},${STAFF}`),
+  'moved out of the scope': (user) => rename(user, `${user.dn.split(',')[0]},OU=Outside,DC=corp,DC=test`),
+  renamed: async (user) => {
+    const dn = await rename(user, user.dn.replace('CN=', 'CN=renamed '))
+    await replaceAttribute(await world.domain.admin(), dn, 'sAMAccountName', [`new-${user.accountName}`])
+    return dn
+  },
+  deleted: async ({ dn }) => {
+    await (await world.domain.admin()).del(dn)
+    return undefined
+  },
+  'deleted and created anew': async ({ dn, accountName }) => {
+    await (await world.domain.admin()).del(dn)
+    const name = dn.slice('CN='.length, dn.indexOf(','))
+    return (await world.domain.createUser({ name, accountName, password: laterPassword() })).dn
+  },
+} as const satisfies Record<string, (user: WorldUser) => Promise<string | undefined>>
+const STAFF = 'OU=Staff,OU=People,DC=corp,DC=test'
+async function rename({ dn }: WorldUser, to: string): Promise<string> {
+  await (await world.domain.admin()).modifyDN(dn, to)
+  return to
+}
+
+interface Race {
+  readonly title: string
+  readonly operation: Operation
+  readonly event: Event
+  readonly ends: 'applied' | RefusalReason
+}
+const race = (title: string, operation: Operation, event: Event, ends: Race['ends']): Race => ({
+  ...{ title, operation, event, ends },
+})
+const [MOVED, LEFT, RENAMED, DELETED, ANEW] = Object.keys(EVENTS) as [Event, Event, Event, Event, Event]
+const RACES: readonly Race[] = [
+  race('a reset follows an account that is moved within the scope', 'reset', MOVED, 'applied'),
+  race(
+    'a reset of an account that is moved out of the scope is refused',
+    'reset',
+    LEFT,
+    'account_out_of_scope',
+  ),
+  race('a reset follows an account that is renamed', 'reset', RENAMED, 'applied'),
+  race('a reset of an account that is deleted is refused', 'reset', DELETED, 'account_not_found'),
+  race('a reset never reaches a new account of the same name', 'reset', ANEW, 'account_not_found'),
+  race('a change follows an account that is moved within the scope', 'change', MOVED, 'applied'),
+  race(
+    'a change on an account that is moved out of the scope is refused',
+    'change',
+    LEFT,
+    'account_out_of_scope',
+  ),
+  race('a change follows an account that is renamed', 'change', RENAMED, 'applied'),
+  race('a change on an account that is deleted is refused', 'change', DELETED, 'account_not_found'),
+  race('a change never reaches a new account of the same name', 'change', ANEW, 'account_not_found'),
+  race('an unlock follows an account that is moved within the scope', 'unlock', MOVED, 'applied'),
+  race(
+    'an unlock of an account that is moved out of the scope is refused',
+    'unlock',
+    LEFT,
+    'account_out_of_scope',
+  ),
+  race('an unlock follows an account that is renamed', 'unlock', RENAMED, 'applied'),
+  race('an unlock of an account that is deleted is refused', 'unlock', DELETED, 'account_not_found'),
+  race('an unlock never reaches a new account of the same name', 'unlock', ANEW, 'account_not_found'),
+  race('an inspect follows an account that is moved within the scope', 'inspect', MOVED, 'applied'),
+  race(
+    'an inspect of an account that is moved out of the scope is refused',
+    'inspect',
+    LEFT,
+    'account_out_of_scope',
+  ),
+  race('an inspect follows an account that is renamed', 'inspect', RENAMED, 'applied'),
+  race('an inspect of an account that is deleted is refused', 'inspect', DELETED, 'account_not_found'),
+  race('an inspect never tells of a new account of the same name', 'inspect', ANEW, 'account_not_found'),
+]
+
+/** Runs an operation whose write (of an inspect: read) is held until `event` has happened. */
+async function runAround<T>(operation: Operation, user: WorldUser, event: () => Promise<T>) {
+  const held = operation === 'inspect' ? 'search' : 'modify'
+  const rule = proxy.onRequest(
+    (message) => message.operation === held && message.dn?.includes(user.anchor) === true,
+    { kind: 'hold' },
+  )
+  proxy.forget()
+  const request = await world.request(operation, user, { passwords: PASSWORDS[operation]() })
+  await rule.hit
+  const happened = await event()
+  const verdict = world.verdict(request)
+  await rule.release()
+  return { happened, verdict: await verdict }
+}
+
+describe('when something happens between read and write', () => {
+  beforeAll(async () => {
+    await (await world.domain.admin()).add(STAFF, { objectClass: 'organizationalUnit' })
+  })
+
+  test.each(RACES)('$title', async ({ operation, event, ends }) => {
+    const user = await newUser()
+    const { happened, verdict } = await runAround(operation, user, async () => {
+      const dn = await EVENTS[event](user)
+      return { dn, before: dn && (await writesOf(dn)) }
+    })
+    const isApplied = ends === 'applied'
+    expect(verdict).toMatchObject(isApplied ? { outcome: ends } : { outcome: 'refused', reason: ends })
+    expect(proxy.count(MODIFY)).toBe(operation === 'inspect' ? 0 : 1)
+    expect(verdict.account?.objectGuid).toBe(isApplied && operation === 'inspect' ? user.anchor : undefined)
+    const { dn, before } = happened
+    if (dn === undefined) return
+    const isWritten = isApplied && operation !== 'inspect'
+    if (!isWritten) expect(await writesOf(dn)).toEqual(before)
+    const marker = (await world.domain.readAccount(dn)).adminDisplayName
+    expect(marker?.includes(verdict.request.replaceAll('-', ''))).toBe(isWritten ? true : undefined)
+    const isNew = isWritten && operation !== 'unlock'
+    const valid = event === 'deleted and created anew' ? laterPassword() : oldPassword()
+    expect(await signIn(user, isNew ? newPassword() : valid)).toBe('ok')
+  })
+
+  test('a change on an account that is locked meanwhile is refused by the directory', async () => {
+    const user = await newUser()
+    const { verdict } = await runAround('change', user, () => lock(user))
+    expect(verdict).toMatchObject({ outcome: 'refused', reason: 'account_locked' })
+    expect(verdict.detail).toContain('00000775')
+    expect((await world.domain.readAccount(user.dn)).adminDisplayName).toBeUndefined()
+  })
+})
+
+const change = (user: WorldUser, current: Buffer, next: Buffer) =>
+  world.run('change', user, { passwords: [current, next], actor: { kind: 'self' } })
+/** Names other than the service account's that anybody bound with through the proxy. */
+const strangers = () => [...boundNames(proxy)].filter((name) => name !== world.domain.serviceAccountName)
+
+describe('the current password of a change', () => {
+  test('a wrong one counts once at the directory, by one modify and no bind', async () => {
+    const user = await newUser()
+    proxy.forget()
+    const verdict = await change(user, wrongPassword(), newPassword())
+    expect(verdict).toMatchObject({ outcome: 'refused', reason: 'wrong_current_password', notices: [] })
+    expect(proxy.count(MODIFY)).toBe(1)
+    expect(strangers()).toEqual([])
+    expect(await world.domain.readAccount(user.dn)).toMatchObject({
+      ...{ badPwdCount: 1, locked: false, adminDisplayName: undefined },
+    })
+    expect(await signIn(user, oldPassword())).toBe('ok')
+  })
+
+  test.each([
+    {
+      title: 'at a threshold of 3 the second wrong one is not tried, and a good sign-in frees the account',
+      ...{ threshold: 3, tries: 1, afterSignIn: { outcome: 'applied' } },
+    },
+    {
+      title: 'at a threshold of 5 the fourth wrong one is not tried, for an hour, even after a good sign-in',
+      ...{ threshold: 5, tries: 3, afterSignIn: { outcome: 'refused', reason: 'too_many_attempts' } },
+    },
+  ])('$title', async ({ threshold, tries, afterSignIn }) => {
+    const user = await newUser()
+    await givePolicy(user, `Threshold ${threshold}`, { 'msDS-LockoutThreshold': String(threshold) })
+    for (let tried = 1; tried <= tries; tried += 1) {
+      const verdict = await change(user, wrongPassword(), newPassword())
+      expect(verdict).toMatchObject({ outcome: 'refused', reason: 'wrong_current_password' })
+      expect(await world.domain.readAccount(user.dn)).toMatchObject({ badPwdCount: tried, locked: false })
+    }
+    proxy.forget()
+    const tooMany = { outcome: 'refused', reason: 'too_many_attempts' }
+    expect(await change(user, wrongPassword(), newPassword())).toMatchObject(tooMany)
+    expect(await change(user, oldPassword(), newPassword())).toMatchObject(tooMany)
+    expect(proxy.count(MODIFY)).toBe(0)
+    expect(await world.domain.readAccount(user.dn)).toMatchObject({ badPwdCount: tries, locked: false })
+    expect(await signIn(user, oldPassword())).toBe('ok')
+    expect(await change(user, oldPassword(), newPassword())).toMatchObject(afterSignIn)
+    expect(strangers()).toEqual([])
+  })
+})
+
+describe('the policy that applies', () => {
+  test('a change to the same password is refused: password_in_history', async () => {
+    const user = await newUser()
+    const before = await writesOf(user.dn)
+    expect(await change(user, oldPassword(), oldPassword())).toMatchObject({
+      ...{ outcome: 'refused', reason: 'password_in_history' },
+      rule: { kind: 'not_used_before', remembered: 24 },
+      policy: { name: 'domain' },
+    })
+    expect(await writesOf(user.dn)).toEqual(before)
+    expect(await world.domain.readAccount(user.dn)).toMatchObject({ badPwdCount: 0 })
+  })
+
+  test('a change to an earlier password is refused without a guess: password_policy, with the policy', async () => {
+    const user = await newUser()
+    expect(await change(user, oldPassword(), newPassword())).toMatchObject({ outcome: 'applied' })
+    expect(await change(user, newPassword(), oldPassword())).toMatchObject({
+      ...{ outcome: 'refused', reason: 'password_policy', rule: null },
+      policy: { name: 'domain', historyLength: 24 },
+      detail: expect.stringContaining('0000052D'),
+    })
+    expect(await signIn(user, newPassword())).toBe('ok')
+  })
+
+  test('a change before the minimum age is refused with the time from which it may be made', async () => {
+    const user = await newUser()
+    await givePolicy(user, 'A day', { 'msDS-MinimumPasswordAge': String(DAY_MS * -10_000) })
+    proxy.forget()
+    const verdict = await change(user, oldPassword(), newPassword())
+    expect(verdict).toMatchObject({
+      ...{ outcome: 'refused', reason: 'password_too_young' },
+      rule: { kind: 'changeable_from' },
+      policy: { name: 'A day', source: 'fine_grained', minimumAgeMs: DAY_MS },
+    })
+    const { at } = verdict.rule as { at: number }
+    expect(Math.abs(at - DAY_MS - Date.now())).toBeLessThan(60_000)
+    expect(proxy.count(MODIFY)).toBe(0)
+    expect(await world.reset(user, newPassword())).toMatchObject({ outcome: 'applied' })
+  })
+
+  test('a password that a fine-grained policy finds too short is refused with its rule and its name, unsent', async () => {
+    const user = await newUser()
+    await givePolicy(user, 'Fourteen', { 'msDS-MinimumPasswordLength': '14' })
+    proxy.forget()
+    const expected = {
+      ...{ outcome: 'refused', reason: 'password_too_short' },
+      rule: { kind: 'minimum_length', characters: 14 },
+      policy: { name: 'Fourteen', source: 'fine_grained', minimumLength: 14 },
+    }
+    const short = Buffer.from('Thirteen-chr1')
+    expect(await world.reset(user, short)).toMatchObject(expected)
+    expect(await change(user, oldPassword(), short)).toMatchObject(expected)
+    expect(proxy.count(MODIFY)).toBe(0)
+    expect(await signIn(user, oldPassword())).toBe('ok')
+  })
+
+  test('an inspect tells the policy, when the password was set and when it expires', async () => {
+    const user = await newUser()
+    const days = {
+      'msDS-MaximumPasswordAge': String(10 * DAY_MS * -10_000),
+      'msDS-PasswordHistoryLength': '5',
+    }
+    await givePolicy(user, 'Ten days', days)
+    const { account } = await run('inspect', user)
+    expect(account).toMatchObject({
+      objectGuid: user.anchor,
+      policy: { name: 'Ten days', historyLength: 5, maximumAgeMs: 10 * DAY_MS, lockoutThreshold: 3 },
+      policyProblem: null,
+      accountExpiresAt: null,
+    })
+    const setAt = Number(account?.passwordChangedAt)
+    expect(Math.abs(setAt - Date.now())).toBeLessThan(60_000)
+    expect(Math.abs(Number(account?.passwordExpiresAt) - setAt - 10 * DAY_MS)).toBeLessThan(1_000)
+  })
+
+  test('an inspect of a protected account tells nothing but that', async () => {
+    const user = await newUser({ attributes: { adminCount: '1' } })
+    proxy.forget()
+    const nothing = { account: null, policy: null, rule: null, detail: null, notices: [] }
+    expect(await run('inspect', user)).toMatchObject({
+      ...{ outcome: 'refused', reason: 'account_protected' },
+      ...nothing,
+    })
+    expect(proxy.count(MODIFY)).toBe(0)
+  })
+})

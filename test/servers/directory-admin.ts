@@ -161,7 +161,12 @@ export async function readAccountState(client: Client, dn: string): Promise<Acco
 }
 
 /** Replaces one attribute of an entry. */
-export const replaceAttribute = (client: Client, dn: string, type: string, values: string[]): Promise<void> =>
+export const replaceAttribute = (
+  client: Client,
+  dn: string,
+  type: string,
+  values: string[] | Buffer[],
+): Promise<void> =>
   client.modify(dn, new Change({ operation: 'replace', modification: new Attribute({ type, values }) }))
 
 /** Writes the given parts of the policy to the domain root (2 ms). */

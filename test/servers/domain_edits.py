@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Changes to a test domain that LDAP does not offer, made in its database, also while it runs. Arguments: smb.conf. Reads
-a JSON list of edits on stdin: {"edit": "delegate"|"read_policies"|"deny_change"|...}, the names of the functions below."""
+a JSON list of edits on stdin: {"edit": one of EDITS below, ...}."""
 import json
 import sys
 import time
@@ -22,7 +22,10 @@ RIGHTS = {
     'adminDisplayName': 'RPWP;bf96791a-0de6-11d0-a285-00aa003049e2',
 }
 CHANGE_READ_ONLY_SYSTEM_ATTRIBUTE = 'local_oid:1.3.6.1.4.1.7165.4.3.20:1'
+AS_THE_DATABASE_CHECK = 'local_oid:1.3.6.1.4.1.7165.4.3.19:0'
 TICKS_A_SECOND = 10**7
+BUILTIN_GROUP = '-2147483643'
+GLOBAL_GROUP = '-2147483646'
 SECONDS_1601_TO_1970 = 11644473600
 
 
@@ -89,7 +92,36 @@ def protect(database, dn):
     replace(database, dn, values, ['sd_flags:1:7'])
 
 
-EDITS = {edit.__name__: edit for edit in (delegate, read_policies, deny_change, overwrite, sid_history, password_age, protect)}
+def allow_writing(database, account, dns):
+    """Gives `account` all the rights of RIGHTS on each entry itself, whatever protects it from inherited ones."""
+    sid = sid_of(database, account)
+    for dn in dns:
+        SDUtils(database).dacl_prepend_aces(dn, ''.join(f'(OA;;{right};;{sid})' for right in RIGHTS.values()))
+
+
+def put(database, dn, values):
+    """Replaces attributes that only the system writes. Values that are SIDs are stored as such."""
+    stored = {name: packed(value) for name, value in values.items()}
+    replace(database, dn, stored, ['relax:0', AS_THE_DATABASE_CHECK])
+
+
+def packed(value):
+    return ndr_pack(security.dom_sid(value)) if value.startswith('S-1-') else value
+
+
+def add_group(database, dn, sid, name):
+    """Makes a security group with a SID that no group can be given over LDAP."""
+    message = ldb.Message(ldb.Dn(database, dn))
+    group_type = BUILTIN_GROUP if sid.startswith('S-1-5-32-') else GLOBAL_GROUP
+    values = {'objectClass': 'group', 'sAMAccountName': name, 'groupType': group_type, 'objectSid': packed(sid)}
+    for attribute, value in values.items():
+        message[attribute] = ldb.MessageElement(value, ldb.FLAG_MOD_ADD, attribute)
+    database.add(message, ['relax:0'])
+
+
+EDITS = {edit.__name__: edit for edit in (
+    delegate, read_policies, deny_change, overwrite, sid_history, password_age, protect, allow_writing, put,
+    add_group)}
 
 if __name__ == '__main__':
     opened = open_database(sys.argv[1])

@@ -65,6 +65,12 @@ export type DomainEdit =
   | { readonly edit: 'password_age'; readonly dn: string; readonly days: number }
   /** Protects `dn` as Windows protects members of administrative groups: adminCount 1, no inherited rights. */
   | { readonly edit: 'protect'; readonly dn: string }
+  /** Gives an account the rights of the agent on each of the entries, also on those that inherit none. */
+  | { readonly edit: 'allow_writing'; readonly account: string; readonly dns: readonly string[] }
+  /** Replaces attributes that only the system writes; a value that is a SID is stored as one. */
+  | { readonly edit: 'put'; readonly dn: string; readonly values: Readonly<Record<string, string>> }
+  /** Makes a security group with the SID of a well-known one that this domain lacks. */
+  | { readonly edit: 'add_group'; readonly dn: string; readonly sid: string; readonly name: string }
 
 /** Makes changes in the database of a domain, also while it runs (about 0.5 s for all of them together). */
 export async function editDomain(smbConfFile: string, edits: readonly DomainEdit[]): Promise<void> {

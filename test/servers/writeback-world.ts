@@ -45,8 +45,8 @@ export interface WorldOptions {
   readonly agentSettings?: string
   /** Environment of the agent. */
   readonly agentEnv?: Readonly<Record<string, string>>
-  /** Called with the world's directory before the agent starts. */
-  readonly beforeAgent?: (directory: string) => void
+  /** Called with the world's directory and its first domain before the agent starts. */
+  readonly beforeAgent?: (directory: string, domain: SambaDomain) => void | Promise<void>
   /** Runs each part of the start; a demo shows its progress with it. */
   readonly onPart?: <T>(name: string, start: () => Promise<T>) => Promise<T>
 }
@@ -146,7 +146,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await part('the agent’s enrolment, with a code from the store', () =>
     enrol(admin, program, files.agentConfigFile, served),
   )
-  options.beforeAgent?.(directory)
+  await options.beforeAgent?.(directory, domain)
   await part('the agent, with a private Redis of its own', agent.start)
   const request: World['request'] = (operation, { anchor, directory = DIRECTORY }, wish = {}) =>
     sendRequest(admin, operation, { anchor, directory }, wish)

@@ -86,7 +86,7 @@ test('a dead or busy channel sends nothing, and says so', async () => {
       received += chunk.length
     })
   })
-  const first = channel.exchange(request(modifyFrame(), 200))
+  const first = channel.exchange(request(modifyFrame(), 1000))
   const busy = modifyFrame()
   expect((await channel.exchange(request(busy))).kind).toBe('not_sent')
   expect(isWiped(busy)).toBe(true)

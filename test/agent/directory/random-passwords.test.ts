@@ -83,4 +83,4 @@ test(`${COUNT} random passwords are set and bound unchanged`, async () => {
   })
   process.stdout.write(`random passwords: ${COUNT}, seed ${seed}\n`)
   expect((await Promise.all(lanes)).flat()).toEqual([])
-}, 900_000)
+}, 1_800_000)

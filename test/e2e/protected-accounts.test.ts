@@ -1,0 +1,176 @@
+// Protection and scope on real parts: whoever must not be written is refused before any modify message leaves the agent,
+// though the directory itself would have let the service account write nearly all of them.
+
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { adminPassword, newPassword, oldPassword, servicePassword } from '../servers/canaries.ts'
+import { ldapClient, readEntry, readGuid, setPassword } from '../servers/directory-admin.ts'
+import { startWorld, type World } from '../servers/writeback-world.ts'
+import { type CorpusDomain, layOutCorpus } from './corpus-domain.ts'
+import { ALLOWED, type CorpusRow, OUT_OF_SCOPE, PROTECTED, SCOPE_SETTINGS } from './protected-corpus.ts'
+
+let world: World
+let corpus: CorpusDomain
+/** What became of each row: its account, or why it could not be made. */
+const made = new Map<
+  string,
+  { readonly dn: string; readonly anchor: string } | { readonly failed: unknown }
+>()
+const ROWS = [...PROTECTED, ...OUT_OF_SCOPE, ...ALLOWED]
+const modifies = { operation: 'modify', direction: 'request' } as const
+
+beforeAll(async () => {
+  world = await startWorld({
+    directorySettings: SCOPE_SETTINGS,
+    beforeAgent: async (_directory, domain) => {
+      corpus = await layOutCorpus(domain)
+    },
+  })
+  for (const row of ROWS) made.set(row.name, await make(row).catch((failed: unknown) => ({ failed })))
+  const dns = [...made.values()].flatMap((one) => ('dn' in one ? [one.dn] : []))
+  const account = corpus.domain.serviceAccountDn
+  await corpus.domain.edit(...corpus.edits(), { edit: 'allow_writing', account, dns })
+  await Promise.all([...made].map(([name, one]) => 'anchor' in one && link(name, one.anchor)))
+  for (const { name, afterLink } of ROWS) await afterLink?.(corpus, accountOf(name).dn)
+}, 60_000)
+afterAll(() => world?.stop())
+
+async function make({ make }: CorpusRow) {
+  const dn = await make(corpus)
+  return { dn, anchor: await readGuid(await corpus.domain.admin(), dn) }
+}
+
+const link = (name: string, anchor: string) =>
+  world.admin('addUser', { name, displayName: name, directory: 'corp', anchor })
+
+function accountOf(name: string) {
+  const one = made.get(name)
+  if (one && 'dn' in one) return one
+  throw new Error(`${name} could not be made`, { cause: one?.failed })
+}
+
+/** What a write of any kind would have moved; undefined when the entry is gone. */
+async function stateOf(anchor: string) {
+  const wish = ['uSNChanged', 'pwdLastSet', 'lockoutTime', 'adminDisplayName', 'userPrincipalName']
+  return readEntry(await corpus.domain.admin(), `<GUID=${anchor}>`, wish).catch(() => undefined)
+}
+
+/** Who cannot sign in by a simple bind, whatever the password is. */
+const NO_BIND = ['member of Protected Users', 'trust account', 'the service account']
+/** What has no password, is gone, or may have its password set by the system alone. */
+const NOT_WRITABLE = [
+  ...['group managed service account', 'trust account', 'contact', 'group', 'unit', 'AdminSDHolder'],
+  ...['deleted after the link', 'deleted, and made again with the same name'],
+]
+const SECOND_OPERATIONS = ['change', 'unlock'] as const
+const ACTORS = ['self', 'help_desk', 'administrator'] as const
+const listed = (rows: readonly CorpusRow[]) => rows.map((row, index) => ({ ...row, index }))
+
+/** Asks for everything that could be written, and for the state of the account. */
+async function askAll(name: string, index: number) {
+  const { anchor } = accountOf(name)
+  const second = SECOND_OPERATIONS[index % 2] ?? 'change'
+  const actor = { kind: ACTORS[index % 3] ?? 'self' }
+  const passwords = second === 'change' ? { passwords: [oldPassword(), newPassword()] } : {}
+  return [
+    await world.reset({ anchor }, newPassword()),
+    ...(await Promise.all([
+      world.run(second, { anchor }, { ...passwords, actor }),
+      world.run('inspect', { anchor }),
+    ])),
+  ]
+}
+
+describe.each([
+  ['protected', 'account_protected', PROTECTED],
+  ['out of scope', 'account_out_of_scope', OUT_OF_SCOPE],
+] as const)('%s', (_list, usual, rows) => {
+  test.each(listed(rows))('$name', async ({ name, index, reason = usual }) => {
+    const { anchor } = accountOf(name)
+    const before = await stateOf(anchor)
+    world.proxy?.forget()
+    for (const verdict of await askAll(name, index))
+      expect(verdict).toMatchObject({ outcome: 'refused', reason, account: null, policy: null })
+    expect(world.proxy?.count(modifies)).toBe(0)
+    expect(await stateOf(anchor)).toEqual(before)
+    expect(before?.['adminDisplayName'] ?? []).toEqual([])
+    const principal = before?.['userPrincipalName']
+    if (typeof principal === 'string' && !NO_BIND.includes(name))
+      expect([principal, await world.domain.canBind(principal, oldPassword())]).toEqual([principal, true])
+  })
+})
+
+test('the corpus holds at least 40 identities besides the allowed ones', () => {
+  expect(PROTECTED.length + OUT_OF_SCOPE.length).toBeGreaterThanOrEqual(40)
+  expect(new Set(ROWS.map(({ name }) => name)).size).toBe(ROWS.length)
+})
+
+test.each(ALLOWED)('allowed: $name', async ({ name }) => {
+  const { anchor } = accountOf(name)
+  world.proxy?.forget()
+  expect(await world.reset({ anchor }, newPassword())).toMatchObject({ outcome: 'applied', reason: null })
+  expect(world.proxy?.count(modifies)).toBe(1)
+  const principal = String((await stateOf(anchor))?.['userPrincipalName'])
+  expect(await world.domain.canBind(principal, newPassword())).toBe(true)
+  expect(await world.run('unlock', { anchor })).toMatchObject({ outcome: 'applied' })
+})
+
+test('an account that comes into the scope, or leaves it, is judged by where it is now', async () => {
+  const dn = await corpus.user('newcomer')
+  const anchor = await readGuid(await corpus.domain.admin(), dn)
+  await link('newcomer', anchor)
+  const reason = async () => (await world.run('unlock', { anchor })).reason
+  const reasons = [await reason()]
+  await corpus.member(dn)
+  reasons.push(await reason())
+  await corpus.addMember(corpus.groupDn('Domain Admins'), dn)
+  reasons.push(await reason())
+  await corpus.removeMember(corpus.groupDn('Domain Admins'), dn)
+  await corpus.removeMember(corpus.names.scope, dn)
+  reasons.push(await reason())
+  expect(reasons).toEqual(['account_out_of_scope', null, 'account_protected', 'account_out_of_scope'])
+})
+
+test('a store that signs what it likes does not widen the scope', async () => {
+  const { anchor } = accountOf('adminCount 1')
+  const outside = accountOf('another unit')
+  const allowed = accountOf('a member of the group')
+  await world.store.stop()
+  // Whose entry the store believes to be behind an anchor.
+  const database = new DatabaseSync(path.join(world.directory, 'store', 'store.db'))
+  const pin = database.prepare('UPDATE users SET object_guid = ? WHERE anchor = ?')
+  pin.run(allowed.anchor, anchor)
+  pin.run(allowed.anchor, outside.anchor)
+  pin.run(anchor, allowed.anchor)
+  database.close()
+  await world.store.start()
+  const writesTo = (dn: string) => world.proxy?.count({ ...modifies, dn }) ?? 0
+  world.proxy?.forget()
+  const states = await Promise.all([stateOf(anchor), stateOf(outside.anchor)])
+  for (const kind of ACTORS)
+    for (const target of [anchor, outside.anchor]) {
+      const wish = {
+        passwords: [newPassword()],
+        actor: { kind, name: 'Administrator', methods: ['smartcard'] },
+      }
+      expect(await world.run('reset', { anchor: target }, wish)).toMatchObject({ outcome: 'refused' })
+    }
+  await world.reset({ anchor: allowed.anchor }, newPassword())
+  expect(await Promise.all([stateOf(anchor), stateOf(outside.anchor)])).toEqual(states)
+  expect([writesTo(`<GUID=${anchor}>`), writesTo(`<GUID=${outside.anchor}>`)]).toEqual([0, 0])
+})
+
+test('it was the agent that refused: the directory lets the service account write them', async () => {
+  const client = await ldapClient(world.domain.url)
+  await client.bind(world.domain.serviceAccountName, servicePassword().toString())
+  const refused: string[] = []
+  for (const { name } of [...PROTECTED, ...OUT_OF_SCOPE]) {
+    const password =
+      { Administrator: adminPassword(), 'the service account': servicePassword() }[name] ?? newPassword()
+    const target = `<GUID=${accountOf(name).anchor}>`
+    await setPassword(client, target, password).catch(() => refused.push(name))
+  }
+  await client.unbind()
+  expect(refused).toEqual(NOT_WRITABLE)
+}, 60_000)

@@ -89,7 +89,7 @@ ${codeTable(OUTCOMES)}
 
 ## Why a request was refused
 
-Some reasons belong to operations that are not there yet; the README says which.
+How each one comes about: [reasons.md](reasons.md).
 
 ${codeTable(REFUSAL_REASONS)}
 

@@ -56,7 +56,9 @@ async function serve(open: string[]): Promise<void> {
 }
 
 async function answer(status: number, body: string): Promise<void> {
-  const server: Server = createServer((_request, response) => response.writeHead(status).end(body))
+  const server: Server = createServer((_request, response) =>
+    response.writeHead(status, { connection: 'close' }).end(body),
+  )
   await new Promise<void>((resolve) => server.listen(path.join(directory, 'ops.sock'), resolve))
   stops.push(() => new Promise((resolve) => server.close(resolve)))
 }
@@ -96,8 +98,10 @@ test('an agent that does not run is told with the socket and the next step', asy
 })
 
 test.each([
-  [500, '{}'],
   [200, 'no JSON'],
+  [200, 'null'],
+  [200, '{"closed":"yes"}'],
+  [500, '{"closed":true}'],
 ])('an answer %i %j is no closed breaker', async (code, body) => {
   await answer(code, body)
   const { status, out, err } = await run('close corp --json')

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ClearBytes } from '../src/agent/decisions/clear-bytes.ts'
 import { writeChanges } from '../src/agent/directory/active-directory/password-modify.ts'
-import { ACCOUNT_ATTRIBUTES } from '../src/agent/directory/active-directory/read-account.ts'
+import { attributesFor } from '../src/agent/directory/active-directory/read-account.ts'
 import { unicodePassword } from '../src/agent/directory/active-directory/unicode-password.ts'
 import { createBindGate } from '../src/agent/directory/bind-gate.ts'
 import { openBoundChannel } from '../src/agent/directory/bound-channel.ts'
@@ -70,7 +70,7 @@ async function write(channel: LdapChannel, anchor: string, changes: readonly Cha
 
 async function readMarker(channel: LdapChannel, anchor: string): Promise<string | undefined> {
   const messageId = channel.nextMessageId()
-  const attributes = [...ACCOUNT_ATTRIBUTES, MARKER_ATTRIBUTE]
+  const attributes = [...attributesFor('reset'), MARKER_ATTRIBUTE]
   const frame = encodeBaseSearch({ messageId, dn: `<GUID=${anchor}>`, attributes })
   const exchange = await channel.exchange({ frame, messageId, expects: 'search_done', timeoutMs: TIMEOUT_MS })
   if (exchange.kind !== 'answered') throw exchange.cause

@@ -1,11 +1,14 @@
 // What the documents say is what the program is: examples parse, generated parts are fresh.
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from '@jest/globals'
+import { PROTECTED_GROUPS } from '../src/agent/decisions/judge-protection.ts'
 import { agentConfigSchema } from '../src/config/agent-config.ts'
 import { parseConfig } from '../src/config/read-config.ts'
 import { storeConfigSchema } from '../src/config/store-config.ts'
 import { REFUSAL_REASONS } from '../src/protocol/codes.ts'
+import { MIGRATIONS } from '../src/reset-store/database/schema.ts'
 import { runCommand } from './servers/child-process.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '..')
@@ -73,4 +76,43 @@ test('the page on reasons has every reason for a refusal, with who acts and the 
       ]),
     ),
   )
+})
+
+test('the manual lists the protected groups of the program, and no others', () => {
+  const rows = [...read('docs/scope.md').matchAll(/^\| (.+) \| `(S-1-\S+)` \|$/gm)]
+  expect(rows.map(([, name]) => name)).toEqual(Object.keys(PROTECTED_GROUPS))
+  for (const [, name = '', sid = ''] of rows)
+    expect([name, sid.replace('…', '1-22-333')]).toEqual([
+      name,
+      expect.stringMatching(PROTECTED_GROUPS[name] as RegExp),
+    ])
+})
+
+test('the manual’s configuration of the scope is valid, and its limits are the defaults', () => {
+  const text = `store: { url: "https://reset.example.com" }\nstateDirectory: state\n`
+  const parsed = (yaml: string) => parseConfig('agent', text + yaml, agentConfigSchema).directories['corp']
+  const example = (/```yaml\n([\s\S]*?)```/.exec(read('docs/scope.md')) ?? [])[1] ?? ''
+  const { scope, protection, limits } = parsed(example) ?? {}
+  expect(scope?.units).toEqual(['OU=Staff,DC=corp,DC=example', 'OU=Sales\\, East,DC=corp,DC=example'])
+  expect([scope?.groups, protection?.groups]).toEqual([expect.any(Array), expect.any(Array)])
+  expect(limits).toEqual(parsed(example.replace(/^ *limits:.*\n/m, ''))?.limits)
+  expect(read('docs/scope.md')).toContain(`| \`perAccountAndHour\` | ${limits?.perAccountAndHour} |`)
+  expect(read('docs/scope.md')).toContain(`| \`perMinute\` | ${limits?.perMinute} |`)
+  expect(read('docs/scope.md')).toContain(`| ${limits?.burst} within ${limits?.burstMinutes} |`)
+})
+
+test('the manual’s question to the store’s database can be asked', () => {
+  const database = new DatabaseSync(':memory:')
+  for (const step of MIGRATIONS) database.exec(step)
+  const actor = JSON.stringify({ kind: 'help_desk', name: 'ada', methods: [], audit: 'a' })
+  database
+    .prepare(
+      `INSERT INTO requests (id, directory, anchor, display_name, operation, options, actor, creator, created_at,
+         expires_at, offered_keys, state) VALUES (?, 'corp', 'x', 'X', 'reset', '{}', ?, 'c', ?, 0, '[]', 'open')`,
+    )
+    .run('r', actor, Date.now())
+  const sql = (/```sql\n([\s\S]*?)```/.exec(read('docs/scope.md')) ?? [])[1] ?? ''
+  expect(database.prepare(sql).all()).toMatchObject([
+    { kind: 'help_desk', name: 'ada', operation: 'reset', requests: 1, accounts: 1 },
+  ])
 })

@@ -19,9 +19,8 @@ export function createPolicyPublisher(parts: Parts): () => Promise<void> {
     const session = await parts.directories.get(name)?.directory.writer()
     if (!session) return
     const { policies, problems } = await session.readPolicies()
-    const [problem] = problems
-    if (problem) parts.conditions.raise('policy_unreadable', name, problem.problem)
-    else parts.conditions.clear('policy_unreadable', name)
+    // Raised by a request whose policy could not be read: without the right nobody knows whether there is any.
+    if (problems.length === 0) parts.conditions.clear('policy_unreadable', name)
     const text = JSON.stringify([policies, problems])
     const known = published.get(name)
     const nowMs = parts.clock.monotonicMs()

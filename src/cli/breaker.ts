@@ -60,11 +60,22 @@ function closeBreaker(socketPath: string, directory: string): Promise<boolean> {
       })
       incoming.on('error', fail)
       incoming.on('end', () => {
-        if (incoming.statusCode === 200) resolve(JSON.parse(text).closed === true)
-        else fail(new Error(`HTTP status ${incoming.statusCode}`))
+        const closed = incoming.statusCode === 200 ? readAnswer(text) : undefined
+        if (closed === undefined) fail(new Error(`HTTP status ${incoming.statusCode}, no answer of an agent`))
+        else resolve(closed)
       })
     })
     outgoing.on('error', fail)
     outgoing.end()
   })
+}
+
+/** undefined: something else than an agent answered. */
+function readAnswer(text: string): boolean | undefined {
+  try {
+    const { closed } = JSON.parse(text)
+    return typeof closed === 'boolean' ? closed : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from '@jest/globals'
 import type { Account } from '../../src/agent/decisions/account.ts'
 import type { PolicyReading } from '../../src/agent/directory/directory.ts'
 import { createLimits } from '../../src/agent/writeback/limit-writes.ts'
+import { processRequest } from '../../src/agent/writeback/process-request.ts'
 import { parseBlocklist } from '../../src/policy/blocklist.ts'
 import type { PasswordPolicy } from '../../src/policy/password-policy.ts'
 import { parseMarker } from '../../src/protocol/marker.ts'
@@ -408,6 +409,23 @@ describe('too many writes', () => {
     expect(world.conditions.list()).toEqual([])
     await world.finish()
     expect(await world.outcome()).toEqual(ended('applied'))
+  })
+
+  test('are counted one by one, also where several requests pass the first look at once', async () => {
+    for (const limits of [{ perMinute: 1 }, { burst: 1 }, { perAccountAndHour: 1 }]) {
+      const world = await openWorld({ limits })
+      const { directory, subject } = world.document
+      const { keys } = world.parts
+      // Another request of the same moment is first, while the password of this one is opened.
+      const overtaken: typeof keys.withOpened = (...words) => {
+        world.parts.limits.note(directory, subject.anchor)
+        return keys.withOpened(...words)
+      }
+      const parts = { ...world.parts, keys: { ...keys, withOpened: overtaken } }
+      await processRequest(parts, world.document.id, new AbortController().signal)
+      expect([limits, world.dc.state.calls.includes('write')]).toEqual([limits, false])
+      expect(world.parts.journal.intents(world.document.id)).toEqual([])
+    }
   })
 
   test('hold back no inspection', async () => {

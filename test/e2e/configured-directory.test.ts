@@ -104,7 +104,9 @@ test('the agent refuses to start where history is required and cannot be enforce
   await world.agent.stop()
   const before = readFileSync(world.agentConfigFile, 'utf8')
   writeFileSync(world.agentConfigFile, before.replace('    anchor:', '    history: required\n    anchor:'))
-  await expect(world.agent.start()).rejects.toThrow()
+  // Status 2: a service manager does not try it again.
+  await expect(world.agent.start()).rejects.toThrow('does not start (2)')
+  expect(world.agent.isRunning()).toBe(false)
   expect(world.agent.output()).toContain('ERR_CONFIG_HISTORY')
   expect(world.agent.output()).toContain('set history to preferred')
   writeFileSync(world.agentConfigFile, before)

@@ -33,7 +33,7 @@ beforeAll(async () => {
   await corpus.domain.edit(...corpus.edits(), { edit: 'allow_writing', account, dns })
   await Promise.all([...made].map(([name, one]) => 'anchor' in one && link(name, one.anchor)))
   for (const { name, afterLink } of ROWS) await afterLink?.(corpus, accountOf(name).dn)
-}, 60_000)
+}, 120_000)
 afterAll(() => world?.stop())
 
 async function make({ make }: CorpusRow) {
@@ -159,7 +159,7 @@ test('a store that signs what it likes does not widen the scope', async () => {
   await world.reset({ anchor: allowed.anchor }, newPassword())
   expect(await Promise.all([stateOf(anchor), stateOf(outside.anchor)])).toEqual(states)
   expect([writesTo(`<GUID=${anchor}>`), writesTo(`<GUID=${outside.anchor}>`)]).toEqual([0, 0])
-})
+}, 60_000)
 
 test('it was the agent that refused: the directory lets the service account write them', async () => {
   const client = await ldapClient(world.domain.url)

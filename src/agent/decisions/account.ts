@@ -45,7 +45,7 @@ export interface Account {
   readonly expiresAtMs: number | undefined
   /** When the password was set; undefined: never, or it must be changed. */
   readonly passwordSetAtMs: number | undefined
-  /** By the policy that applies; undefined: never. */
+  /** By the policy that applies; undefined: never, or it was not asked for. */
   readonly passwordExpiresAtMs: number | undefined
   readonly badPasswordCount: number
   /** undefined: no bad password since the last good one. */

@@ -76,16 +76,25 @@ export function createQueueWorker(name: string, options: WorkerOptions): QueueWo
 function openClients(options: WorkerOptions): { readonly main: Redis; readonly disconnect: () => void } {
   const main = createClient(options.connection, 'worker')
   const all = [main]
+  let hasEnded = false
+  const { retryStrategy } = main.options
+  // Copies share it: one that loses its server after the end does not look for it for ever.
+  main.options.retryStrategy = (times) => (hasEnded ? null : (retryStrategy?.(times) ?? null))
   const duplicate = main.duplicate.bind(main)
   main.duplicate = (override) => {
     const copy = duplicate(override)
     copy.on('error', () => {})
+    // A worker that is stopped right after its start makes its copy later than that.
+    copy.on('ready', () => {
+      if (hasEnded) copy.disconnect()
+    })
     all.push(copy)
     return copy
   }
   return {
     main,
     disconnect: () => {
+      hasEnded = true
       for (const client of all) if (client.status !== 'end') client.disconnect()
     },
   }

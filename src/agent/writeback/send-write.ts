@@ -13,6 +13,9 @@ export interface Sent {
   readonly withheld: boolean
 }
 
+// The next round meets the limit before it opens the password, and ends or waits.
+const WITHHELD: Sent = { answer: { kind: 'not_sent', cause: undefined }, markerAfter: '', withheld: true }
+
 /** Records the intent, then writes. Throws ERR_PASSWORD_UNREPRESENTABLE before anything is sent, and ERR_JOURNAL_UNUSABLE. */
 export async function sendWrite(
   parts: WritebackParts,
@@ -22,6 +25,8 @@ export async function sendWrite(
   effect: Effect,
 ): Promise<Sent> {
   const { directory, subject } = work.document
+  // Nothing else runs between this look and the note below, so several requests at once cannot pass the limits together.
+  if (parts.limits.find(directory, subject.anchor)) return WITHHELD
   const { markerAfter, close } = beginAttempt(parts, work, session, account, 'write')
   parts.limits.note(directory, subject.anchor)
   let withheld = false

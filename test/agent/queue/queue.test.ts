@@ -158,6 +158,23 @@ test('stop() lets what is being processed end, and begins nothing new', async ()
   expect([queue.processed, [...queue.open]]).toEqual([['r1'], ['r2']])
 })
 
+test('a queue that is stopped right after its start leaves no connection behind', async () => {
+  for (let round = 0; round < 20; round += 1) {
+    const queue = createTestQueue(redis)
+    await queue.start()
+    await queue.stop(0)
+  }
+  const others = async () => {
+    const lines = String(await admin.client('LIST'))
+      .trim()
+      .split('\n')
+    return lines.filter((line) => !line.includes('cmd=client')).length
+  }
+  await until(async () => (await others()) === 0, 2_000)
+  await sleep(300)
+  expect(await others()).toBe(0)
+})
+
 test('start() says ERR_REDIS_UNREACHABLE while there is no Redis', async () => {
   const queue = testQueue(undefined, { connection: { path: '/nowhere/redis.sock' } })
   await expect(queue.start()).rejects.toMatchObject({ code: 'ERR_REDIS_UNREACHABLE', retry: 'later' })

@@ -26,11 +26,10 @@ const COMPUTED = 'msDS-User-Account-Control-Computed'
 const EXPIRY = 'msDS-UserPasswordExpiryTimeComputed'
 const DESCRIPTOR = 'nTSecurityDescriptor'
 const BINARY = ['objectGUID', 'objectSid', 'replPropertyMetaData', 'tokenGroups', 'sIDHistory']
-/** What the read asks for, beside the marker attribute. */
-export const ACCOUNT_ATTRIBUTES: readonly string[] = [
+const POLICY = 'msDS-ResultantPSO'
+const EVERY_TIME: readonly string[] = [
   ...BINARY,
   COMPUTED,
-  EXPIRY,
   'sAMAccountName',
   'displayName',
   'objectClass',
@@ -41,8 +40,20 @@ export const ACCOUNT_ATTRIBUTES: readonly string[] = [
   'pwdLastSet',
   'badPwdCount',
   'badPasswordTime',
-  'msDS-ResultantPSO',
   'msDS-SecondaryKrbTgtNumber',
+]
+// The domain controller computes each of these anew for every read, and the descriptor is large.
+const BY_OPERATION: Readonly<Record<Operation, readonly string[]>> = {
+  reset: [POLICY],
+  change: [POLICY, DESCRIPTOR],
+  unlock: [],
+  inspect: [POLICY, DESCRIPTOR, EXPIRY],
+}
+
+/** What the read asks for, beside the marker attribute and the anchor. */
+export const attributesFor = (operation: Operation): readonly string[] => [
+  ...EVERY_TIME,
+  ...BY_OPERATION[operation],
 ]
 
 /** What a read depends on beside the account. */
@@ -68,17 +79,16 @@ export async function readAccount(
   operation: Operation,
   { markerAttribute, anchorAttribute }: AccountForm,
 ): Promise<AnchoredAccount | undefined> {
-  // The descriptor is large, and only a change is subject to it.
-  const descriptor = operation === 'change' || operation === 'inspect' ? [DESCRIPTOR] : []
-  const extra = [...descriptor, ...(anchorAttribute === undefined ? [] : [anchorAttribute])]
+  const asked = attributesFor(operation)
+  const extra = anchorAttribute === undefined ? [] : [anchorAttribute]
   const [entry] = await client.search(
     dnOfGuid(objectGuid),
     {
       scope: 'base',
-      attributes: [...ACCOUNT_ATTRIBUTES, markerAttribute, ...extra],
-      explicitBufferAttributes: [...BINARY, ...extra],
+      attributes: [...asked, markerAttribute, ...extra],
+      explicitBufferAttributes: [...BINARY, DESCRIPTOR, ...extra],
     },
-    descriptor.length === 0 ? undefined : daclControl(),
+    asked.includes(DESCRIPTOR) ? daclControl() : undefined,
   )
   if (entry === undefined) return undefined
   const anchor = anchorAttribute === undefined ? undefined : bytesOf(entry, anchorAttribute)
@@ -99,7 +109,7 @@ function accountOf(entry: Entry, markerAttribute: string): Account {
     ...statesOf(entry),
     ...timesOf(entry),
     changeDenied: isChangeDenied(bytesOf(entry, DESCRIPTOR)),
-    policyDn: textOf(entry, 'msDS-ResultantPSO'),
+    policyDn: textOf(entry, POLICY),
     passwordVersion: passwordVersionOf(bytesOf(entry, 'replPropertyMetaData')),
     marker: markers[0],
   }

@@ -428,6 +428,20 @@ describe('too many writes', () => {
     }
   })
 
+  test('are not counted where nothing was sent, also after a restart', async () => {
+    const world = await openWorld({ limits: { perAccountAndHour: 2, burst: 2 } })
+    world.dc.state.fates = ['not_sent', 'not_sent', 'not_sent', 'not_sent']
+    await world.finish()
+    expect(await world.outcome()).toEqual(ended('applied'))
+    const { directory, subject } = world.document
+    const tight = { ...LIMITS, perAccountAndHour: 2, burst: 2 }
+    const restarted = createLimits({ ...world.parts, log: silentLogger }, new Map([[directory, tight]]))
+    expect([
+      world.parts.limits.find(directory, subject.anchor),
+      restarted.find(directory, subject.anchor),
+    ]).toEqual([undefined, undefined])
+  })
+
   test('hold back no inspection', async () => {
     const world = await openWorld({ operation: 'inspect', limits: { burst: 1 } })
     world.parts.limits.note('corp', 'a')

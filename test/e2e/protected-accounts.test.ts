@@ -1,6 +1,7 @@
 // Protection and scope on real parts: whoever must not be written is refused before any modify message leaves the agent,
 // though the directory itself would have let the service account write nearly all of them.
 
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -159,6 +160,34 @@ test('a store that signs what it likes does not widen the scope', async () => {
   await world.reset({ anchor: allowed.anchor }, newPassword())
   expect(await Promise.all([stateOf(anchor), stateOf(outside.anchor)])).toEqual(states)
   expect([writesTo(`<GUID=${anchor}>`), writesTo(`<GUID=${outside.anchor}>`)]).toEqual([0, 0])
+}, 60_000)
+
+test('a configured group that is not there stops all writing, and once it is there, writing goes on', async () => {
+  const [dn, missing] = [corpus.names.executives, 'CN=Directors,OU=Outside,DC=corp,DC=test']
+  await world.agent.stop()
+  const configured = readFileSync(world.agentConfigFile, 'utf8')
+  writeFileSync(world.agentConfigFile, configured.replace('CN=Executives,', 'CN=Directors,'))
+  // It runs, and is not ready: its start resolves when the group is there.
+  const started = world.agent.start()
+  const detail = `protection.groups names ${missing}: no such entry`
+  while (!JSON.stringify(await world.ops('/status').catch(() => '')).includes(detail))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(await world.ops('/readyz')).toMatchObject({
+    status: 503,
+    json: {
+      conditions: expect.arrayContaining([expect.objectContaining({ code: 'directory_unreachable' })]),
+    },
+  })
+  world.proxy?.forget()
+  const request = await world.request('unlock', accountOf('a sub-unit'))
+  expect(await world.verdict(request, 1_000)).toMatchObject({ outcome: null })
+  expect(world.proxy?.count(modifies)).toBe(0)
+  await (await world.domain.admin()).modifyDN(dn, missing)
+  await started
+  expect(await world.verdict(request)).toMatchObject({ outcome: 'applied' })
+  expect(await world.run('unlock', accountOf('nested in a configured group'))).toMatchObject({
+    ...{ outcome: 'refused', reason: 'account_protected' },
+  })
 }, 60_000)
 
 test('it was the agent that refused: the directory lets the service account write them', async () => {

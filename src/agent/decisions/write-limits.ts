@@ -28,7 +28,8 @@ export type LimitVerdict =
 
 /** The writes of one directory that still count. */
 export interface WriteCounts {
-  readonly note: (write: BegunWrite) => void
+  /** Counts a write, and gives back how to take it off again when nothing was sent after all. */
+  readonly note: (write: BegunWrite) => () => void
   readonly judge: (account: string, nowMs: number) => LimitVerdict
   /** What was counted until now is no burst: a person has looked at it. */
   readonly acknowledge: (nowMs: number) => void
@@ -48,12 +49,14 @@ export function createWriteCounts(
   const byAccount = new Map<string, Times>()
   let burstFromMs = acknowledgedMs
   const note = ({ account, atMs }: BegunWrite) => {
-    all.add(atMs)
     const own = byAccount.get(account) ?? createTimes(HOUR_MS)
-    own.add(atMs)
+    const undo = [all.add(atMs), own.add(atMs)]
     byAccount.set(account, own)
-    if (byAccount.size <= MOST_ACCOUNTS) return
-    for (const [name, times] of byAccount) if (times.since(atMs - HOUR_MS) === 0) byAccount.delete(name)
+    if (byAccount.size > MOST_ACCOUNTS)
+      for (const [name, times] of byAccount) if (times.since(atMs - HOUR_MS) === 0) byAccount.delete(name)
+    return () => {
+      for (const step of undo) step()
+    }
   }
   for (const write of earlier.toSorted((a, b) => a.atMs - b.atMs)) note(write)
   return {
@@ -90,10 +93,15 @@ function createTimes(keptMs: number) {
     return low
   }
   return {
-    /** A clock that was set back counts as standing still. */
+    /** A clock that was set back counts as standing still. Gives back how to take the moment out again. */
     add: (atMs: number) => {
       if ((times[0] ?? atMs) < atMs - 2 * keptMs) times = times.slice(firstAfter(atMs - keptMs))
-      times.push(Math.max(atMs, times.at(-1) ?? atMs))
+      const added = Math.max(atMs, times.at(-1) ?? atMs)
+      times.push(added)
+      return () => {
+        const at = times.lastIndexOf(added)
+        if (at !== -1) times = times.toSpliced(at, 1)
+      }
     },
     /** How many came after `fromMs`. */
     since: (fromMs: number) => times.length - firstAfter(fromMs),

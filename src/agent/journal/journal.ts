@@ -116,7 +116,10 @@ export interface Journal {
   readonly unsettledIntents: (requestId: string) => readonly Intent[]
   /** Every intent of one request; newest last. */
   readonly intents: (requestId: string) => readonly AnsweredIntent[]
-  /** The writes that were begun after `sinceMs` (store time), of every directory, oldest first. `account` is the anchor. */
+  /**
+   * The writes that were begun after `sinceMs` (store time) and may have been sent, of every directory, oldest first.
+   * `account` is the anchor.
+   */
   readonly recentWrites: (
     sinceMs: number,
   ) => readonly { readonly directory: string; readonly account: string; readonly atMs: number }[]

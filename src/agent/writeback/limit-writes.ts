@@ -10,7 +10,8 @@ export interface Limits {
   readonly isStopped: (directory: string) => boolean
   /** The step that holds a write of this account back; undefined: it may begin. Opens the breaker on a burst. */
   readonly find: (directory: string, account: string) => Step | undefined
-  readonly note: (directory: string, account: string) => void
+  /** Counts a write that begins; gives back how to take it off again when nothing was sent after all. */
+  readonly note: (directory: string, account: string) => () => void
   /** Which breakers are open, and since when: milliseconds since 1970, store time. */
   readonly openBreakers: () => readonly { readonly directory: string; readonly sinceMs: number }[]
   /** Closes the breaker of a directory; false: it was not open. Throws ERR_JOURNAL_UNUSABLE. */
@@ -45,7 +46,7 @@ export function createLimits(
   }
   return {
     isStopped: (directory) => stopped.has(directory),
-    note: (directory, account) => counts.get(directory)?.note({ account, atMs: nowMs() }),
+    note: (directory, account) => counts.get(directory)?.note({ account, atMs: nowMs() }) ?? (() => {}),
     find: (directory, account) => {
       const verdict = counts.get(directory)?.judge(account, nowMs()) ?? { kind: 'free' }
       if (verdict.kind === 'free') return undefined

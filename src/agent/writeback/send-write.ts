@@ -28,7 +28,7 @@ export async function sendWrite(
   // Nothing else runs between this look and the note below, so several requests at once cannot pass the limits together.
   if (parts.limits.find(directory, subject.anchor)) return WITHHELD
   const { markerAfter, close } = beginAttempt(parts, work, session, account, 'write')
-  parts.limits.note(directory, subject.anchor)
+  const takeOff = parts.limits.note(directory, subject.anchor)
   let withheld = false
   const answer = await session.write({
     objectGuid: account.objectGuid,
@@ -41,5 +41,6 @@ export async function sendWrite(
     },
   })
   close(answer)
+  if (answer.kind === 'not_sent') takeOff()
   return { answer, markerAfter, withheld }
 }

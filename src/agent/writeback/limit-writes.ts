@@ -12,8 +12,6 @@ export interface Limits {
   readonly find: (directory: string, account: string) => Step | undefined
   /** Counts a write that begins; gives back how to take it off again when nothing was sent after all. */
   readonly note: (directory: string, account: string) => () => void
-  /** Which breakers are open, and since when: milliseconds since 1970, store time. */
-  readonly openBreakers: () => readonly { readonly directory: string; readonly sinceMs: number }[]
   /** Closes the breaker of a directory; false: it was not open. Throws ERR_JOURNAL_UNUSABLE. */
   readonly closeBreaker: (directory: string) => boolean
 }
@@ -30,10 +28,10 @@ export function createLimits(
   const nowMs = () => Math.round(storeTime.nowMs())
   const openKey = (directory: string) => `breaker open ${directory}`
   const closedKey = (directory: string) => `breaker closed ${directory}`
-  const stopped = new Map<string, number>()
+  const stopped = new Set<string>()
   const counts = new Map<string, WriteCounts>()
-  const stop = (directory: string, sinceMs: number) => {
-    stopped.set(directory, sinceMs)
+  const stop = (directory: string) => {
+    stopped.add(directory)
     const detail = `writing is stopped after a burst; close it with: writeback breaker close ${directory}`
     conditions.raise('breaker_open', directory, detail)
   }
@@ -41,8 +39,7 @@ export function createLimits(
   for (const [directory, own] of limits) {
     const closedAtMs = Number(journal.get(closedKey(directory)) ?? 0)
     counts.set(directory, createWriteCounts(own, earlier.get(directory) ?? [], closedAtMs))
-    const since = journal.get(openKey(directory))
-    if (since !== undefined) stop(directory, Number(since))
+    if (journal.get(openKey(directory)) !== undefined) stop(directory)
   }
   return {
     isStopped: (directory) => stopped.has(directory),
@@ -54,10 +51,9 @@ export function createLimits(
       if (verdict.kind === 'minute') return wait(Math.min(LONGEST_LOOK_MS, Math.max(1, verdict.waitMs)))
       journal.set(openKey(directory), String(nowMs()))
       log.error('too many writes within the window: the breaker opens', { directory, count: verdict.count })
-      stop(directory, nowMs())
+      stop(directory)
       return wait(LONGEST_LOOK_MS)
     },
-    openBreakers: () => [...stopped].map(([directory, sinceMs]) => ({ directory, sinceMs })),
     closeBreaker: (directory) => {
       if (!stopped.has(directory)) return false
       const now = nowMs()

@@ -1,8 +1,11 @@
 // Holds back what would be too much: per account, per directory, and with a breaker that only a person closes again. The
 // journal remembers, so a restart forgets nothing.
+import type { Conditions } from '../../telemetry/conditions.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { StoreTime } from '../decisions/store-time.ts'
 import { createWriteCounts, type WriteCounts, type WriteLimits } from '../decisions/write-limits.ts'
+import type { Journal } from '../journal/journal.ts'
 import { end, type Step, wait } from './step.ts'
-import type { WritebackParts } from './writeback-parts.ts'
 
 /** The limits of all directories. */
 export interface Limits {
@@ -16,14 +19,19 @@ export interface Limits {
   readonly closeBreaker: (directory: string) => boolean
 }
 
+/** What the limits are kept with. */
+export interface LimitParts {
+  readonly journal: Pick<Journal, 'recentWrites' | 'get' | 'set'>
+  readonly storeTime: StoreTime
+  readonly conditions: Conditions
+  readonly log: Logger
+}
+
 const LONGEST_LOOK_MS = 5_000
 const DAY_MS = 86_400_000
 
 /** Makes the limits, from what the journal remembers. `limits`: by directory. */
-export function createLimits(
-  parts: Pick<WritebackParts, 'journal' | 'storeTime' | 'conditions' | 'log'>,
-  limits: ReadonlyMap<string, WriteLimits>,
-): Limits {
+export function createLimits(parts: LimitParts, limits: ReadonlyMap<string, WriteLimits>): Limits {
   const { journal, storeTime, conditions, log } = parts
   const nowMs = () => Math.round(storeTime.nowMs())
   const openKey = (directory: string) => `breaker open ${directory}`

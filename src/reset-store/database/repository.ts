@@ -188,6 +188,8 @@ export interface RequestRecords {
   readonly addRequest: (request: NewRequest) => Promise<void>
   readonly findRequest: (id: string) => Promise<RequestRecord | undefined>
   readonly listRequests: (most: number) => Promise<readonly RequestRecord[]>
+  /** How many requests of the subject that may write have not ended. */
+  readonly countWriting: (directory: string, anchor: string) => Promise<number>
   /** The highest sequence ever given to the subject; 0 when none was. */
   readonly lastSequence: (directory: string, anchor: string) => Promise<number>
   /** Opens the request with its signed document and raises the subject's sequence. */

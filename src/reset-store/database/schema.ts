@@ -72,4 +72,8 @@ export const MIGRATIONS: readonly string[] = [
   DROP INDEX requests_open;
   CREATE INDEX requests_claimable ON requests (directory, coalesce(sequence, sealed_at)) WHERE state = 'open';
   `,
+  `
+  CREATE INDEX requests_out ON requests (directory, anchor, lease_until)
+    WHERE state <> 'closed' AND operation <> 'inspect';
+  `,
 ]

@@ -258,6 +258,26 @@ test('an entry whose own objectGUID is the anchor is pinned like any other', asy
   expect((await agent.read(await claimOne(agent))).subject.objectGuid).toBe(anchor)
 })
 
+test('of two inspects the one that was asked for last decides the pin, whichever answers last', async () => {
+  const anchor = await addUser()
+  await ask(anchor, 'inspect')
+  clock.advance(5)
+  await ask(anchor, 'inspect')
+  const [older, newer] = (await agent.claim()).requests
+  const [stale, entry] = [randomUUID(), randomUUID()]
+  for (const [claimed, guid] of [
+    [newer, entry],
+    [older, stale],
+  ] as const) {
+    const outcome = await agent.sign(claimed as ClaimedRequest, {
+      outcome: 'applied',
+      account: accountOf(guid),
+    })
+    expect(await agent.report(outcome)).toEqual(['accepted'])
+  }
+  expect(await userOf(anchor)).toMatchObject({ objectGuid: entry })
+})
+
 test('an outcome that comes too late, or of another operation, pins nothing', async () => {
   const anchor = await addUser()
   await ask(anchor, 'inspect')

@@ -151,7 +151,12 @@ export interface StoreRecords {
   readonly addUser: (user: Omit<UserRecord, 'objectGuid'>) => Promise<boolean>
   readonly findUser: (directory: string, anchor: string) => Promise<UserRecord | undefined>
   readonly findUserByName: (name: string) => Promise<UserRecord | undefined>
-  readonly pinUser: (directory: string, anchor: string, objectGuid: string) => Promise<void>
+  /** `askedAt`: when the inspect was asked for. False when a later one has pinned already. */
+  readonly pinUser: (
+    directory: string,
+    anchor: string,
+    pin: { readonly objectGuid: string; readonly askedAt: number },
+  ) => Promise<boolean>
   /** Users whose name comes after `after`, by name. */
   readonly listUsers: (after: string, most: number) => Promise<readonly UserRecord[]>
   /** Replaces what was published before. */

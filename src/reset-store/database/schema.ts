@@ -76,4 +76,5 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX requests_out ON requests (directory, anchor, lease_until)
     WHERE state <> 'closed' AND operation <> 'inspect';
   `,
+  'ALTER TABLE users ADD COLUMN pin_asked_at INTEGER NOT NULL DEFAULT 0',
 ]

@@ -39,6 +39,8 @@ const sharedFields = {
     anchor: anchorSchema,
     objectGuid: anchorSchema
       .nullable()
+      // A store of an earlier version did not name it.
+      .default(null)
       .describe(
         'objectGUID of the entry that the store pinned to the anchor after an inspect; null: none yet',
       ),

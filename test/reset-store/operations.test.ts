@@ -102,7 +102,8 @@ test('a change carries both passwords, an unlock and an inspect are on their way
     expect('sequence' in document).toBe(operation === 'unlock')
     expect('sealed' in document).toBe(false)
     clock.advance(31_000)
-    await agent.report(await agent.sign(await claimOne(agent), { outcome: 'applied' }))
+    const account = operation === 'inspect' ? accountOf(anchor) : null
+    await agent.report(await agent.sign(await claimOne(agent), { outcome: 'applied', account }))
   }
 })
 
@@ -184,11 +185,11 @@ test('of one account at most 32 writing requests are open; inspects and other ac
     const { status, json } = await store.admin('createRequest', call, { anchor })
     expect([status, json.code]).toEqual([429, 'too_many_requests'])
   }
-  await create(anchor, 'inspect')
   await create(another, 'unlock')
   for (const claimed of (await agent.claim()).requests)
     await agent.report(await agent.sign(claimed, { outcome: 'applied' }))
   await create(anchor, 'reset')
+  await create(anchor, 'inspect')
 })
 
 test('the oldest is handed out first, whatever it is', async () => {
@@ -220,8 +221,7 @@ test('what an outcome tells of account, rule and policy is in the verdict and in
   const resetting = await ask(anchor, 'reset')
   const rule = { kind: 'minimum_length', characters: 12 } as const
   const told = { outcome: 'refused', reason: 'password_too_short', rule, policy: POLICY } as const
-  // An account beside anything but an inspect is not kept.
-  await agent.report(await agent.sign(await claimOne(agent), { ...told, account }))
+  await agent.report(await agent.sign(await claimOne(agent), told))
   const refused = { request: resetting, account: null, rule, policy: POLICY }
   expect(await verdictOf(resetting)).toMatchObject(refused)
   const { requests } = (await store.admin('listRequests')).json
@@ -238,7 +238,8 @@ test('an inspect pins the entry, which later documents carry; another entry is p
     await ask(anchor, operation)
     const claimed = await claimOne(agent)
     expect((await agent.read(claimed)).subject).toEqual({ anchor, objectGuid: entry, displayName: 'Ada' })
-    await agent.report(await agent.sign(claimed, { outcome: 'applied' }))
+    const account = operation === 'inspect' ? accountOf(entry) : null
+    await agent.report(await agent.sign(claimed, { outcome: 'applied', account }))
   }
   logged.length = 0
   await inspect(anchor, another)
@@ -288,8 +289,28 @@ test('an outcome that comes too late, or of another operation, pins nothing', as
     'outcome_closed',
   ])
   await ask(anchor, 'unlock')
-  await agent.report(await agent.sign(await claimOne(agent), { outcome: 'applied', account }))
+  const outcome = await agent.sign(await claimOne(agent), { outcome: 'applied', account })
+  await expect(agent.report(outcome)).rejects.toThrow('outcome_invalid')
   expect(await userOf(anchor)).toMatchObject({ objectGuid: null })
+})
+
+test('an outcome that does not fit its operation is not taken', async () => {
+  const anchor = await addUser()
+  const [unlock, inspect] = [await ask(anchor, 'unlock'), await ask(anchor, 'inspect')]
+  const claimed = new Map((await agent.claim()).requests.map((one) => [one.request, one]))
+  const account = accountOf(anchor)
+  for (const [id, fields] of [
+    [inspect, { account: null }],
+    [inspect, { account, marker: 'wb1' }],
+    [unlock, { account }],
+    [unlock, { rule: { kind: 'no_names' } }],
+    [unlock, { policy: POLICY }],
+  ] as const) {
+    const outcome = { outcome: 'applied', ...fields } as Parameters<TestAgent['sign']>[1]
+    const signed = agent.sign(claimed.get(id) as ClaimedRequest, outcome)
+    await expect(signed.then((jws) => agent.report(jws))).rejects.toThrow('outcome_invalid')
+    expect(await verdictOf(id)).toMatchObject({ state: 'in_progress', outcome: null })
+  }
 })
 
 test('nobody pins a user by hand', async () => {

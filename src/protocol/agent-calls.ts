@@ -134,9 +134,8 @@ export const policiesCallSchema = z.strictObject({
   readAt: timeSchema.describe('store time as the agent knows it'),
   policies: z
     .array(effectivePolicySchema)
-    .min(1)
     .max(MOST_POLICIES)
-    .describe('the policy of the domain, and every fine-grained one that can be read'),
+    .describe('the policy of the domain, and every fine-grained one, as far as they can be read'),
   problems: z
     .array(z.strictObject({ name: plainTextSchema(256), problem: plainTextSchema(500) }))
     .max(MOST_POLICIES)

@@ -381,13 +381,26 @@ test('an agent publishes for its own directories only, and in the contract’s f
   const refused = await store.admin('publishPolicies', policies, { name: 'corp' })
   expect(refused.json.code).toBe('credential_refused')
   for (const wrong of [
-    { ...policies, policies: [] },
     { ...policies, policies: Array(257).fill(POLICY) },
     { ...policies, problems: Array(257).fill({ name: 'x', problem: 'y' }) },
     { ...policies, policies: [{ ...POLICY, minimumLength: -1 }] },
     { ...policies, directory: 'corp' },
   ])
     expect((await publish(agent, 'corp', wrong)).json.code).toBe('body_invalid')
+})
+
+test('a domain whose own policy cannot be read is published as a problem alone', async () => {
+  const none = { readAt: 1, policies: [], problems: [{ name: 'domain', problem: 'no right to read it' }] }
+  expect((await publish(agent, 'corp', none)).status).toBe(204)
+  expect((await readPolicies('corp')).json).toMatchObject(none)
+})
+
+test('a directory whose name every object knows has no places but its own', async () => {
+  const odd = await enrolAgent(store, { name: 'odd', directories: ['constructor'], now: clock.wallMs })
+  const anchor = await addUser('constructor')
+  const id = await ask(anchor, 'unlock', { directory: 'constructor' })
+  expect(await claimedIds(odd, { places: {} })).toEqual([])
+  expect(await claimedIds(odd, { places: { constructor: 1 } })).toEqual([id])
 })
 
 test('the largest possible list of policies is taken and given back', async () => {

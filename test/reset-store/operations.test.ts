@@ -1,9 +1,13 @@
 // What differs between the operations at the store: what is sealed, what has a place in the order, what an inspect
 // leaves behind; and who a request is asked for, and which policies an agent published.
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import type { ClaimedRequest } from '../../src/protocol/agent-calls.ts'
 import type { Logger } from '../../src/telemetry/logger.ts'
+import { runCommand } from '../servers/child-process.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { createMovableClock, sealFor, startStore } from './running-store.ts'
 import { accountOf, enrolAgent, POLICY, type TestAgent } from './test-agent.ts'
@@ -401,6 +405,25 @@ test('a directory whose name every object knows has no places but its own', asyn
   const id = await ask(anchor, 'unlock', { directory: 'constructor' })
   expect(await claimedIds(odd, { places: {} })).toEqual([])
   expect(await claimedIds(odd, { places: { constructor: 1 } })).toEqual([id])
+})
+
+test('the manual’s question is answered by a copy of a running store’s database', async () => {
+  const anchor = await addUser()
+  for (let count = 0; count < 3; count += 1) await create(anchor, 'unlock')
+  const manual = readFileSync(new URL('../../docs/scope.md', import.meta.url), 'utf8')
+  const [commands = '', question = ''] = ['sh', 'sql'].map(
+    (language) => new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(manual)?.[1],
+  )
+  const [, file = ''] = /^ *sqlite3 (\S+)$/m.exec(commands) ?? []
+  await runCommand('sh', ['-ec', `cd "$0"\n${commands.replace(/^ *sqlite3 .*$/m, '')}`, data])
+  const copy = new DatabaseSync(path.join(data, file))
+  const [asked] = copy.prepare(question.replace('unixepoch()', String(clock.wallMs() / 1000))).all()
+  copy.close()
+  expect(asked).toMatchObject({ kind: 'administrator', name: 'administrator' })
+  expect(Number(asked?.['requests'])).toBeGreaterThanOrEqual(3)
+  expect(() =>
+    new DatabaseSync(path.join(data, 'store.db'), { readOnly: true }).exec('SELECT * FROM users'),
+  ).toThrow('locked')
 })
 
 test('the largest possible list of policies is taken and given back', async () => {

@@ -23,6 +23,7 @@ const MOST_STARTS = 6
 const MOST_ROUNDS = 10
 const CROWDED_LOOK_MS = 2_000
 const STORE_AWAY_MS = 1_000
+const REFUSED_READ_MS = 5_000
 
 /** Carries one request as far as it goes now. Throws only for defects; the queue then tries again later. */
 export async function processRequest(
@@ -97,8 +98,11 @@ async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number
 }
 
 /** The directory confirmed the write, and the process ended before the outcome was kept. */
-const endLanded = ({ server, markerAfter }: AnsweredIntent): Step =>
-  end({ outcome: 'applied' }, { server, marker: markerAfter, notices: ['old_password_may_work'] })
+const endLanded = ({ server, markerAfter, effect }: AnsweredIntent): Step =>
+  end(
+    { outcome: 'applied' },
+    { server, marker: markerAfter, notices: effect === 'unlock' ? [] : ['old_password_may_work'] },
+  )
 
 const isInspection = (work: Work<RequestDocument>): work is InspectWork =>
   work.document.operation === 'inspect'
@@ -185,6 +189,8 @@ function restFrom(parts: WritebackParts, work: Work<RequestDocument>, error: unk
   if (error instanceof WritebackError && error.code.startsWith('ERR_STORE_')) return wait(STORE_AWAY_MS)
   if (!isRetryable(error)) throw error
   if (!error.code.startsWith('ERR_DIRECTORY_')) return wait(STORE_AWAY_MS)
+  // The server is there, and says no to this read: the others need not wait.
+  if (error.code === 'ERR_DIRECTORY_REFUSED') return wait(REFUSED_READ_MS)
   parts.conditions.raise('directory_unreachable', work.document.directory, error.message)
   work.log.debug('the directory is away', errorFields(error))
   return { kind: 'away', ms: work.served.backoff.next() }

@@ -8,6 +8,7 @@ import { endHidden } from './end-hidden.ts'
 import { findWriteObstacle } from './find-obstacle.ts'
 import { guardChange } from './guard-change.ts'
 import { judgeAccount } from './judge-account.ts'
+import { notePolicy } from './note-policy.ts'
 import { readRefusal } from './read-refusal.ts'
 import { sendWrite } from './send-write.ts'
 import { AGAIN, end, GIVE_UP, type Step, wait } from './step.ts'
@@ -54,8 +55,7 @@ async function readPolicy(
 ): Promise<PolicyReading> {
   if (document.operation === 'unlock') return NO_POLICY
   const policy = await session.readPolicy(account, { isFresh: document.operation === 'change' })
-  if (policy.kind === 'unreadable')
-    parts.conditions.raise('policy_unreadable', document.directory, policy.problem)
+  notePolicy(parts, document.directory, account, policy)
   return policy
 }
 

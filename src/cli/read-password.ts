@@ -124,17 +124,19 @@ function readLine(io: Io, editor: LineEditor): Promise<Buffer> {
     const done = (settle: () => void) => {
       io.stdin.off('data', take)
       io.stdin.off('end', ended)
+      io.stdin.pause()
       settle()
     }
     const ended = () => done(() => reject(new WritebackError('ERR_USAGE', 'cancelled')))
     const take = (chunk: Buffer) => {
       const { state, used } = editor.take(chunk)
-      // What was pasted beyond this line belongs to the next question.
-      if (used < chunk.length) io.stdin.unshift(Buffer.from(chunk.subarray(used)))
+      const rest = state === 'done' ? Buffer.from(chunk.subarray(used)) : undefined
       chunk.fill(0)
       if (state === 'cancelled') ended()
       else if (state === 'too long') done(() => reject(tooLong()))
       else if (state === 'done') done(() => resolve(editor.line()))
+      // What was pasted beyond this line belongs to the next question; a stream that flows would give it to this one.
+      if (rest && rest.length > 0) io.stdin.unshift(rest)
     }
     io.stdin.on('data', take)
     io.stdin.on('end', ended)

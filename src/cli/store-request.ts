@@ -59,7 +59,7 @@ Examples:
   writeback store request inspect ada --json --config store.yaml
 
 Nothing is changed. It waits for the answer: whether writeback is possible, lockout, expiry, and the policy that
-applies. Where the anchor is not the account’s objectGUID, the store pins the account that was found.
+applies. The store pins the account that was found to the user.
 
 Exit statuses:
   0  read         3  refused      4  expired      5  unknown      6  failed`,

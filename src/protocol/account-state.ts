@@ -44,9 +44,7 @@ const refusalSchema = z.enum(reasons).nullable().describe('why it would be refus
 /** What `inspect` tells of an account. Of a protected account, or one out of scope, nothing is told. */
 export const accountStateSchema = z
   .strictObject({
-    objectGuid: anchorSchema.describe(
-      'the immutable id of the entry; the store pins it where the anchor is another',
-    ),
+    objectGuid: anchorSchema.describe('the immutable id of the entry; the store pins it to the anchor'),
     refusals: z
       .strictObject({ reset: refusalSchema, change: refusalSchema, unlock: refusalSchema })
       .describe('whether writeback is possible'),

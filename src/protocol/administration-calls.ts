@@ -22,7 +22,7 @@ export type NewUser = z.infer<typeof newUserSchema>
 export const userSchema = newUserSchema.extend({
   objectGuid: anchorSchema
     .nullable()
-    .describe('the entry that the newest inspect found, where its objectGUID is not the anchor; else null'),
+    .describe('the pin: objectGUID of the entry that the newest inspect found; null: none yet'),
 })
 export type User = z.infer<typeof userSchema>
 export const usersAnswerSchema = z.strictObject({ users: z.array(userSchema) })

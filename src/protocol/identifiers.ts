@@ -24,7 +24,7 @@ export const storeIdSchema = z
 export const anchorSchema = z
   .string()
   .regex(GUID)
-  .describe('immutable anchor: objectGUID or entryUUID, lower case, with dashes')
+  .describe('immutable anchor: objectGUID, mS-DS-ConsistencyGuid or entryUUID, lower case, with dashes')
 export const serverIdSchema = z
   .string()
   .regex(GUID)

@@ -39,7 +39,9 @@ const sharedFields = {
     anchor: anchorSchema,
     objectGuid: anchorSchema
       .nullable()
-      .describe('the entry that the store pinned to the anchor after an inspect; null: none yet'),
+      .describe(
+        'objectGUID of the entry that the store pinned to the anchor after an inspect; null: none yet',
+      ),
     displayName: plainTextSchema(256),
   }),
   issuedAt: timeSchema,

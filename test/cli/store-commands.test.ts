@@ -53,8 +53,10 @@ async function run(
   input: string | Buffer = '',
   place = `--config ${configFile}`,
   env: Readonly<Record<string, string>> = {},
+  terminal: object = {},
 ): Promise<Run> {
-  const [stdin, stdout, stderr] = [new PassThrough(), createSink(), createSink()]
+  const stdin = Object.assign(new PassThrough(), terminal)
+  const [stdout, stderr] = [createSink(), createSink()]
   const io = { env, execArgv: [], onStopSignal: () => () => {}, exitNow: () => {} }
   stdin.end(input)
   const argv = ['store', ...[...words.split(' '), ...place.split(' ')].filter(Boolean)]
@@ -431,6 +433,22 @@ test('keys edit the line by whole characters, and arrow keys do nothing', () => 
   expect(typed('abc\x03')[0]).toBe('cancelled')
   expect(typed('\x7f\x7fa\r')).toEqual(['done', 'a', 4])
   expect(typed('x'.repeat(17))[0]).toBe('too long')
+})
+
+test('lines that are pasted at once answer one question each', async () => {
+  const terminal = { isTTY: true, setRawMode: () => {} }
+  for (const [operation, pasted, passwords] of [
+    ['change', 'old\rnew\rnew\r', ['old', 'new']],
+    ['reset', 'x\rx\r', ['x']],
+    ['reset', 'ends with the input\rends with the input\nmore', ['ends with the input']],
+  ] as const) {
+    const carrying = carryAny({ outcome: 'applied' })
+    const running = run(`request ${operation} ada --wait`, pasted, undefined, {}, terminal)
+    expect((await running).status).toBe(0)
+    expect((await carrying).passwords).toEqual(passwords)
+  }
+  const { status, err } = await run('request reset ada --wait', 'x\ry\r', undefined, {}, terminal)
+  expect([status, err.includes('the two passwords differ')]).toEqual([2, true])
 })
 
 /** Types answers on a terminal, each after its question; gives the exit status and all that was shown. */

@@ -59,6 +59,19 @@ test('an account is written once an inspection has pinned its entry, and not bef
   expect(await world.domain.canBind(user.principal, newPassword())).toBe(true)
 })
 
+test('an account whose mS-DS-ConsistencyGuid is its own objectGUID is inspected, and written', async () => {
+  const user = await linkedUser()
+  const admin = await world.domain.admin()
+  const anchor = user.objectGuid
+  await replaceAttribute(admin, user.dn, 'mS-DS-ConsistencyGuid', [guidBytes(anchor)])
+  await world.admin('addUser', { name: 'seeded', displayName: 'S', directory: 'corp', anchor })
+  const seeded = { ...user, anchor }
+  expect(await world.run('inspect', seeded)).toMatchObject({ outcome: 'applied' })
+  expect(await listed('seeded')).toMatchObject({ objectGuid: anchor })
+  expect(await world.reset(seeded, newPassword())).toMatchObject({ outcome: 'applied' })
+  expect(await world.domain.canBind(user.principal, newPassword())).toBe(true)
+})
+
 test('an anchor that was moved to another account writes neither', async () => {
   const user = await linkedUser()
   await world.run('inspect', user)

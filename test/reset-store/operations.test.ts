@@ -234,10 +234,12 @@ test('an inspect pins the entry, which later documents carry; another entry is p
   expect((await agent.read(await claimOne(agent))).subject.objectGuid).toBe(another)
 })
 
-test('where the anchor is the entry’s own objectGUID nothing is pinned', async () => {
+test('an entry whose own objectGUID is the anchor is pinned like any other', async () => {
   const anchor = await addUser()
   await inspect(anchor, anchor)
-  expect(await userOf(anchor)).toMatchObject({ objectGuid: null })
+  expect(await userOf(anchor)).toMatchObject({ objectGuid: anchor })
+  await ask(anchor, 'reset')
+  expect((await agent.read(await claimOne(agent))).subject.objectGuid).toBe(anchor)
 })
 
 test('an outcome that comes too late, or of another operation, pins nothing', async () => {

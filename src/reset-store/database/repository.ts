@@ -13,7 +13,7 @@ export interface UserRecord {
   readonly displayName: string
   readonly directory: string
   readonly anchor: string
-  /** The pin: the entry that the newest inspect found, where its objectGUID is not the anchor. */
+  /** The pin: the objectGUID of the entry that the newest inspect found; null before the first. */
   readonly objectGuid: string | null
 }
 
@@ -151,7 +151,7 @@ export interface StoreRecords {
   readonly addUser: (user: Omit<UserRecord, 'objectGuid'>) => Promise<boolean>
   readonly findUser: (directory: string, anchor: string) => Promise<UserRecord | undefined>
   readonly findUserByName: (name: string) => Promise<UserRecord | undefined>
-  readonly pinUser: (directory: string, anchor: string, objectGuid: string | null) => Promise<void>
+  readonly pinUser: (directory: string, anchor: string, objectGuid: string) => Promise<void>
   /** Users whose name comes after `after`, by name. */
   readonly listUsers: (after: string, most: number) => Promise<readonly UserRecord[]>
   /** Replaces what was published before. */

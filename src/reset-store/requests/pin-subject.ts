@@ -7,10 +7,13 @@ export interface Pin {
   readonly directory: string
   readonly anchor: string
   readonly before: string | null
-  readonly after: string | null
+  readonly after: string
 }
 
-/** Pins the entry that an accepted inspect found. Null where the anchor itself is the entry's objectGUID. */
+/**
+ * Pins the entry that an accepted inspect found, also where its objectGUID is the anchor: what attribute the anchor
+ * comes from is known to the agent alone, and another one may well hold the same value.
+ */
 export async function pinSubject(
   records: Transaction,
   { operation, directory, anchor }: RequestRecord,
@@ -18,7 +21,7 @@ export async function pinSubject(
 ): Promise<Pin | undefined> {
   if (operation !== 'inspect' || account === null) return undefined
   const user = await records.findUser(directory, anchor)
-  const after = account.objectGuid === anchor ? null : account.objectGuid
+  const after = account.objectGuid
   if (!user || user.objectGuid === after) return undefined
   await records.pinUser(directory, anchor, after)
   return { directory, anchor, before: user.objectGuid, after }

@@ -5,6 +5,7 @@ import { guidBytes, guidText } from '../../../src/agent/directory/active-directo
 import type { DirectoryOptions } from '../../../src/agent/directory/create-directory.ts'
 import type { AccountReading, Subject, WriterSession } from '../../../src/agent/directory/directory.ts'
 import type { WritebackError } from '../../../src/errors/writeback-error.ts'
+import type { Operation } from '../../../src/protocol/identifiers.ts'
 import type { CreatedUser } from '../../servers/directory-admin.ts'
 import { type LdapProxy, startLdapProxy } from '../../servers/ldap-proxy.ts'
 import { type SambaDomain, startSambaDomain } from '../../servers/samba-domain.ts'
@@ -87,6 +88,18 @@ test('by mS-DS-ConsistencyGuid, a write needs the pinned entry, and that entry m
   }
 })
 
+test('an inspect finds the entry whatever was pinned before', async () => {
+  const anchor = awkwardGuid(6)
+  const [user, other] = [await newUser(anchor), await newUser()]
+  const [byGuid, byAnchor] = [await open('objectGUID'), await open(CONSISTENCY)]
+  for (const objectGuid of [other.objectGuid, '00000000-0000-4000-8000-000000000000', 'nonsense']) {
+    const inspect = (writer: WriterSession, known: string) =>
+      writer.readAccount({ anchor: known, objectGuid }, 'inspect').then(guidOf)
+    expect(await inspect(byGuid, user.objectGuid)).toBe(user.objectGuid)
+    expect(await inspect(byAnchor, anchor)).toBe(user.objectGuid)
+  }
+})
+
 test('two or more entries with one anchor are ambiguous, wherever they lie', async () => {
   const anchor = awkwardGuid(4)
   const admin = await domain.admin()
@@ -151,8 +164,8 @@ test.each(['objectGUID', CONSISTENCY] as const)(
       ]),
     )
     const writer = await open(attribute)
-    const read = (subject: Subject) =>
-      writer.readAccount(subject, 'inspect').then(guidOf, ({ code }: WritebackError) => code)
+    const read = (subject: Subject, operation: Operation = 'inspect') =>
+      writer.readAccount(subject, operation).then(guidOf, ({ code }: WritebackError) => code)
     await read({ anchor: users[0]?.objectGuid ?? '', objectGuid: null })
     proxy.forget()
     const connections = proxy.connections().total
@@ -162,7 +175,7 @@ test.each(['objectGUID', CONSISTENCY] as const)(
     const accepted: string[] = []
     for (const text of texts) {
       const asAnchor = await read({ anchor: text, objectGuid: null })
-      const asPin = await read({ anchor: users[0]?.objectGuid ?? '', objectGuid: text })
+      const asPin = await read({ anchor: users[0]?.objectGuid ?? '', objectGuid: text }, 'unlock')
       if (asAnchor !== 'ERR_DOCUMENT_INVALID' || asPin !== asAnchor) accepted.push(text)
     }
     expect([seed, accepted]).toEqual([seed, []])

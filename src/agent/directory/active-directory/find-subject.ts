@@ -21,14 +21,15 @@ export interface SubjectPlace extends AccountForm {
 /**
  * Checks the subject, and gives the read of its account. Throws ERR_DOCUMENT_INVALID for what is no GUID, an
  * objectGUID that contradicts the pinned one, and a write by another anchor whose entry is not pinned; the read throws
- * what reads throw.
+ * what reads throw. An inspect minds no pin: it is how a wrong one is put right.
  */
 export function subjectRead(
   subject: Subject,
   operation: Operation,
   place: SubjectPlace,
 ): (client: ReadClient) => Promise<AccountReading> {
-  const { anchor, objectGuid } = subject
+  const { anchor } = subject
+  const objectGuid = operation === 'inspect' ? null : subject.objectGuid
   if (!isGuid(anchor)) throw invalid('the anchor of the account is no GUID')
   if (objectGuid !== null && !isGuid(objectGuid)) throw invalid('the pinned objectGUID is no GUID')
   if (place.attribute === 'objectGUID') {

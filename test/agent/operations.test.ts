@@ -314,6 +314,19 @@ test('an account that may not be written is never fenced either: what is in doub
   }
 })
 
+test('a request that ends after its fence tells where the fence stands', async () => {
+  const world = await openWorld()
+  world.dc.state.fates = ['vanished']
+  world.dc.state.beforeModify = () => {
+    world.dc.state.beforeModify = () => world.clock.pass(299_000)
+  }
+  await world.finish()
+  const outcome = await world.outcome()
+  expect(outcome).toMatchObject({ outcome: 'expired', server: SERVER })
+  expect(outcome?.marker).toBe(world.dc.account()?.marker)
+  expect(parseMarker(outcome?.marker ?? '')?.flag).toBe('fenced')
+})
+
 test('of a protected account nothing else is told, whatever its marker attribute holds', async () => {
   for (const marker of ['somebody else', markerText({ sequence: NOW + 1 })]) {
     const { outcome, world } = await carry({ account: { adminCount: true, marker } })

@@ -10,7 +10,7 @@ import { findLeaseObstacle, findObstacle } from './find-obstacle.ts'
 import { type InspectWork, inspectAccount } from './inspect-account.ts'
 import { readPastWrites } from './past-writes.ts'
 import { settleDoubt } from './settle-doubt.ts'
-import { end, GIVE_UP, type Step, wait } from './step.ts'
+import { atServer, end, GIVE_UP, type Step, wait } from './step.ts'
 import { writeOnce } from './write-once.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
@@ -129,8 +129,11 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   }
   const session = await served.directory.writer()
   if (isInDoubt) {
-    const settled = (await settleDoubt(parts, work, session)) ?? findStop(parts, work, starts)
+    const settled = await settleDoubt(parts, work, session)
     if (settled) return settled
+    const stop = findStop(parts, work, starts)
+    // The fence is what the next request of this account must find.
+    if (stop) return atServer(stop, { server: session.server, marker: lastFence(parts, open) })
   }
   const resting = findLeaseObstacle(parts, work)
   if (resting) return resting
@@ -144,6 +147,10 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   }
   return step
 }
+
+const lastFence = ({ journal }: WritebackParts, { requestId }: OpenRequest): string | undefined =>
+  journal.intents(requestId).findLast(({ kind, answer }) => kind === 'fence' && answer === 'accepted')
+    ?.markerAfter
 
 /** What ends or holds a request of which nothing is in doubt (any more). */
 function findStop(parts: WritebackParts, work: Work, starts: number): Step | undefined {

@@ -11,7 +11,7 @@ import { judgeAccount } from './judge-account.ts'
 import { notePolicy } from './note-policy.ts'
 import { readRefusal } from './read-refusal.ts'
 import { sendWrite } from './send-write.ts'
-import { AGAIN, end, GIVE_UP, type Step, wait } from './step.ts'
+import { AGAIN, atServer, end, GIVE_UP, type Step, wait } from './step.ts'
 import { type PasswordWork, type Written, writePassword } from './write-password.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
@@ -37,7 +37,7 @@ export async function writeOnce(
     guardChange(parts, work, session, account, policy) ??
     findWriteObstacle(parts, work, session) ??
     parts.limits.find(directory, subject.anchor)
-  if (obstacle) return obstacle
+  if (obstacle) return atServer(obstacle, { ...here, marker: account.marker })
   if (isMarkerHidden(account, session.server, work.tried))
     return endHidden(parts, work, session, 'nothing written')
   return readAnswer(parts, work, session, account, await tryWrite(parts, work, session, account, policy))

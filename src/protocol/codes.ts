@@ -242,7 +242,7 @@ export const PROBLEMS = {
   media_type_unsupported: { status: 415, meaning: 'the body is not application/json' },
   outcome_invalid: { status: 422, meaning: 'a signed outcome does not verify or does not fit its request' },
   sealed_invalid: { status: 422, meaning: 'the sealed value does not fit its request' },
-  too_many_requests: { status: 429, meaning: 'too many calls' },
+  too_many_requests: { status: 429, meaning: 'too many calls, or too many open requests of one account' },
   no_agent: { status: 503, meaning: 'no active agent serves this directory' },
   unavailable: { status: 503, meaning: 'the reset store is stopping, or cannot write at the moment' },
   internal: { status: 500, meaning: 'a defect in the reset store' },

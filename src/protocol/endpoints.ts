@@ -125,11 +125,11 @@ export const ENDPOINTS = {
     path: '/v1/subjects/{anchor}/requests',
     caller: 'administrator',
     summary:
-      'begin a request for one subject; answers with the keys to seal the password to. An unlock or inspect is on its way at once',
+      'begin a request for one subject; answers with the keys to seal the password to. An unlock or inspect is on its way at once. At most 32 requests of a subject that write are open at a time',
     body: createRequestCallSchema,
     answer: createRequestAnswerSchema,
     status: 201,
-    problems: ['body_invalid', 'credential_refused', 'user_not_found', 'no_agent'],
+    problems: ['body_invalid', 'credential_refused', 'user_not_found', 'too_many_requests', 'no_agent'],
   },
   seal: {
     method: 'PUT',

@@ -86,6 +86,18 @@ test('a claim answer stays below what an agent reads, and the rest follows', asy
   expect(seen.size).toBe(first.requests.length + second.requests.length)
 })
 
+test('two thousand open requests of one subject keep the store no half second', async () => {
+  const anchor = randomUUID()
+  const ids = await Promise.all(Array.from({ length: 2000 }, () => addSealed(anchor, 100)))
+  const claim = createClaimRequests(context)
+  const before = performance.now()
+  const [first, ...more] = (await claim(agent, claimCall(), live)).requests
+  expect([first?.request, more]).toEqual([ids[0], []])
+  const leases = [{ request: first?.request ?? '', lease: first?.lease ?? 0 }]
+  expect((await claim(agent, claimCall({ leases }), live)).requests).toEqual([])
+  expect(performance.now() - before).toBeLessThan(500)
+})
+
 test('a document of any size is handed out alone', async () => {
   for (let number = 0; number < 2; number += 1) await addSealed(randomUUID(), 800_000)
   expect((await createClaimRequests(context)(agent, claimCall(), live)).requests).toHaveLength(1)

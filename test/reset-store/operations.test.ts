@@ -175,6 +175,22 @@ test('an inspect is handed out also while the store is paused', async () => {
   expect(await claimedIds(other)).toEqual([unlocking])
 })
 
+test('of one account at most 32 writing requests are open; inspects and other accounts are not kept waiting', async () => {
+  const [anchor, another] = [await addUser(), await addUser()]
+  const begun = [await create(anchor, 'reset'), await create(anchor, 'change')]
+  while (begun.length < 32) begun.push(await create(anchor, 'unlock'))
+  for (const operation of ['reset', 'change', 'unlock']) {
+    const call = { directory: 'corp', operation, options: {} }
+    const { status, json } = await store.admin('createRequest', call, { anchor })
+    expect([status, json.code]).toEqual([429, 'too_many_requests'])
+  }
+  await create(anchor, 'inspect')
+  await create(another, 'unlock')
+  for (const claimed of (await agent.claim()).requests)
+    await agent.report(await agent.sign(claimed, { outcome: 'applied' }))
+  await create(anchor, 'reset')
+})
+
 test('the oldest is handed out first, whatever it is', async () => {
   const asked: string[] = []
   for (const operation of ['unlock', 'inspect', 'reset', 'inspect', 'change']) {
@@ -240,6 +256,26 @@ test('an entry whose own objectGUID is the anchor is pinned like any other', asy
   expect(await userOf(anchor)).toMatchObject({ objectGuid: anchor })
   await ask(anchor, 'reset')
   expect((await agent.read(await claimOne(agent))).subject.objectGuid).toBe(anchor)
+})
+
+test('of two inspects the one that was asked for last decides the pin, whichever answers last', async () => {
+  const anchor = await addUser()
+  await ask(anchor, 'inspect')
+  clock.advance(5)
+  await ask(anchor, 'inspect')
+  const [older, newer] = (await agent.claim()).requests
+  const [stale, entry] = [randomUUID(), randomUUID()]
+  for (const [claimed, guid] of [
+    [newer, entry],
+    [older, stale],
+  ] as const) {
+    const outcome = await agent.sign(claimed as ClaimedRequest, {
+      outcome: 'applied',
+      account: accountOf(guid),
+    })
+    expect(await agent.report(outcome)).toEqual(['accepted'])
+  }
+  expect(await userOf(anchor)).toMatchObject({ objectGuid: entry })
 })
 
 test('an outcome that comes too late, or of another operation, pins nothing', async () => {

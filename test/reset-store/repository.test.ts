@@ -80,7 +80,12 @@ test('a database of the second version keeps its requests and users, and takes w
     })
     const wish = { places: { corp: 9 }, onlyReceived: false }
     expect((await records.findClaimable(agent, 10, wish)).map(({ id }) => id)).toEqual(['new'])
-    await records.pinUser('corp', 'x', 'g')
+    for (const [askedAt, objectGuid, isPinned] of [
+      [5, 'f', true],
+      [5, 'g', true],
+      [4, 'older', false],
+    ] as const)
+      expect(await records.pinUser('corp', 'x', { objectGuid, askedAt })).toBe(isPinned)
     expect(await records.findUserByName('ada')).toMatchObject({ objectGuid: 'g' })
     expect(await records.readPolicies('corp')).toBeUndefined()
   })

@@ -151,7 +151,12 @@ export interface StoreRecords {
   readonly addUser: (user: Omit<UserRecord, 'objectGuid'>) => Promise<boolean>
   readonly findUser: (directory: string, anchor: string) => Promise<UserRecord | undefined>
   readonly findUserByName: (name: string) => Promise<UserRecord | undefined>
-  readonly pinUser: (directory: string, anchor: string, objectGuid: string) => Promise<void>
+  /** `askedAt`: when the inspect was asked for. False when a later one has pinned already. */
+  readonly pinUser: (
+    directory: string,
+    anchor: string,
+    pin: { readonly objectGuid: string; readonly askedAt: number },
+  ) => Promise<boolean>
   /** Users whose name comes after `after`, by name. */
   readonly listUsers: (after: string, most: number) => Promise<readonly UserRecord[]>
   /** Replaces what was published before. */
@@ -188,6 +193,8 @@ export interface RequestRecords {
   readonly addRequest: (request: NewRequest) => Promise<void>
   readonly findRequest: (id: string) => Promise<RequestRecord | undefined>
   readonly listRequests: (most: number) => Promise<readonly RequestRecord[]>
+  /** How many requests of the subject that may write have not ended. */
+  readonly countWriting: (directory: string, anchor: string) => Promise<number>
   /** The highest sequence ever given to the subject; 0 when none was. */
   readonly lastSequence: (directory: string, anchor: string) => Promise<number>
   /** Opens the request with its signed document and raises the subject's sequence. */

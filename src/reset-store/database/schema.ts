@@ -72,4 +72,9 @@ export const MIGRATIONS: readonly string[] = [
   DROP INDEX requests_open;
   CREATE INDEX requests_claimable ON requests (directory, coalesce(sequence, sealed_at)) WHERE state = 'open';
   `,
+  `
+  CREATE INDEX requests_out ON requests (directory, anchor, lease_until)
+    WHERE state <> 'closed' AND operation <> 'inspect';
+  `,
+  'ALTER TABLE users ADD COLUMN pin_asked_at INTEGER NOT NULL DEFAULT 0',
 ]

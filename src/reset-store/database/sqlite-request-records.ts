@@ -79,7 +79,14 @@ function lifecycleMethods(
 
 function searchMethods(
   database: DatabaseSync,
-): Pick<RequestRecords, 'findRequest' | 'listRequests' | 'findOverdue' | 'findLeased' | 'findPrevious'> {
+): Pick<
+  RequestRecords,
+  'findRequest' | 'listRequests' | 'countWriting' | 'findOverdue' | 'findLeased' | 'findPrevious'
+> {
+  const writing = database.prepare(
+    `SELECT count(*) AS number FROM requests INDEXED BY requests_out
+       WHERE directory = ? AND anchor = ? AND state <> 'closed' AND operation <> 'inspect'`,
+  )
   const find = database.prepare('SELECT * FROM requests WHERE id = ?')
   const list = database.prepare('SELECT * FROM requests ORDER BY id DESC LIMIT ?')
   const overdue = database.prepare('SELECT * FROM requests WHERE due_at <= ? ORDER BY due_at')
@@ -93,6 +100,7 @@ function searchMethods(
   return {
     findRequest: async (id) => one(find.get(id)),
     listRequests: async (most) => all(list.all(most)),
+    countWriting: async (directory, anchor) => Number(writing.get(directory, anchor)?.['number']),
     findOverdue: async (now) => all(overdue.all(now)),
     findLeased: async (agent, now) => all(leased.all(agent, now)),
     findPrevious: async (directory, anchor, below) => one(previous.get(directory, anchor, below)),
@@ -109,8 +117,9 @@ function claimableMethod(database: DatabaseSync): RequestRecords['findClaimable'
          SELECT 1 FROM json_each(r.sealed_keys) WHERE value IN (SELECT value FROM json_each(:keys))))
        AND NOT EXISTS (SELECT 1 FROM outcomes WHERE request = r.id AND agent = :agent)
        AND (sequence IS NULL OR NOT EXISTS (
-         SELECT 1 FROM requests AS out WHERE out.directory = r.directory AND out.anchor = r.anchor
-           AND out.sequence IS NOT NULL AND out.state = 'open' AND out.lease_until > :now))
+         SELECT 1 FROM requests AS out INDEXED BY requests_out
+           WHERE out.directory = r.directory AND out.anchor = r.anchor
+           AND out.state <> 'closed' AND out.operation <> 'inspect' AND out.lease_until > :now))
      ORDER BY coalesce(sequence, sealed_at)`,
   )
   return async (agent, now, { places, onlyReceived }) => {

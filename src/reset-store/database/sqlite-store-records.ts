@@ -68,7 +68,10 @@ function userMethods(
   )
   const findUser = database.prepare('SELECT * FROM users WHERE directory = ? AND anchor = ?')
   const findByName = database.prepare('SELECT * FROM users WHERE name = ?')
-  const pin = database.prepare('UPDATE users SET object_guid = ? WHERE directory = ? AND anchor = ?')
+  const pin = database.prepare(
+    `UPDATE users SET object_guid = :objectGuid, pin_asked_at = :askedAt
+       WHERE directory = :directory AND anchor = :anchor AND pin_asked_at <= :askedAt`,
+  )
   const listUsers = database.prepare('SELECT * FROM users WHERE name > ? ORDER BY name LIMIT ?')
   return {
     addUser: async (user) =>
@@ -81,7 +84,8 @@ function userMethods(
       const row = findByName.get(name) as UserRow | undefined
       return row && userOf(row)
     },
-    pinUser: async (directory, anchor, objectGuid) => void pin.run(objectGuid, directory, anchor),
+    pinUser: async (directory, anchor, { objectGuid, askedAt }) =>
+      pin.run({ objectGuid, askedAt, directory, anchor }).changes === 1,
     listUsers: async (after, most) => (listUsers.all(after, most) as unknown as UserRow[]).map(userOf),
   }
 }

@@ -9,10 +9,13 @@ import { issueRequest } from './issue-request.ts'
 import { OPERATIONS } from './operations.ts'
 import { SILENT_AFTER_MS, type StoreContext } from './store-context.ts'
 
+// They are carried out one after the other; nobody waits for more.
+const MOST_WRITING = 32
+
 /**
  * Begins a request for the user with this anchor; where nothing is sealed it is on its way with the answer. Throws
  * CallRefused: `user_not_found`, `body_invalid` for options that the operation does not have, `no_agent` when no agent
- * of the directory made a call within two minutes.
+ * of the directory made a call within two minutes, `too_many_requests` when 32 writing requests of the user are open.
  */
 export async function createRequest(
   context: StoreContext,
@@ -21,13 +24,18 @@ export async function createRequest(
   call: CreateRequestCall,
 ): Promise<CreateRequestAnswer> {
   const { directory, operation } = call
-  const { isSealed, completeOptions } = OPERATIONS[operation]
+  const { isSealed, isOrdered, completeOptions } = OPERATIONS[operation]
   const options = completeOptions(call.options)
   const { request, agents } = await inTime(context, async (records, now) => {
     const user = await records.findUser(directory, anchor)
     if (!user) throw new CallRefused('user_not_found')
     const agents = (await records.listAgents()).filter((agent) => isServing(agent, directory, now))
     if (agents.length === 0) throw new CallRefused('no_agent')
+    if (isOrdered && (await records.countWriting(directory, anchor)) >= MOST_WRITING)
+      throw new CallRefused(
+        'too_many_requests',
+        `${MOST_WRITING} requests of this account have not ended yet`,
+      )
     const request: NewRequest = {
       ...begin(context, user, call, creator, now),
       ...{ options, offeredKeys: isSealed ? agents.flatMap(keysOf) : [] },

@@ -12,17 +12,18 @@ export interface Pin {
 
 /**
  * Pins the entry that an accepted inspect found, also where its objectGUID is the anchor: what attribute the anchor
- * comes from is known to the agent alone, and another one may well hold the same value.
+ * comes from is known to the agent alone, and another one may well hold the same value. The inspect that was asked for
+ * last decides, whichever answers last.
  */
 export async function pinSubject(
   records: Transaction,
-  { operation, directory, anchor }: RequestRecord,
+  { operation, directory, anchor, createdAt }: RequestRecord,
   { account }: Outcome,
 ): Promise<Pin | undefined> {
   if (operation !== 'inspect' || account === null) return undefined
   const user = await records.findUser(directory, anchor)
   const after = account.objectGuid
-  if (!user || user.objectGuid === after) return undefined
-  await records.pinUser(directory, anchor, after)
+  const isPinned = await records.pinUser(directory, anchor, { objectGuid: after, askedAt: createdAt })
+  if (!isPinned || !user || user.objectGuid === after) return undefined
   return { directory, anchor, before: user.objectGuid, after }
 }

@@ -79,7 +79,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     documents: createDocumentCache(findKey),
     stopping: new AbortController(),
     close: async () => {
-      for (const { directory } of directories.values()) await directory.stop()
+      await Promise.all([...directories.values()].map(({ directory }) => directory.stop()))
       await transport.close()
       journal.close()
     },

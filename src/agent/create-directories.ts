@@ -7,6 +7,7 @@ import { readSecretFile } from '../config/secret-file.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { type Blocklist, parseBlocklist } from '../policy/blocklist.ts'
 import { errorFields, type Logger } from '../telemetry/logger.ts'
+import { isWithin } from './decisions/distinguished-name.ts'
 import { createDirectory } from './directory/create-directory.ts'
 import type { ServedDirectory } from './writeback/writeback-parts.ts'
 
@@ -17,9 +18,22 @@ export function createDirectories(
   config: AgentConfig,
   parts: { readonly log: Logger; readonly clock: Clock },
 ): ReadonlyMap<string, ServedDirectory> {
+  refuseOverlap(config)
   return new Map(
     Object.entries(config.directories).map(([name, directory]) => [name, serve(name, directory, parts)]),
   )
+}
+
+// The limits, the order of requests and the guard against lockouts are kept by directory: an account must not have two.
+function refuseOverlap({ directories }: AgentConfig): void {
+  const all = Object.entries(directories)
+  for (const [index, [name, { baseDn }]] of all.entries())
+    for (const [other, { baseDn: otherDn }] of all.slice(index + 1))
+      if (isWithin(baseDn, otherDn) || isWithin(otherDn, baseDn))
+        throw new WritebackError(
+          'ERR_CONFIG_INVALID',
+          `directories.${name} and directories.${other} hold the same accounts: ${baseDn}, ${otherDn}`,
+        )
 }
 
 function serve(

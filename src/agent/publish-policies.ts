@@ -3,13 +3,12 @@ import type { PoliciesCall } from '../protocol/agent-calls.ts'
 import { errorFields } from '../telemetry/logger.ts'
 import type { AgentBase } from './agent-base.ts'
 
-type Parts = Pick<
-  AgentBase,
-  'directories' | 'client' | 'conditions' | 'clock' | 'storeTime' | 'stopping' | 'log'
->
+type Parts = Pick<AgentBase, 'directories' | 'client' | 'clock' | 'storeTime' | 'stopping' | 'log'>
 
 // What did not change is repeated now and then: a store that was restored has lost it.
 const REPEAT_MS = 600_000
+// As many as the contract takes.
+const MOST_POLICIES = 256
 
 /** Makes the job: publishes what changed, and everything every ten minutes. It never rejects. */
 export function createPolicyPublisher(parts: Parts): () => Promise<void> {
@@ -19,14 +18,16 @@ export function createPolicyPublisher(parts: Parts): () => Promise<void> {
     const session = await parts.directories.get(name)?.directory.writer()
     if (!session) return
     const { policies, problems } = await session.readPolicies()
-    // Raised by a request whose policy could not be read: without the right nobody knows whether there is any.
-    if (problems.length === 0) parts.conditions.clear('policy_unreadable', name)
     const text = JSON.stringify([policies, problems])
     const known = published.get(name)
     const nowMs = parts.clock.monotonicMs()
     if (known?.text === text && nowMs - known.atMs < REPEAT_MS) return
     const readAt = Math.round(parts.storeTime.nowMs())
-    const call: PoliciesCall = { readAt, policies: [...policies], problems: [...problems] }
+    const call: PoliciesCall = {
+      readAt,
+      policies: policies.slice(0, MOST_POLICIES),
+      problems: problems.slice(0, MOST_POLICIES),
+    }
     await parts.client.publishPolicies(name, call, parts.stopping.signal)
     published.set(name, { text, atMs: nowMs })
   }

@@ -162,6 +162,7 @@ export const agentConfigSchema = z.strictObject({
   directories: z
     .record(z.string(), directorySchema)
     .refine((all) => Object.keys(all).length > 0, 'name at least one directory')
+    .refine((all) => Object.keys(all).length <= 64, 'name at most 64 directories')
     .describe('the directories this agent serves, by the name the store knows'),
   ops: z
     .strictObject({

@@ -7,10 +7,12 @@ import { createLimits } from '../../src/agent/writeback/limit-writes.ts'
 import { processRequest } from '../../src/agent/writeback/process-request.ts'
 import { parseBlocklist } from '../../src/policy/blocklist.ts'
 import type { PasswordPolicy } from '../../src/policy/password-policy.ts'
+import { newId } from '../../src/protocol/identifiers.ts'
 import { parseMarker } from '../../src/protocol/marker.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { POLICY } from '../fakes/scripted-directory.ts'
 import { closeWorlds, ended, markerText, NOW, openWorld, type Wish } from './request-world.ts'
+import { SERVER } from './sample-requests.ts'
 
 afterEach(closeWorlds)
 
@@ -121,6 +123,23 @@ describe('change', () => {
     await full.finish()
     expect(await full.outcome()).toEqual(ended('refused', 'too_many_attempts'))
     expect(full.dc.state.calls).not.toContain('change')
+  })
+
+  test('waits while another change of the same account is under way, so that two cannot fail at once', async () => {
+    const world = await openWorld({ operation: 'change' })
+    const other = { ...world.accepted, requestId: newId(), sequence: NOW - 1 }
+    world.journal.accept([other])
+    const begin = (answer: string | undefined) => {
+      const n = world.journal.nextAttempt(other.requestId)
+      world.leaveIntent(answer, { requestId: other.requestId, n })
+      return n
+    }
+    const n = begin(undefined)
+    expect(await world.run()).toMatchObject({ kind: 'rest' })
+    expect(world.dc.state.calls).not.toContain('change')
+    world.journal.answer(other.requestId, n, 'accepted')
+    await world.finish()
+    expect(await world.outcome()).toEqual(ended('applied'))
   })
 
   test('of a password that is too young is refused with the moment from which it can be changed', async () => {
@@ -255,6 +274,11 @@ describe('inspect', () => {
       read({ lockoutThreshold: 3 }),
     )
     expect(near.outcome?.account?.refusals.change).toBe('too_many_attempts')
+    const young = await carry(
+      { operation: 'inspect', account: { passwordSetAtMs: NOW } },
+      read({ minimumAgeMs: 86_400_000 }),
+    )
+    expect(young.outcome?.account?.refusals.change).toBe('password_too_young')
     const history = await carry({ operation: 'inspect' }, undefined, ({ dc }) => {
       dc.state.history = 'not_enforceable'
     })
@@ -271,11 +295,58 @@ describe('inspect', () => {
     ['protected', { adminCount: true }, 'refused', 'account_protected'],
     ['out of scope', { dn: 'CN=x,OU=Staff,DC=corp,DC=test' }, 'refused', 'account_out_of_scope'],
     ['not there', { objectGuid: '11111111-1111-4111-8111-111111111111' }, 'refused', 'account_not_found'],
-    ['of unknown groups', { groups: undefined }, 'failed', 'missing_right'],
+    ['of unknown groups', { unreadable: ['tokenGroups'] }, 'failed', 'missing_right'],
   ])('of an account that is %s tells nothing else', async (_what, account, outcome, reason) => {
     const told = (await carry({ operation: 'inspect', account })).outcome
     expect(told).toMatchObject({ outcome, reason, account: null, policy: null })
   })
+})
+
+test('an account that may not be written is never fenced either: what is in doubt stays unknown', async () => {
+  for (const account of [
+    { adminCount: true },
+    { dn: 'CN=x,OU=Staff,DC=corp,DC=test' },
+    { unreadable: ['tokenGroups'] },
+  ]) {
+    const earlier = [{ agent: '0e0e0e0e-1111-7222-8333-444444444444', server: SERVER }]
+    const { outcome, calls } = await carry({ account, accepted: { earlier } })
+    expect([outcome, calls]).toEqual([ended('unknown'), ['read']])
+  }
+})
+
+test('a request that ends after its fence tells where the fence stands', async () => {
+  const world = await openWorld()
+  world.dc.state.fates = ['vanished']
+  world.dc.state.beforeModify = () => {
+    world.dc.state.beforeModify = () => world.clock.pass(299_000)
+  }
+  await world.finish()
+  const outcome = await world.outcome()
+  expect(outcome).toMatchObject({ outcome: 'expired', server: SERVER })
+  expect(outcome?.marker).toBe(world.dc.account()?.marker)
+  expect(parseMarker(outcome?.marker ?? '')?.flag).toBe('fenced')
+})
+
+test('of a protected account nothing else is told, whatever its marker attribute holds', async () => {
+  for (const marker of ['somebody else', markerText({ sequence: NOW + 1 })]) {
+    const { outcome, world } = await carry({ account: { adminCount: true, marker } })
+    expect(outcome).toMatchObject({ outcome: 'refused', reason: 'account_protected', marker: null })
+    expect(world.conditions.list()).toEqual([])
+  }
+})
+
+test('an unlock that landed before a crash says nothing about passwords', async () => {
+  const world = await openWorld({ operation: 'unlock' })
+  world.leaveIntent('accepted')
+  await world.finish()
+  expect(await world.outcome()).toMatchObject({ outcome: 'applied', notices: [] })
+})
+
+test('a read that the directory refuses lets only that request wait', async () => {
+  const world = await openWorld()
+  world.dc.state.refusesReads = true
+  expect(await world.run()).toEqual({ kind: 'rest', laterMs: 5000 })
+  expect(world.conditions.list()).toEqual([])
 })
 
 describe('a refused password', () => {
@@ -325,6 +396,22 @@ describe('a refused password', () => {
       dc.state.fates = [{ refuse: 'password_policy' }]
     })
     expect(hidden.outcome).toMatchObject({ reason: 'password_policy', rule: null, policy: null })
+  })
+
+  test('of an account that Windows holds to no policy is left to the directory', async () => {
+    const { outcome, calls } = await carry({ ...short, account: { passwordNotRequired: true } })
+    expect([outcome, calls]).toEqual([ended('applied'), ['read', 'write']])
+  })
+
+  test('with a name inside is refused by the agent’s own rule as it is read, and never explained by it', async () => {
+    const account = { name: 'müller', displayName: '' }
+    const document = { password: 'xx-MÜLLER-77' }
+    const own = await carry({ account, document, refusesNames: true })
+    expect([own.outcome, own.calls]).toEqual([ended('refused', 'password_contains_name'), ['read']])
+    const directory = await carry({ account, document }, undefined, ({ dc }) => {
+      dc.state.fates = [{ refuse: 'password_policy' }]
+    })
+    expect(directory.outcome).toEqual(ended('refused', 'password_policy'))
   })
 
   test('on the agent’s own list is refused, whether or not the policy can be read', async () => {

@@ -51,6 +51,7 @@ export interface Wish {
   readonly accepted?: Partial<AcceptedDocument>
   readonly receipt?: string | null
   readonly blocklist?: Blocklist
+  readonly refusesNames?: boolean
   readonly limits?: Partial<WriteLimits>
 }
 
@@ -101,7 +102,7 @@ export async function openWorld(wish: Wish = {}) {
         {
           directory: dc.directory,
           blocklist: wish.blocklist,
-          refusesNames: false,
+          refusesNames: wish.refusesNames ?? false,
           backoff: { next: () => 777, reset: () => {} },
         },
       ],
@@ -180,7 +181,7 @@ export async function openWorld(wish: Wish = {}) {
   }
   return {
     ...{ clock, journal, document, account, dc, leases, conditions, flags, parts },
-    ...{ hold, run, finish, outcome, leaveIntent },
+    ...{ accepted, hold, run, finish, outcome, leaveIntent },
   }
 }
 

@@ -66,6 +66,8 @@ export function createScriptedDirectory(options: {
     /** Runs after a modify that landed, once. */
     afterModify: undefined as (() => void) | undefined,
     policy: { kind: 'read', policy: POLICY } as PolicyReading,
+    /** The directory answers every read of an account with a refusal. */
+    refusesReads: false,
     /** What a fresh read finds instead. */
     policyChange: undefined as PolicyReading | undefined,
     calls: [] as string[],
@@ -113,6 +115,7 @@ export function createScriptedDirectory(options: {
     directoryNowMs: nowMs,
     readAccount: async ({ anchor }) => {
       state.calls.push('read')
+      if (state.refusesReads) throw new WritebackError('ERR_DIRECTORY_REFUSED', 'no', { retry: 'later' })
       return account?.objectGuid === anchor ? account : undefined
     },
     readPolicy: async (_account, { isFresh = false } = {}) => {

@@ -7,7 +7,7 @@ import time
 
 import ldb
 from samba.auth import system_session
-from samba.dcerpc import security
+from samba.dcerpc import misc, security
 from samba.ndr import ndr_pack, ndr_unpack
 from samba.param import LoadParm
 from samba.samdb import SamDB
@@ -66,6 +66,20 @@ def deny_change(database, dn):
         SDUtils(database).dacl_add_ace(dn, f'(OD;;CR;{CHANGE_PASSWORD};;{trustee})')
 
 
+def deny_read(database, account, dn, attributes):
+    """Hides attributes of `dn` from `account`."""
+    sid = sid_of(database, account)
+    aces = [f'(OD;;RP;{schema_guid(database, attribute)};;{sid})' for attribute in attributes]
+    SDUtils(database).dacl_prepend_aces(dn, ''.join(aces))
+
+
+def schema_guid(database, attribute):
+    found = database.search(
+        database.get_schema_basedn(), scope=ldb.SCOPE_ONELEVEL,
+        expression=f'(lDAPDisplayName={attribute})', attrs=['schemaIDGUID'])
+    return str(ndr_unpack(misc.GUID, found[0]['schemaIDGUID'][0]))
+
+
 def overwrite(database, dn, values):
     """Writes attributes that only the directory itself may write."""
     replace(database, dn, values, ['relax:0'])
@@ -120,7 +134,7 @@ def add_group(database, dn, sid, name):
 
 
 EDITS = {edit.__name__: edit for edit in (
-    delegate, read_policies, deny_change, overwrite, sid_history, password_age, protect, allow_writing, put,
+    delegate, read_policies, deny_change, deny_read, overwrite, sid_history, password_age, protect, allow_writing, put,
     add_group)}
 
 if __name__ == '__main__':

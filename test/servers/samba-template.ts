@@ -57,6 +57,13 @@ export type DomainEdit =
   | { readonly edit: 'read_policies'; readonly account: string }
   /** Takes from the user `dn` the right to change the password. */
   | { readonly edit: 'deny_change'; readonly dn: string }
+  /** Hides attributes of `dn` from an account. */
+  | {
+      readonly edit: 'deny_read'
+      readonly account: string
+      readonly dn: string
+      readonly attributes: readonly string[]
+    }
   /** Writes attributes that only the directory itself may write. */
   | { readonly edit: 'overwrite'; readonly dn: string; readonly values: Readonly<Record<string, string>> }
   /** Makes `dn` look as if it had come from other domains, where it had these SIDs. */

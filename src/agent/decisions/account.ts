@@ -19,11 +19,10 @@ export interface Account {
   readonly objectClasses: readonly string[]
   /** S-1-5-21-... or undefined when the entry has none. */
   readonly sid: string | undefined
-  /**
-   * The SIDs of every security group the account is in: direct, nested, and primary (tokenGroups). undefined when the
-   * service account cannot read them: every account has at least one.
-   */
-  readonly groups: readonly string[] | undefined
+  /** The SIDs of every security group the account is in: direct, nested, and primary (tokenGroups). */
+  readonly groups: readonly string[]
+  /** Attributes that every account has and that the service account cannot read; what they would tell is not known. */
+  readonly unreadable: readonly string[]
   /** SIDs of former domains that still count as the account's own. */
   readonly sidHistory: readonly string[]
   readonly adminCount: boolean
@@ -34,6 +33,8 @@ export interface Account {
   /** The computed lockout bit, not lockoutTime: an expired lockout is none. */
   readonly locked: boolean
   readonly smartcardRequired: boolean
+  /** UF_PASSWD_NOTREQD: Windows holds its password to no policy (MS-SAMR 3.1.1.7.2). */
+  readonly passwordNotRequired: boolean
   readonly passwordNeverExpires: boolean
   readonly mustChange: boolean
   /**

@@ -3,15 +3,14 @@ import type { Account } from './account.ts'
 import type { AccountRules } from './account-rules.ts'
 import { isWithin } from './distinguished-name.ts'
 
-/** Why an account must not be written. `groups_unreadable`: whether it is protected cannot be told. */
-export type Exclusion = 'account_protected' | 'account_out_of_scope' | 'groups_unreadable'
+/** Why an account must not be written. `unreadable`: whether it is protected or locked cannot be told. */
+export type Exclusion = 'account_protected' | 'account_out_of_scope' | 'unreadable'
 
 /** Protection comes first, then scope. undefined: neither stands in the way. */
 export function findExclusion(account: Account, rules: AccountRules): Exclusion | undefined {
   if (isProtected(account, rules)) return 'account_protected'
   if (!rules.units.some((unit) => isWithin(account.dn, unit))) return 'account_out_of_scope'
-  // Every account is in its primary group at least: an empty answer is a missing right, not an account without groups.
-  if (account.groups === undefined) return 'groups_unreadable'
+  if (account.unreadable.length > 0) return 'unreadable'
   const { groups } = account
   const isMember = rules.groups.length === 0 || rules.groups.some((group) => groups.includes(group))
   return isMember ? undefined : 'account_out_of_scope'
@@ -60,8 +59,7 @@ function isProtected(account: Account, rules: AccountRules): boolean {
     account.adminCount ||
     account.criticalSystemObject ||
     account.objectGuid === rules.serviceAccount ||
-    account.sid === undefined ||
-    SYSTEM_ACCOUNT.test(account.sid) ||
+    (account.sid !== undefined && SYSTEM_ACCOUNT.test(account.sid)) ||
     !account.ordinary ||
     account.objectClasses.includes('computer') ||
     !account.objectClasses.includes('user') ||
@@ -71,7 +69,7 @@ function isProtected(account: Account, rules: AccountRules): boolean {
 
 // A SID of the history counts for access checks as the account's own.
 const isPowerful = (account: Account, rules: AccountRules): boolean =>
-  [...(account.groups ?? []), ...account.sidHistory].some(
+  [...account.groups, ...account.sidHistory].some(
     (sid) => rules.protectedGroups.includes(sid) || isProtectedGroup(sid),
   ) || account.sidHistory.some((sid) => SYSTEM_ACCOUNT.test(sid))
 

@@ -65,6 +65,8 @@ export function createWriteCounts(
       burstFromMs = nowMs
     },
     judge: (account, nowMs) => {
+      // A clock that is set back must not shut the breaker out until it has caught up.
+      burstFromMs = Math.min(burstFromMs, nowMs)
       const count = all.since(Math.max(nowMs - limits.burstWindowMs, burstFromMs))
       if (count >= limits.burst) return { kind: 'burst', count }
       const own = byAccount.get(account)

@@ -109,7 +109,7 @@ class KeptDirectory implements Directory {
   async #connect(): Promise<OwnedSession> {
     const { log } = this.#options
     try {
-      const next = await openSession(this.#options, this.#settings, this.#session?.url)
+      const next = await openSession(this.#options, this.#settings, this.#session?.url, this.#stopping.signal)
       this.#take(next)
       return next
     } catch (error) {
@@ -138,12 +138,13 @@ async function openSession(
   options: DirectoryOptions,
   settings: ConnectionSettings,
   lastUrl: string | undefined,
+  signal: AbortSignal,
 ): Promise<OwnedSession> {
   const { writer, baseDn, tls } = options
   // The last writer is most likely the next one, and a dead controller before it would cost its whole deadline.
   const controllers = options.controllers.toSorted((a, b) => Number(b === lastUrl) - Number(a === lastUrl))
   const serverName = tls.serverName === undefined ? {} : { serverName: tls.serverName }
-  const found = await findWriter({ controllers, writer, baseDn, ...serverName }, settings)
+  const found = await findWriter({ controllers, writer, baseDn, signal, ...serverName }, settings)
   return openWriterSession({
     found,
     settings,

@@ -13,6 +13,7 @@ type Attempts = Pick<
   | 'intents'
   | 'recentWrites'
   | 'countWrongPasswords'
+  | 'isChangeUnderWay'
 >
 
 /** The part of the journal that counts and keeps writes and fences. */
@@ -29,6 +30,11 @@ export function createAttempts(db: DatabaseSync): Attempts {
     `SELECT count(*) AS number FROM requests JOIN intents USING (request_id)
      WHERE directory = ? AND subject = ? AND started_at_ms > ? AND effect = 'change'
        AND (answer IS NULL OR answer = 'lost' OR answer LIKE 'refused:wrong_current_password:%')`,
+  )
+  const underWay = db.prepare(
+    `SELECT 1 FROM requests JOIN intents USING (request_id)
+     WHERE directory = ? AND subject = ? AND request_id <> ? AND state = 'open' AND effect = 'change'
+       AND answer IS NULL LIMIT 1`,
   )
   const unsettled = db.prepare(`${select} AND (answer IS NULL OR answer = 'lost') ORDER BY n`)
   return {
@@ -52,6 +58,11 @@ export function createAttempts(db: DatabaseSync): Attempts {
       ),
     countWrongPasswords: (directory, account, sinceMs) =>
       guarded('count wrong passwords', () => Number(wrong.get(directory, account, sinceMs)?.['number'] ?? 0)),
+    isChangeUnderWay: (directory, account, butRequestId) =>
+      guarded(
+        'look for changes under way',
+        () => underWay.get(directory, account, butRequestId) !== undefined,
+      ),
     intents: (requestId) => guarded('read the intents', () => all.all(requestId).map(toIntent)),
   }
 }

@@ -128,6 +128,8 @@ export interface Journal {
    * may have: an answer that is not known counts.
    */
   readonly countWrongPasswords: (directory: string, account: string, sinceMs: number) => number
+  /** True while another open request has tried a current password of this account and its answer is not there yet. */
+  readonly isChangeUnderWay: (directory: string, account: string, butRequestId: string) => boolean
   /**
    * Counts a start of processing and gives the count, this one included. Survives a crash of the process; a power
    * cut may lose it, which only grants another try.

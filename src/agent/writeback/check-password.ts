@@ -48,8 +48,9 @@ export async function checkPassword(
   work: Work,
   session: WriterSession,
 ): Promise<BrokenRule | undefined> {
-  const find = (policy: PolicyReading) => findBroken(password, { ...candidate, policy }, work, 'certain')
-  if (!find(candidate.policy)) return undefined
+  const find = (policy: PolicyReading) => findBroken(password, { ...candidate, policy }, 'certain')
+  const own = findOwnRule(password, candidate, work)
+  if (own || !find(candidate.policy)) return own
   return find(await session.readPolicy(candidate.account, { isFresh: true }))
 }
 
@@ -63,7 +64,7 @@ export async function explainRefusal(
   const policy = await readAnew(session, candidate)
   const known = policy.kind === 'read' ? policy.policy : undefined
   return (
-    findBroken(password, { ...candidate, policy }, work, 'explain') ??
+    findBroken(password, { ...candidate, policy }, 'explain') ??
     findAge(work, candidate, policy, session.directoryNowMs()) ??
     findSame(password, candidate, known) ?? { reason: 'password_policy', rule: undefined, policy: known }
   )
@@ -82,18 +83,30 @@ async function readAnew(session: WriterSession, { account }: Candidate): Promise
 function findBroken(
   password: Uint8Array,
   { account, policy }: Candidate,
-  { served }: Work,
   reading: 'certain' | 'explain',
 ): BrokenRule | undefined {
   const known = policy.kind === 'read' ? policy.policy : undefined
-  const violation = findPasswordViolation(password, {
-    policy: { ...(known ?? NOTHING_ASKED), ...(served.refusesNames ? { refusesNames: true } : {}) },
-    holder: { accountName: account.name, displayName: account.displayName },
-    ...(served.blocklist === undefined ? {} : { blocklist: served.blocklist }),
-    reading,
-  })
-  return brokenBy(violation, known)
+  // Windows holds such an account to no policy (MS-SAMR 3.1.1.7.2), Samba does: the directory decides.
+  const asked =
+    reading === 'certain' && account.passwordNotRequired ? NOTHING_ASKED : (known ?? NOTHING_ASKED)
+  return brokenBy(
+    findPasswordViolation(password, { policy: asked, holder: holderOf(account), reading }),
+    known,
+  )
 }
+
+/** The agent's own rules: they hold whatever the directory says, so they are read as widely as they are written. */
+function findOwnRule(
+  password: Uint8Array,
+  { account, policy }: Candidate,
+  { served: { blocklist, refusesNames } }: Work,
+): BrokenRule | undefined {
+  const own = { policy: { ...NOTHING_ASKED, refusesNames }, holder: holderOf(account), blocklist }
+  const violation = findPasswordViolation(password, { ...own, reading: 'explain' })
+  return brokenBy(violation, policy.kind === 'read' ? policy.policy : undefined)
+}
+
+const holderOf = ({ name, displayName }: Account) => ({ accountName: name, displayName })
 
 function findAge(
   { document }: Work,

@@ -1,6 +1,7 @@
 // What must hold before a current password is tried at the directory: no wrong one may bring an account near its lockout.
 import { findAgeViolation } from '../../policy/find-violation.ts'
 import { CLOCK_UNCERTAINTY_MS } from '../../protocol/identifiers.ts'
+import type { RequestDocument } from '../../protocol/request-document.ts'
 import type { Account } from '../decisions/account.ts'
 import { isLockoutNear, MOST_WRONG_PASSWORDS, WRONG_PASSWORDS_WINDOW_MS } from '../decisions/judge-lockout.ts'
 import type { PolicyReading, WriterSession } from '../directory/directory.ts'
@@ -38,7 +39,11 @@ export function guardChange(
   return end({ outcome: 'refused', reason }, { ...here, rule, policy })
 }
 
-const countWrong = ({ journal, storeTime }: WritebackParts, { document }: Work): number =>
+/** How many wrong current passwords of the account this agent let through within the hour. */
+export const countWrong = (
+  { journal, storeTime }: WritebackParts,
+  { document }: Work<RequestDocument>,
+): number =>
   journal.countWrongPasswords(
     document.directory,
     document.subject.anchor,

@@ -1,11 +1,16 @@
 // Reads an account for the store: whether writeback is possible, and what the user must know. Writes nothing.
+import { findAgeViolation } from '../../policy/find-violation.ts'
+import type { AccountState } from '../../protocol/account-state.ts'
+import type { RefusalReason } from '../../protocol/codes.ts'
 import type { RequestDocument } from '../../protocol/request-document.ts'
 import type { Account } from '../decisions/account.ts'
 import { findStateRefusal } from '../decisions/judge-account.ts'
-import { isLockoutNear } from '../decisions/judge-lockout.ts'
+import { isLockoutNear, MOST_WRONG_PASSWORDS } from '../decisions/judge-lockout.ts'
 import { findExclusion } from '../decisions/judge-protection.ts'
 import type { PolicyReading, WriterSession } from '../directory/directory.ts'
 import { endExcluded } from './end-excluded.ts'
+import { countWrong } from './guard-change.ts'
+import { notePolicy } from './note-policy.ts'
 import { end, type Step } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
@@ -24,23 +29,23 @@ export async function inspectAccount(
   if (account === undefined) return end({ outcome: 'refused', reason: 'account_not_found' }, here)
   if (account === 'ambiguous') return end({ outcome: 'refused', reason: 'account_ambiguous' }, here)
   const exclusion = findExclusion(account, session.rules)
-  if (exclusion) return endExcluded(parts, work, session, exclusion)
+  if (exclusion) return endExcluded(parts, work, session, exclusion, account)
   const policy = await session.readPolicy(account)
-  if (policy.kind === 'unreadable')
-    parts.conditions.raise('policy_unreadable', document.directory, policy.problem)
-  const state = stateOf(account, document, policy, session)
+  notePolicy(parts, document.directory, account, policy)
+  const state = stateOf(parts, work, session, account, policy)
   return end({ outcome: 'applied' }, { ...here, account: state })
 }
 
 function stateOf(
-  account: Account,
-  document: InspectWork['document'],
-  policy: PolicyReading,
+  parts: WritebackParts,
+  work: InspectWork,
   session: WriterSession,
-) {
+  account: Account,
+  policy: PolicyReading,
+): AccountState {
   return {
     objectGuid: account.objectGuid,
-    refusals: refusalsOf(account, document, policy, session),
+    refusals: refusalsOf(parts, work, session, account, policy),
     locked: account.locked,
     disabled: account.disabled,
     smartcardRequired: account.smartcardRequired,
@@ -56,18 +61,33 @@ function stateOf(
 
 /** What each operation would be refused with now, for the same actor. A password itself may still be refused. */
 function refusalsOf(
-  account: Account,
-  { actor, issuedAt }: InspectWork['document'],
-  policy: PolicyReading,
+  parts: WritebackParts,
+  work: InspectWork,
   session: WriterSession,
+  account: Account,
+  policy: PolicyReading,
 ) {
+  const { actor, issuedAt } = work.document
   const refusal = (operation: 'reset' | 'change' | 'unlock') =>
     findStateRefusal(account, { operation, actor, issuedAt }) ?? null
   const history = session.history === 'not_enforceable' ? 'history_not_enforceable' : null
-  const isNear = policy.kind === 'read' && isLockoutNear(account, policy.policy, session.directoryNowMs())
   return {
-    reset: history ?? refusal('reset'),
-    change: refusal('change') ?? (isNear ? ('too_many_attempts' as const) : null),
+    reset: refusal('reset') ?? history,
+    change: refusal('change') ?? changeRefusal(parts, work, session, account, policy),
     unlock: refusal('unlock'),
   }
+}
+
+function changeRefusal(
+  parts: WritebackParts,
+  work: InspectWork,
+  session: WriterSession,
+  account: Account,
+  reading: PolicyReading,
+): RefusalReason | null {
+  if (countWrong(parts, work) >= MOST_WRONG_PASSWORDS) return 'too_many_attempts'
+  if (reading.kind === 'unreadable') return null
+  const nowMs = session.directoryNowMs()
+  if (isLockoutNear(account, reading.policy, nowMs)) return 'too_many_attempts'
+  return findAgeViolation(reading.policy, account.passwordSetAtMs, nowMs)?.reason ?? null
 }

@@ -43,9 +43,14 @@ export function createLimits(parts: LimitParts, limits: ReadonlyMap<string, Writ
     const detail = `writing is stopped after a burst; close it with: writeback breaker close ${directory}`
     conditions.raise('breaker_open', directory, detail)
   }
-  const earlier = Map.groupBy(journal.recentWrites(nowMs() - DAY_MS), ({ directory }) => directory)
+  // A clock that was ahead when they were journaled must not hold the limits up until then.
+  const startMs = nowMs()
+  const begun = journal
+    .recentWrites(startMs - DAY_MS)
+    .map((one) => ({ ...one, atMs: Math.min(one.atMs, startMs) }))
+  const earlier = Map.groupBy(begun, ({ directory }) => directory)
   for (const [directory, own] of limits) {
-    const closedAtMs = Number(journal.get(closedKey(directory)) ?? 0)
+    const closedAtMs = Math.min(Number(journal.get(closedKey(directory)) ?? 0), startMs)
     counts.set(directory, createWriteCounts(own, earlier.get(directory) ?? [], closedAtMs))
     if (journal.get(openKey(directory)) !== undefined) stop(directory)
   }

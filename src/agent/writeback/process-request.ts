@@ -10,7 +10,7 @@ import { findLeaseObstacle, findObstacle } from './find-obstacle.ts'
 import { type InspectWork, inspectAccount } from './inspect-account.ts'
 import { readPastWrites } from './past-writes.ts'
 import { settleDoubt } from './settle-doubt.ts'
-import { end, GIVE_UP, type Step, wait } from './step.ts'
+import { atServer, end, GIVE_UP, type Step, wait } from './step.ts'
 import { writeOnce } from './write-once.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
@@ -23,6 +23,7 @@ const MOST_STARTS = 6
 const MOST_ROUNDS = 10
 const CROWDED_LOOK_MS = 2_000
 const STORE_AWAY_MS = 1_000
+const REFUSED_READ_MS = 5_000
 
 /** Carries one request as far as it goes now. Throws only for defects; the queue then tries again later. */
 export async function processRequest(
@@ -97,8 +98,11 @@ async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number
 }
 
 /** The directory confirmed the write, and the process ended before the outcome was kept. */
-const endLanded = ({ server, markerAfter }: AnsweredIntent): Step =>
-  end({ outcome: 'applied' }, { server, marker: markerAfter, notices: ['old_password_may_work'] })
+const endLanded = ({ server, markerAfter, effect }: AnsweredIntent): Step =>
+  end(
+    { outcome: 'applied' },
+    { server, marker: markerAfter, notices: effect === 'unlock' ? [] : ['old_password_may_work'] },
+  )
 
 const isInspection = (work: Work<RequestDocument>): work is InspectWork =>
   work.document.operation === 'inspect'
@@ -125,8 +129,11 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   }
   const session = await served.directory.writer()
   if (isInDoubt) {
-    const settled = (await settleDoubt(parts, work, session)) ?? findStop(parts, work, starts)
+    const settled = await settleDoubt(parts, work, session)
     if (settled) return settled
+    const stop = findStop(parts, work, starts)
+    // The fence is what the next request of this account must find.
+    if (stop) return atServer(stop, { server: session.server, marker: lastFence(parts, open) })
   }
   const resting = findLeaseObstacle(parts, work)
   if (resting) return resting
@@ -140,6 +147,10 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   }
   return step
 }
+
+const lastFence = ({ journal }: WritebackParts, { requestId }: OpenRequest): string | undefined =>
+  journal.intents(requestId).findLast(({ kind, answer }) => kind === 'fence' && answer === 'accepted')
+    ?.markerAfter
 
 /** What ends or holds a request of which nothing is in doubt (any more). */
 function findStop(parts: WritebackParts, work: Work, starts: number): Step | undefined {
@@ -185,6 +196,8 @@ function restFrom(parts: WritebackParts, work: Work<RequestDocument>, error: unk
   if (error instanceof WritebackError && error.code.startsWith('ERR_STORE_')) return wait(STORE_AWAY_MS)
   if (!isRetryable(error)) throw error
   if (!error.code.startsWith('ERR_DIRECTORY_')) return wait(STORE_AWAY_MS)
+  // The server is there, and says no to this read: the others need not wait.
+  if (error.code === 'ERR_DIRECTORY_REFUSED') return wait(REFUSED_READ_MS)
   parts.conditions.raise('directory_unreachable', work.document.directory, error.message)
   work.log.debug('the directory is away', errorFields(error))
   return { kind: 'away', ms: work.served.backoff.next() }

@@ -43,8 +43,9 @@ async function readMissingRight(
   const account = await session.readAccount(document.subject, document.operation)
   const here = { server: session.server, detail: diagnostic }
   if (account === undefined) return end({ outcome: 'refused', reason: 'account_not_found' }, here)
-  const refusal = account === 'ambiguous' ? undefined : findRefusal(account, document, session.rules)
-  if (refusal === 'groups_unreadable') return endExcluded(parts, work, session, refusal)
+  if (account === 'ambiguous') return end({ outcome: 'refused', reason: 'account_ambiguous' }, here)
+  const refusal = findRefusal(account, document, session.rules)
+  if (refusal === 'unreadable') return endExcluded(parts, work, session, refusal, account)
   if (refusal) return end({ outcome: 'refused', reason: refusal }, here)
   parts.conditions.raise('missing_right', document.directory, diagnostic)
   return end({ outcome: 'failed', reason: 'missing_right' }, here)

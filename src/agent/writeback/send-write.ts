@@ -27,6 +27,10 @@ export async function sendWrite(
   const { directory, subject } = work.document
   // Nothing else runs between this look and the note below, so several requests at once cannot pass the limits together.
   if (parts.limits.find(directory, subject.anchor)) return WITHHELD
+  // Another one may fail as well: what the count of bad passwords allowed for one would be two.
+  const isOther =
+    effect.kind === 'change' && parts.journal.isChangeUnderWay(directory, subject.anchor, work.document.id)
+  if (isOther) return WITHHELD
   const { markerAfter, close } = beginAttempt(parts, work, session, account, 'write')
   const takeOff = parts.limits.note(directory, subject.anchor)
   let withheld = false

@@ -4,6 +4,7 @@ import type { Account } from '../decisions/account.ts'
 import { noticesFor } from '../decisions/judge-account.ts'
 import { canSettleOn, isProvenUnapplied, isSettledBy } from '../decisions/judge-doubt.ts'
 import { isMarkerHidden, readPosition } from '../decisions/judge-marker.ts'
+import { findExclusion } from '../decisions/judge-protection.ts'
 import type { WriterSession } from '../directory/directory.ts'
 import { beginAttempt } from './attempt.ts'
 import { endHidden } from './end-hidden.ts'
@@ -72,6 +73,12 @@ async function fence(
   session: WriterSession,
   account: Account,
 ): Promise<Step | undefined> {
+  const exclusion = findExclusion(account, session.rules)
+  // Not even a marker is written to an account that must not be written: what was sent before stays in doubt.
+  if (exclusion) {
+    const detail = 'the account may not be written any more, so a lost answer cannot be settled'
+    return end({ outcome: 'unknown' }, { server: session.server, detail })
+  }
   const resting = findLeaseObstacle(parts, work)
   if (resting) return resting
   if (isMarkerHidden(account, session.server, work.tried)) return endHidden(parts, work, session, 'unknown')

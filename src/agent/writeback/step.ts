@@ -36,6 +36,9 @@ export const end = (ending: Ending, circumstances: Circumstances = {}): Step => 
   ending,
   circumstances,
 })
+/** Adds to an end where it was found out, and with which marker; what it says itself stays. */
+export const atServer = (step: Step, found: Pick<Circumstances, 'server' | 'marker'>): Step =>
+  step.kind === 'end' ? { ...step, circumstances: { ...found, ...step.circumstances } } : step
 /** Rests for `ms` milliseconds. */
 export const wait = (ms: number): Step => ({ kind: 'wait', ms })
 /** Looks anew. */

@@ -8,9 +8,10 @@ import { endHidden } from './end-hidden.ts'
 import { findWriteObstacle } from './find-obstacle.ts'
 import { guardChange } from './guard-change.ts'
 import { judgeAccount } from './judge-account.ts'
+import { notePolicy } from './note-policy.ts'
 import { readRefusal } from './read-refusal.ts'
 import { sendWrite } from './send-write.ts'
-import { AGAIN, end, GIVE_UP, type Step, wait } from './step.ts'
+import { AGAIN, atServer, end, GIVE_UP, type Step, wait } from './step.ts'
 import { type PasswordWork, type Written, writePassword } from './write-password.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
@@ -36,7 +37,7 @@ export async function writeOnce(
     guardChange(parts, work, session, account, policy) ??
     findWriteObstacle(parts, work, session) ??
     parts.limits.find(directory, subject.anchor)
-  if (obstacle) return obstacle
+  if (obstacle) return atServer(obstacle, { ...here, marker: account.marker })
   if (isMarkerHidden(account, session.server, work.tried))
     return endHidden(parts, work, session, 'nothing written')
   return readAnswer(parts, work, session, account, await tryWrite(parts, work, session, account, policy))
@@ -54,8 +55,7 @@ async function readPolicy(
 ): Promise<PolicyReading> {
   if (document.operation === 'unlock') return NO_POLICY
   const policy = await session.readPolicy(account, { isFresh: document.operation === 'change' })
-  if (policy.kind === 'unreadable')
-    parts.conditions.raise('policy_unreadable', document.directory, policy.problem)
+  notePolicy(parts, document.directory, account, policy)
   return policy
 }
 

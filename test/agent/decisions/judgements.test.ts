@@ -252,7 +252,7 @@ test.each<[string, Parameters<typeof accountOf>[0], string | undefined]>([
   ['Administrator', { sid: 'S-1-5-21-1-2-3-500' }, 'account_protected'],
   ['krbtgt', { sid: 'S-1-5-21-1-2-3-502' }, 'account_protected'],
   ['RID 1500', { sid: 'S-1-5-21-1-2-3-1500' }, undefined],
-  ['no SID', { sid: undefined }, 'account_protected'],
+  ['no SID', { sid: undefined, unreadable: ['objectSid'] }, 'unreadable'],
   ['a computer', { objectClasses: computer }, 'account_protected'],
   ['a contact', { objectClasses: contact }, 'account_protected'],
   ['out of scope', { dn: 'CN=x,OU=Staff,DC=corp,DC=test' }, 'account_out_of_scope'],

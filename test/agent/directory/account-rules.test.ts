@@ -189,3 +189,22 @@ test('machines, trusts and the keys of a read-only controller are not ordinary',
   )
   expect([await ordinary(trust.dn), await ordinary(keys.dn)]).toEqual([false, false])
 })
+
+test('what every account has and the service account cannot read is named, and taken for nothing', async () => {
+  const user = await domain.createUser({ name: 'hidden' })
+  const writer = await open().writer()
+  expect((await readAccount(writer, user.objectGuid, 'change'))?.unreadable).toEqual([])
+  const attributes = [
+    'userAccountControl',
+    'badPwdCount',
+    'msDS-User-Account-Control-Computed',
+    'tokenGroups',
+  ]
+  await domain.edit({ edit: 'deny_read', account: domain.serviceAccountDn, dn: user.dn, attributes })
+  const hidden = ['userAccountControl', 'msDS-User-Account-Control-Computed', 'tokenGroups']
+  expect((await readAccount(writer, user.objectGuid, 'change'))?.unreadable).toEqual([
+    ...hidden,
+    'badPwdCount',
+  ])
+  expect((await readAccount(writer, user.objectGuid))?.unreadable).toEqual(hidden)
+})

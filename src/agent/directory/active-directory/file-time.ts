@@ -6,7 +6,8 @@ const NEVER = 0x7fff_ffff_ffff_ffffn
 /** Milliseconds since 1970 of a moment; `undefined` for the spellings of "never": 0, negative, and the largest. */
 export function momentOfFileTime(fileTime: bigint): number | undefined {
   if (fileTime <= 0n || fileTime >= NEVER) return undefined
-  return Number(fileTime / 10_000n - SECONDS_1601_TO_1970 * 1000n)
+  // A moment before 1970 is long ago, whichever it was; messages know no negative times.
+  return Math.max(0, Number(fileTime / 10_000n - SECONDS_1601_TO_1970 * 1000n))
 }
 
 /** Milliseconds since 1970 of seconds since 1601. */

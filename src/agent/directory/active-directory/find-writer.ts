@@ -22,6 +22,8 @@ export interface WriterChoice {
   readonly writer: string
   readonly baseDn: string
   readonly serverName?: string
+  /** Ends the search before the next controller. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -32,6 +34,7 @@ export async function findWriter(choice: WriterChoice, settings: ConnectionSetti
   const urls = choice.writer === 'pdc-emulator' ? choice.controllers : [choice.writer]
   const failures: unknown[] = []
   for (const url of urls) {
+    if (choice.signal?.aborted) break
     try {
       return await tryController(parseEndpoint(url, choice.serverName), choice, settings)
     } catch (error) {

@@ -30,10 +30,12 @@ export async function checkMarkerAttribute(
   const [schema] = await client.search(root.schemaNamingContext, {
     scope: 'one',
     filter: `(lDAPDisplayName=${attribute})`,
-    attributes: ['isSingleValued', 'rangeUpper', 'attributeSecurityGUID'],
+    attributes: ['lDAPDisplayName', 'isSingleValued', 'rangeUpper', 'attributeSecurityGUID'],
     explicitBufferAttributes: ['attributeSecurityGUID'],
   })
   if (schema === undefined) throw refuse('the schema has no such attribute')
+  const spelling = textOf(schema, 'lDAPDisplayName')
+  if (spelling !== attribute) throw refuse(`the schema spells it ${spelling}`)
   if (textOf(schema, 'isSingleValued') !== 'TRUE') throw refuse('it may have several values')
   const longest = Number(textOf(schema, 'rangeUpper') ?? LONGEST_MARKER)
   if (longest < LONGEST_MARKER)

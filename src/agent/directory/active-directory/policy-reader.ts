@@ -90,7 +90,8 @@ async function readAll(client: ReadClient, options: PolicyReaderOptions): Promis
 }
 
 function readingOf(entry: Entry, source: PolicySource, options: PolicyReaderOptions): PolicyReading {
-  const name = source === 'domain' ? 'domain' : printable(textOf(entry, 'cn') ?? commonNameOf(entry.dn))
+  const name =
+    source === 'domain' ? 'domain' : printable(textOf(entry, 'cn') ?? commonNameOf(entry.dn)) || 'unnamed'
   const values = readPolicyValues(entry, { name, source, refusesNames: options.refusesNames })
   if (values.kind === 'read') return values
   const { absent, wrong } = values

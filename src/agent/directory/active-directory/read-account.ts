@@ -16,6 +16,7 @@ import { sidText } from './sid.ts'
 // userAccountControl bits (MS-ADTS §2.2.16). The lockout bit is only ever true in the computed attribute.
 const ACCOUNT_DISABLED = 0x2
 const LOCKED_OUT = 0x10
+const PASSWORD_NOT_REQUIRED = 0x20
 const PASSWORD_NEVER_EXPIRES = 0x10000
 const SMARTCARD_REQUIRED = 0x40000
 const NORMAL_ACCOUNT = 0x200
@@ -92,10 +93,10 @@ export async function readAccount(
   )
   if (entry === undefined) return undefined
   const anchor = anchorAttribute === undefined ? undefined : bytesOf(entry, anchorAttribute)
-  return { account: accountOf(entry, markerAttribute), anchor: anchor && guidText(anchor) }
+  return { account: accountOf(entry, operation, markerAttribute), anchor: anchor && guidText(anchor) }
 }
 
-function accountOf(entry: Entry, markerAttribute: string): Account {
+function accountOf(entry: Entry, operation: Operation, markerAttribute: string): Account {
   const objectGuid = guidText(bytesOf(entry, 'objectGUID') ?? Buffer.alloc(0))
   const markers = textsOf(entry, markerAttribute)
   if (objectGuid === undefined) throw unsuitable(entry.dn, 'its objectGUID cannot be read')
@@ -105,6 +106,7 @@ function accountOf(entry: Entry, markerAttribute: string): Account {
     dn: entry.dn,
     name: textOf(entry, 'sAMAccountName') ?? '',
     displayName: textOf(entry, 'displayName') ?? '',
+    unreadable: unreadableOf(entry, operation),
     ...kindOf(entry),
     ...statesOf(entry),
     ...timesOf(entry),
@@ -117,21 +119,29 @@ function accountOf(entry: Entry, markerAttribute: string): Account {
 
 const flagsOf = (entry: Entry): number => Number(textOf(entry, 'userAccountControl') ?? 0)
 
+// Every account has these. One that is absent is hidden from the service account, and says nothing about the account.
+const NEVER_ABSENT = ['objectSid', 'userAccountControl', COMPUTED, 'tokenGroups']
+// Without it nobody knows how many wrong passwords an account has left.
+const NEVER_ABSENT_FOR_CHANGE = [...NEVER_ABSENT, 'badPwdCount']
+
+const unreadableOf = (entry: Entry, operation: Operation): readonly string[] =>
+  (operation === 'change' ? NEVER_ABSENT_FOR_CHANGE : NEVER_ABSENT).filter(
+    (name) => textsOf(entry, name).length === 0,
+  )
+
 /** What kind of account it is, and what it belongs to. */
 function kindOf(entry: Entry) {
   const flags = flagsOf(entry)
   const [sid] = sidsOf(entry, 'objectSid')
-  const groups = sidsOf(entry, 'tokenGroups')
   return {
     objectClasses: textsOf(entry, 'objectClass').map((name) => name.toLowerCase()),
     sid,
-    // The primary group is always among them.
-    groups: groups.length === 0 ? undefined : groups,
+    groups: sidsOf(entry, 'tokenGroups'),
     sidHistory: sidsOf(entry, 'sIDHistory'),
     adminCount: Number(textOf(entry, 'adminCount') ?? 0) !== 0,
     criticalSystemObject: textOf(entry, 'isCriticalSystemObject') === 'TRUE',
     ordinary:
-      (flags & NORMAL_ACCOUNT) !== 0 &&
+      (textOf(entry, 'userAccountControl') === undefined || (flags & NORMAL_ACCOUNT) !== 0) &&
       (flags & MACHINE_OR_TRUST) === 0 &&
       textOf(entry, 'msDS-SecondaryKrbTgtNumber') === undefined,
   }
@@ -146,6 +156,7 @@ function statesOf(entry: Entry) {
   return {
     disabled: (flags & ACCOUNT_DISABLED) !== 0,
     locked: (Number(textOf(entry, COMPUTED) ?? 0) & LOCKED_OUT) !== 0,
+    passwordNotRequired: (flags & PASSWORD_NOT_REQUIRED) !== 0,
     smartcardRequired: (flags & SMARTCARD_REQUIRED) !== 0,
     passwordNeverExpires: (flags & PASSWORD_NEVER_EXPIRES) !== 0,
     mustChange: largeInteger(textOf(entry, 'pwdLastSet')) === 0n,

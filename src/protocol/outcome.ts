@@ -38,7 +38,10 @@ const sharedFields = {
     .nullable()
     .describe('marker of the account as this outcome leaves it, null when it is not known'),
   decidedAt: timeSchema.describe('store time as the agent knows it'),
-  notices: z.array(z.enum(keysOf(NOTICES) as [Notice, ...Notice[]])).max(8),
+  notices: z
+    .array(z.enum(keysOf(NOTICES) as [Notice, ...Notice[]]))
+    .max(8)
+    .describe('what is worth knowing beside the outcome; x-codes says who acts and the next step'),
   detail: plainTextSchema(500)
     .nullable()
     .describe('more for the help desk: the directory’s own word, or the agent’s'),

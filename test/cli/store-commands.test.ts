@@ -513,7 +513,14 @@ async function typeAnswers(operation: string, answers: readonly (readonly [strin
   const seen = () => readFileSync(log, 'utf8')
   terminal.stdout.resume()
   for (const [question, answer] of answers) {
-    while (!seen().includes(question)) await new Promise((resolve) => setTimeout(resolve, 20))
+    const end = performance.now() + 10_000
+    while (!seen().includes(question)) {
+      if (performance.now() > end) {
+        terminal.kill()
+        throw new Error(`it does not ask: ${question}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
     terminal.stdin.write(answer)
   }
   return { status: await exited, seen: seen() }

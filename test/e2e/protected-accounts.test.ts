@@ -204,8 +204,11 @@ test('a configured group that is not there stops all writing, and once it is the
   // It runs, and is not ready: its start resolves when the group is there.
   const started = world.agent.start()
   const detail = `protection.groups names ${missing}: no such entry`
-  while (!JSON.stringify(await world.ops('/status').catch(() => '')).includes(detail))
+  const end = performance.now() + 20_000
+  while (!JSON.stringify(await world.ops('/status').catch(() => '')).includes(detail)) {
+    if (performance.now() > end) throw new Error('the agent does not tell of the missing group')
     await new Promise((resolve) => setTimeout(resolve, 50))
+  }
   expect(await world.ops('/readyz')).toMatchObject({
     status: 503,
     json: {

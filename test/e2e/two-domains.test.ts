@@ -39,7 +39,7 @@ test('the policies of both are published at the store', async () => {
 test('one that hangs with more waiting requests than it has places keeps the other from nothing', async () => {
   const users = await Promise.all(Array.from({ length: 70 }, (_, n) => world.createUser({ name: `h${n}` })))
   const others = await Promise.all(
-    Array.from({ length: 12 }, (_, n) => second().createUser({ name: `o${n}` })),
+    Array.from({ length: 8 }, (_, n) => second().createUser({ name: `o${n}` })),
   )
   const timed = async () => {
     const times: number[] = []

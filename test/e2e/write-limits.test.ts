@@ -12,7 +12,7 @@ import { startWorld, type World, type WorldUser } from '../servers/writeback-wor
 const PER_ACCOUNT = 2
 const PER_MINUTE = 8
 const BURST = 16
-const LIFETIME_SECONDS = 20
+const LIFETIME_SECONDS = 30
 const MAIN = path.resolve(import.meta.dirname, '../../src/main.ts')
 const modifies = { operation: 'modify', direction: 'request' } as const
 

@@ -10,6 +10,7 @@ import { type Outcome, signOutcome } from '../src/protocol/outcome.ts'
 import { type RequestDocument, type ResetDocument, signRequest } from '../src/protocol/request-document.ts'
 import { sealPasswords } from '../src/protocol/sealed-password.ts'
 import { stateSealingKey, thumbprintOf } from '../src/protocol/sealing-key.ts'
+import { signMessage } from '../src/protocol/signed-message.ts'
 
 const DIRECTORY = new URL('../test/vectors/', import.meta.url)
 const at = (name: string): URL => new URL(`${name}.json`, DIRECTORY)
@@ -35,6 +36,8 @@ if (!existsSync(at('keys'))) {
 }
 const keys = JSON.parse(readFileSync(at('keys'), 'utf8'))
 const publicOf = ({ d: _, ...key }: Record<string, string>) => key as never
+const without = (value: object, ...names: string[]) =>
+  Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name)))
 const signerOf = async (key: { kid: string; alg: string }) => ({
   kid: key.kid,
   key: (await importJWK(key as never, key.alg)) as CryptoKey,
@@ -164,6 +167,29 @@ const otherOutcomes: Readonly<Record<string, Outcome>> = {
     rule: { kind: 'minimum_length', characters: 14 },
   },
 }
+write('outcome-misfits', {
+  description:
+    'Outcomes that every party refuses, though the signature is good: each tells what its kind does not have.',
+  refused: await Promise.all(
+    [
+      { ...outcome, rule: { kind: 'no_names' } },
+      { ...outcome, policy },
+      { ...otherOutcomes['refused'], account },
+      { ...outcome, outcome: 'unknown', account },
+      { ...outcome, outcome: 'failed', reason: 'internal', policy },
+      { ...outcome, reason: 'account_locked' },
+    ].map((misfit) => signOutcome(misfit as Outcome, agentSigner)),
+  ),
+})
+write('earlier-version', {
+  description: 'What was signed before account, rule, policy and objectGuid were named; they read as null.',
+  outcome: await signMessage('wb-outcome+jws', without(outcome, 'account', 'rule', 'policy'), agentSigner),
+  requestDocument: await signMessage(
+    'wb-request+jws',
+    { ...document, subject: without(document.subject, 'objectGuid') },
+    storeSigner,
+  ),
+})
 for (const [kind, other] of Object.entries(otherOutcomes))
   write(`outcome-${kind}`, {
     description:

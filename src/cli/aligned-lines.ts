@@ -1,4 +1,4 @@
-// Text in columns, for terminals: labels beside wrapped text, and tables.
+// Text for terminals: labels beside wrapped text.
 
 const WIDTH = 80
 const GAP = 2
@@ -30,15 +30,4 @@ export function wrap(text: string, width: number = WIDTH): readonly string[] {
     line = line === '' ? word : `${line} ${word}`
   }
   return [...lines, line]
-}
-
-/** A table whose columns are as wide as their widest cell. */
-export function alignColumns(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join(' '.repeat(GAP))
-      .trimEnd(),
-  )
 }

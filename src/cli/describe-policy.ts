@@ -16,31 +16,17 @@ export function describeDuration(ms: number): string {
   return `${count} ${unit}${count === 1 || unit === 'ms' ? '' : 's'}`
 }
 
-/** Where a policy comes from. */
-export const sourceOf = ({ source }: EffectivePolicy): string =>
+const sourceOf = ({ source }: EffectivePolicy): string =>
   source === 'domain' ? 'of the domain' : 'fine-grained'
 
 const ageOf = (ms: number | null): string => (ms === null || ms === 0 ? 'none' : describeDuration(ms))
 
-/** When an account locks, and for how long. */
-export function describeLockout(policy: EffectivePolicy): string {
+function describeLockout(policy: EffectivePolicy): string {
   const { lockoutThreshold, lockoutWindowMs, lockoutDurationMs } = policy
   if (lockoutThreshold === 0) return 'never'
   const until = lockoutDurationMs === null ? 'until unlocked' : `for ${describeDuration(lockoutDurationMs)}`
   return `after ${lockoutThreshold} wrong within ${describeDuration(lockoutWindowMs)}, ${until}`
 }
-
-/** The policy as a row of a table; the head goes with `POLICY_COLUMNS`. */
-export const policyCells = (policy: EffectivePolicy): readonly string[] => [
-  ...[policy.name, sourceOf(policy), String(policy.minimumLength), policy.complexity ? 'yes' : 'no'],
-  ...[policy.refusesNames ? 'refused' : 'allowed', String(policy.historyLength)],
-  ...[ageOf(policy.minimumAgeMs), ageOf(policy.maximumAgeMs), describeLockout(policy)],
-]
-
-/** Heads of the columns of `policyCells`. */
-export const POLICY_COLUMNS: readonly string[] = [
-  ...['policy', 'source', 'length', 'complex', 'names', 'history', 'min age', 'max age', 'locks'],
-]
 
 /** The policy as labelled rows. */
 export const policyRows = (policy: EffectivePolicy): readonly Row[] => [

@@ -52,18 +52,39 @@ function endOf(verdict: Verdict): readonly string[] {
   // Nothing was done, so there is no effect to prove and no next step.
   if (account) return [`the account, read ${after}:`, ...alignRows(accountRows(account))]
   const because = reason === null ? undefined : REASONS[reason]
-  const { meaning, nextStep, whoActs }: CodeExplanation = because ?? OUTCOMES[outcome]
+  const said: CodeExplanation = because ?? { ...OUTCOMES[outcome], ...insteadOf(verdict) }
   return [
-    `${outcome}${reason === null ? '' : `: ${reason}`} ${after}: ${meaning}`,
+    `${outcome}${reason === null ? '' : `: ${reason}`} ${after}: ${said.meaning}`,
     ...besideOf(verdict),
-    `next: ${nextStep}${whoActs === 'nobody' ? '' : ` (${whoActs})`}`,
+    ...nextOf(verdict, said).map(
+      ({ nextStep, whoActs }) => `next: ${nextStep}${whoActs === 'nobody' ? '' : ` (${whoActs})`}`,
+    ),
   ]
+}
+
+// The general words speak of a new password.
+const NEXT_OF_UNLOCK: Partial<Record<OutcomeName, string>> = {
+  applied: 'the user can sign in again with the password there is',
+  unknown: 'ask again',
+  superseded: 'none; a newer request counts',
+}
+
+function insteadOf({ operation, outcome }: Verdict): { readonly nextStep?: string } {
+  const nextStep = operation === 'unlock' && outcome !== null ? NEXT_OF_UNLOCK[outcome] : undefined
+  return nextStep === undefined ? {} : { nextStep }
+}
+
+// Where somebody has to act on a notice first, the user cannot simply go on.
+function nextOf({ outcome, notices }: Verdict, said: CodeExplanation): readonly CodeExplanation[] {
+  const told = notices.map((notice): CodeExplanation => NOTICES[notice])
+  const pressing = outcome === 'applied' ? told.filter(({ whoActs }) => whoActs !== 'nobody') : []
+  return pressing.length > 0 ? pressing : [said]
 }
 
 function besideOf({ rule, policy, detail, notices }: Verdict): readonly string[] {
   return [
     ...(rule === null ? [] : wrap(`accepted is: ${describeRule(rule)}`)),
-    ...(detail === null ? [] : [`the directory’s word: ${detail}`]),
+    ...(detail === null ? [] : [`detail: ${detail}`]),
     ...(policy === null ? [] : ['the password policy of the account:', ...alignRows(policyRows(policy))]),
     ...notices.map((notice) => `note: ${NOTICES[notice].meaning}`),
   ]

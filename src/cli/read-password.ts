@@ -9,6 +9,8 @@ import { createLineEditor, type LineEditor } from './line-editor.ts'
 const LONGEST = SEALED_CONTENT_BYTES
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
+// Editors and shells of Windows put it before UTF-8; as part of a password nobody could type it.
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 
 /** Asks twice on the terminal. Throws ERR_USAGE, ERR_PASSWORD_UNREPRESENTABLE. The caller wipes the result. */
 export async function readNewPassword(io: Io): Promise<Buffer> {
@@ -48,7 +50,8 @@ export async function readCurrentPassword(io: Io): Promise<Buffer> {
 
 /**
  * Reads passwords from standard input, one a line; a line ends with LF or CR LF, the last one also with the input. Throws
- * as readNewPassword, also when a line is missing. The caller wipes the results.
+ * as readNewPassword; ERR_USAGE also where one of two lines is missing, or begins with a byte order mark. The caller
+ * wipes the results.
  */
 export async function readPasswordLines(io: Io, count: number): Promise<readonly Buffer[]> {
   const lines = createLineCutter(count)
@@ -73,6 +76,8 @@ function createLineCutter(count: number) {
   let length = 0
 
   function cut(): void {
+    if (length >= BYTE_ORDER_MARK.length && line.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK))
+      throw new WritebackError('ERR_USAGE', 'the password begins with a byte order mark; save it without one')
     const password = wipeableBuffer(length)
     line.copy(password, 0, 0, length)
     length = 0
@@ -98,7 +103,9 @@ function createLineCutter(count: number) {
       return false
     },
     finish: (): readonly Buffer[] => {
-      while (passwords.length < count) cut()
+      if (passwords.length < count && (length > 0 || count === 1)) cut()
+      if (passwords.length < count)
+        throw new WritebackError('ERR_USAGE', 'two lines are needed: the current password, then the new one')
       return passwords
     },
     wipe: () => void line.fill(0),

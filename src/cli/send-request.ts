@@ -7,6 +7,7 @@ import type { CreateRequestAnswer, CreateRequestCall } from '../protocol/sealer-
 import { verifySealingKey } from '../protocol/sealing-key.ts'
 import { importPublicKey } from '../protocol/signed-message.ts'
 import type { CallStore } from './store-api.ts'
+import { StoreRefusal } from './store-refusal.ts'
 
 /** What is asked for, beside the passwords. */
 export interface Asked {
@@ -20,7 +21,7 @@ export interface Asked {
 export async function findUser(callStore: CallStore, name: string): Promise<User> {
   const { users } = await callStore('listUsers', { query: { name } })
   const user = users.find((one) => one.name === name)
-  if (!user) throw new WritebackError('ERR_STORE_REJECTED', `user_not_found: the store has no user ${name}`)
+  if (!user) throw new StoreRefusal('user_not_found', `the store has no user ${name}`)
   return user
 }
 

@@ -13,6 +13,7 @@ import { foreignProblemSchema } from '../protocol/problem.ts'
 import { parseDocument } from '../protocol/signed-message.ts'
 import { parseStrictJson } from '../protocol/strict-json.ts'
 import type { Io } from './io.ts'
+import { StoreRefusal } from './store-refusal.ts'
 import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
 
 /** The words by which every command of the store is told where the store is. */
@@ -135,7 +136,7 @@ function connectionError(url: URL, cause: Error & { code?: string }): WritebackE
 function rejected(answer: Answer): WritebackError {
   const { code, detail } = read(answer.bytes, foreignProblemSchema, `HTTP status ${answer.status}`)
   const meaning = code in PROBLEMS ? PROBLEMS[code as ProblemCode].meaning : `HTTP status ${answer.status}`
-  return new WritebackError('ERR_STORE_REJECTED', `${code}: ${detail ?? meaning}`)
+  return new StoreRefusal(code, detail ?? meaning)
 }
 
 function read<T>(bytes: Buffer, schema: z.ZodType<T>, what = 'answer'): T {

@@ -1,8 +1,8 @@
 // writeback store policy: the password policies that an agent published for a directory.
 import type { Command } from 'commander'
 import type { PoliciesAnswer } from '../protocol/administration-calls.ts'
-import { alignColumns } from './aligned-lines.ts'
-import { POLICY_COLUMNS, policyCells } from './describe-policy.ts'
+import { alignRows, wrap } from './aligned-lines.ts'
+import { policyRows } from './describe-policy.ts'
 import { type Io, say } from './io.ts'
 import { connectToStore, type StoreWords, withStoreWords } from './store-api.ts'
 
@@ -31,8 +31,12 @@ function describePolicies(answer: PoliciesAnswer): readonly string[] {
   const { directory, name, agent, publishedAt, readAt, policies, problems } = answer
   const [published, read] = [publishedAt, readAt].map((at) => new Date(at).toISOString())
   return [
-    `policies of ${directory}, read ${read}, published ${published} by ${name} (${agent})`,
-    ...alignColumns([POLICY_COLUMNS, ...policies.map(policyCells)]),
-    ...problems.map(({ name, problem }) => `cannot be read: ${name}: ${problem}`),
+    `policies of ${directory}`,
+    ...alignRows([
+      ['read', read ?? ''],
+      ['published', `${published} by ${name} (${agent})`],
+    ]),
+    ...policies.flatMap((policy) => ['', ...alignRows(policyRows(policy))]),
+    ...problems.flatMap(({ name, problem }) => ['', ...wrap(`cannot be read: ${name}: ${problem}`)]),
   ]
 }

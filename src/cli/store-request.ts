@@ -115,10 +115,14 @@ async function ask(io: Io, operation: Operation, name: string, words: AskWords):
     const { request, expiresAt } = await sendRequest(callStore, asked, passwords)
     const [generated] = words.generate ? passwords : []
     if (generated) printOnce(io, generated, words)
+    const begun = `request ${request} is on its way`
     // An inspect without its answer is of no use.
-    if (words.wait || operation === 'inspect')
+    if (words.wait || operation === 'inspect') {
+      // Whoever gives up waiting still knows what to ask for.
+      io.stderr.write(`${begun}\n`)
       return await show(io, callStore, request, { ...words, wait: true })
-    say(io, words.json ? JSON.stringify({ request, expiresAt }) : `request ${request} is on its way`)
+    }
+    say(io, words.json ? JSON.stringify({ request, expiresAt }) : begun)
     return exitOf(null)
   } finally {
     for (const password of passwords) password.fill(0)

@@ -11,7 +11,9 @@ const countSchema = z.int().min(0).max(2_147_483_647)
 /** The password policy that a directory applies, with where it comes from. */
 export const effectivePolicySchema = z
   .strictObject({
-    name: plainTextSchema(256).describe('of a fine-grained policy its common name, else the domain'),
+    name: plainTextSchema(256).describe(
+      'of a fine-grained policy its common name; of the domain’s the word `domain`',
+    ),
     source: z.enum(['domain', 'fine_grained']),
     minimumLength: countSchema.describe('UTF-16 code units'),
     complexity: z.boolean().describe('three of five classes of characters'),
@@ -29,12 +31,25 @@ export type EffectivePolicy = z.infer<typeof effectivePolicySchema> & PasswordPo
 /** The rule that a refused password broke, as what would be accepted. */
 export const ruleSchema: z.ZodType<Rule> = z
   .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('minimum_length'), characters: countSchema }),
-    z.strictObject({ kind: z.literal('character_classes'), least: countSchema, of: countSchema }),
-    z.strictObject({ kind: z.literal('no_names') }),
-    z.strictObject({ kind: z.literal('not_blocklisted') }),
-    z.strictObject({ kind: z.literal('changeable_from'), at: timeSchema }),
-    z.strictObject({ kind: z.literal('not_used_before'), remembered: countSchema }),
+    z.strictObject({
+      kind: z.literal('minimum_length'),
+      characters: countSchema.describe('fewest UTF-16 code units'),
+    }),
+    z.strictObject({
+      kind: z.literal('character_classes'),
+      least: countSchema.describe('fewest classes of characters'),
+      of: countSchema.describe('classes there are'),
+    }),
+    z.strictObject({ kind: z.literal('no_names').describe('neither account nor display name inside') }),
+    z.strictObject({ kind: z.literal('not_blocklisted').describe('not on the agent’s own list') }),
+    z.strictObject({
+      kind: z.literal('changeable_from').describe('a change, from this time on'),
+      at: timeSchema.describe('directory clock, milliseconds since 1970-01-01T00:00:00Z'),
+    }),
+    z.strictObject({
+      kind: z.literal('not_used_before'),
+      remembered: countSchema.describe('so many earlier passwords are remembered'),
+    }),
   ])
   .describe('the rule that was broken, as what would be accepted')
 
@@ -48,11 +63,11 @@ export const accountStateSchema = z
     refusals: z
       .strictObject({ reset: refusalSchema, change: refusalSchema, unlock: refusalSchema })
       .describe('whether writeback is possible'),
-    locked: z.boolean(),
-    disabled: z.boolean(),
-    smartcardRequired: z.boolean(),
-    mustChange: z.boolean(),
-    passwordNeverExpires: z.boolean(),
+    locked: z.boolean().describe('by wrong passwords, now; a lockout that has run out is none'),
+    disabled: z.boolean().describe('by an administrator'),
+    smartcardRequired: z.boolean().describe('signs in by smart card only'),
+    mustChange: z.boolean().describe('a new password is asked for at the next sign-in'),
+    passwordNeverExpires: z.boolean().describe('by the flag of the account, whatever the policy says'),
     passwordChangedAt: timeSchema.nullable().describe('directory clock; null: never, or must change'),
     passwordExpiresAt: timeSchema.nullable().describe('directory clock; null: never'),
     accountExpiresAt: timeSchema.nullable().describe('directory clock; null: never'),

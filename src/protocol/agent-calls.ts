@@ -44,7 +44,9 @@ export const claimCallSchema = z.strictObject({
 })
 export const claimAnswerSchema = z.strictObject({
   storeTime: timeSchema.describe('stamped at sending'),
-  paused: z.boolean().describe('no write may begin'),
+  paused: z
+    .boolean()
+    .describe('no write may begin; an inspect, and what has a receipt, is handed out all the same'),
   renewed: z.array(leaseSchema).max(MOST_LEASES).describe('the named leases that still hold'),
   requests: z.array(
     z.strictObject({
@@ -53,7 +55,7 @@ export const claimAnswerSchema = z.strictObject({
       document: compactJwsSchema,
       earlier: z
         .array(z.strictObject({ agent: agentIdSchema, server: serverIdSchema }))
-        .describe('receipts of this request under earlier leases'),
+        .describe('receipts of this request under earlier leases; an inspect has none'),
       last: z
         .strictObject({
           server: serverIdSchema,
@@ -61,7 +63,9 @@ export const claimAnswerSchema = z.strictObject({
           settled: z.boolean(),
         })
         .nullable()
-        .describe('the subject’s previous request that had a receipt'),
+        .describe(
+          'the subject’s previous request that had a receipt; null for an inspect, which waits for none',
+        ),
     }),
   ),
 })
@@ -76,7 +80,14 @@ export const receiptsCallSchema = z.strictObject({
     .max(MOST_LEASES),
 })
 export const receiptsAnswerSchema = z.strictObject({
-  results: z.array(z.strictObject({ request: requestIdSchema, result: z.enum(['accepted', 'lease_lost']) })),
+  results: z.array(
+    z.strictObject({
+      request: requestIdSchema,
+      result: z
+        .enum(['accepted', 'lease_lost'])
+        .describe('an inspect writes nothing and needs no receipt: for it always lease_lost'),
+    }),
+  ),
 })
 export type ReceiptsCall = z.infer<typeof receiptsCallSchema>
 export type ReceiptsAnswer = z.infer<typeof receiptsAnswerSchema>
@@ -134,9 +145,8 @@ export const policiesCallSchema = z.strictObject({
   readAt: timeSchema.describe('store time as the agent knows it'),
   policies: z
     .array(effectivePolicySchema)
-    .min(1)
     .max(MOST_POLICIES)
-    .describe('the policy of the domain, and every fine-grained one that can be read'),
+    .describe('the policy of the domain, and every fine-grained one, as far as they can be read'),
   problems: z
     .array(z.strictObject({ name: plainTextSchema(256), problem: plainTextSchema(500) }))
     .max(MOST_POLICIES)

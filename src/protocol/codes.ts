@@ -183,7 +183,7 @@ export type FailureReason = keyof typeof FAILURE_REASONS
 export const NOTICES = {
   history_not_enforced: {
     meaning: 'the directory cannot check password history on a reset',
-    whoActs: 'directory administrator',
+    whoActs: 'nobody',
     nextStep: 'none; know it',
   },
   must_change_without_effect: {

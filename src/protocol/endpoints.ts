@@ -85,7 +85,8 @@ export const ENDPOINTS = {
     method: 'POST',
     path: '/v1/requests/receipts',
     caller: 'agent',
-    summary: 'promise to carry out requests on one server; no write begins before the receipt is accepted',
+    summary:
+      'promise to carry out requests on one server; no write begins before the receipt is accepted. An inspect needs none',
     body: receiptsCallSchema,
     answer: receiptsAnswerSchema,
     status: 200,

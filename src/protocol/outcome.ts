@@ -38,26 +38,53 @@ const sharedFields = {
     .nullable()
     .describe('marker of the account as this outcome leaves it, null when it is not known'),
   decidedAt: timeSchema.describe('store time as the agent knows it'),
-  notices: z.array(z.enum(keysOf(NOTICES) as [Notice, ...Notice[]])).max(8),
-  detail: plainTextSchema(500).nullable().describe('the directory’s own word, for the help desk'),
-  account: accountStateSchema.nullable().describe('of an inspect that was applied; else null'),
-  rule: ruleSchema.nullable().describe('of a refused password, when the rule is known; else null'),
-  policy: effectivePolicySchema
+  notices: z
+    .array(z.enum(keysOf(NOTICES) as [Notice, ...Notice[]]))
+    .max(8)
+    .describe('what is worth knowing beside the outcome; x-codes says who acts and the next step'),
+  detail: plainTextSchema(500)
     .nullable()
-    .describe('the effective policy, beside a refused password; null when it cannot be read, and else'),
+    .describe('more for the help desk: the directory’s own word, or the agent’s'),
 }
 
-/** The signed outcome. A reason goes with `refused` and `failed` only. */
+// An agent of an earlier version did not name them, and what it signed stays as it is.
+const nothing = z.null().default(null).describe('null')
+const nothingTold = { account: nothing, rule: nothing, policy: nothing }
+
+/**
+ * The signed outcome. A reason goes with `refused` and `failed` only, a rule and a policy with `refused`, an account with
+ * `applied`.
+ */
 export const outcomeSchema = z
   .discriminatedUnion('outcome', [
-    z.strictObject({ ...sharedFields, outcome: z.enum(['applied', 'superseded', 'expired', 'unknown']) }),
     z.strictObject({
       ...sharedFields,
+      ...nothingTold,
+      outcome: z.literal('applied'),
+      account: accountStateSchema.nullable().default(null).describe('of an inspect; of what writes null'),
+    }),
+    z.strictObject({
+      ...sharedFields,
+      ...nothingTold,
+      outcome: z.enum(['superseded', 'expired', 'unknown']),
+    }),
+    z.strictObject({
+      ...sharedFields,
+      ...nothingTold,
+      rule: ruleSchema
+        .nullable()
+        .default(null)
+        .describe('of a refused password, when the rule is known; else null'),
+      policy: effectivePolicySchema
+        .nullable()
+        .default(null)
+        .describe('the effective policy, beside a refused password; null when it cannot be read, and else'),
       outcome: z.literal('refused'),
       reason: z.enum(keysOf(REFUSAL_REASONS) as [RefusalReason, ...RefusalReason[]]),
     }),
     z.strictObject({
       ...sharedFields,
+      ...nothingTold,
       outcome: z.literal('failed'),
       reason: z.enum(keysOf(FAILURE_REASONS) as [FailureReason, ...FailureReason[]]),
     }),

@@ -14,7 +14,9 @@ import { type FindKey, type SigningKey, signMessage, verifyMessage } from './sig
 
 /** Who asked, and how they proved who they are. */
 export const actorSchema = z.strictObject({
-  kind: z.enum(['self', 'administrator', 'help_desk']),
+  kind: z
+    .enum(['self', 'administrator', 'help_desk'])
+    .describe('self: the user whose account it is, treated more strictly on premises'),
   name: plainTextSchema(256),
   methods: z.array(plainTextSchema(64)).max(8).describe('methods of proof that were passed'),
   audit: plainTextSchema(128).describe('reference into the audit record of the store'),
@@ -39,6 +41,8 @@ const sharedFields = {
     anchor: anchorSchema,
     objectGuid: anchorSchema
       .nullable()
+      // A store of an earlier version did not name it.
+      .default(null)
       .describe(
         'objectGUID of the entry that the store pinned to the anchor after an inspect; null: none yet',
       ),
@@ -49,7 +53,7 @@ const sharedFields = {
   actor: actorSchema,
 }
 
-/** The request document, one form per operation. `inspect` has no sequence. */
+/** The request document, one form per operation. `inspect` has no sequence: it stands outside of the subject's order. */
 export const requestDocumentSchema = z
   .discriminatedUnion('operation', [
     z.strictObject({
@@ -74,7 +78,9 @@ export const requestDocumentSchema = z
     }),
     z.strictObject({ ...sharedFields, operation: z.literal('inspect'), options: noOptionsSchema }),
   ])
-  .describe('request document, payload of a JWS of type wb-request+jws')
+  .describe(
+    'request document, payload of a JWS of type wb-request+jws; an inspect has no sequence, and is handed out while the store is paused, too',
+  )
 export type RequestDocument = z.infer<typeof requestDocumentSchema>
 /** The forms that write. */
 export type WriteDocument = Exclude<RequestDocument, { operation: 'inspect' }>

@@ -116,10 +116,11 @@ test('a generated password is printed once, arrives at the agent, and the verdic
   const { status, out, err } = await run('request reset ada --generate --must-change --wait')
   const password = await carrying
   expect(status).toBe(0)
-  expect(err).toBe('')
+  expect(err).toMatch(/^request \S{36} is on its way\n$/)
   expect(out.split(password)).toHaveLength(2)
   expect(out).toMatch(/applied after \d+\.\d\d s: the directory holds/)
-  expect(out).toContain('note: done, but the account is disabled')
+  expect(out).toContain('note: done, but the account is disabled\nnext: enable the account (help desk)\n')
+  expect(out).not.toContain('sign in')
 })
 
 test('with --json every line is JSON', async () => {
@@ -151,7 +152,9 @@ test('a password that no directory could take never leaves the process', async (
   }
   expect((await run('request reset ada')).status).toBe(2)
   expect((await run('request reset ada --generate --password-stdin')).status).toBe(2)
-  expect((await run('request reset nobody --generate')).err).toContain('user_not_found')
+  const { err } = await run('request reset nobody --generate')
+  expect(err).toContain('user_not_found')
+  expect(err).toContain('next: see: writeback store user list')
 })
 
 test('a change takes the current and the new password from two lines, byte for byte', async () => {
@@ -170,13 +173,41 @@ test('a change takes the current and the new password from two lines, byte for b
 })
 
 test('a change without two passwords never leaves the process', async () => {
-  for (const input of ['', 'only one', 'only one\n', '\nsecond\n', 'first\n\n', `a\n${'b'.repeat(3000)}`]) {
+  for (const input of ['\nsecond\n', 'first\n\n', `a\n${'b'.repeat(3000)}`]) {
     const { status, err } = await run('request change ada --password-stdin', input)
     expect([status, err.includes('ERR_PASSWORD_UNREPRESENTABLE')]).toEqual([1, true])
+  }
+  for (const input of ['', 'only one', 'only one\n']) {
+    const { status, err } = await run('request change ada --password-stdin', input)
+    const words = 'ERR_USAGE: two lines are needed: the current password, then the new one'
+    expect([status, err.includes(words)]).toEqual([2, true])
   }
   expect((await run('request change ada')).status).toBe(2)
   expect((await run('request change ada --generate')).status).toBe(2)
   expect((await run('request unlock ada --as robot')).status).toBe(2)
+})
+
+test('a byte order mark is no part of a password', async () => {
+  for (const [operation, input] of [
+    ['reset', '\ufeffsecret'],
+    ['change', '\ufeffold\nnew\n'],
+  ] as const) {
+    const { status, err } = await run(`request ${operation} ada --password-stdin`, input)
+    expect([status, err.includes('ERR_USAGE: the password begins with a byte order mark')]).toEqual([2, true])
+  }
+})
+
+test('what an unlock leaves to do speaks of no new password', async () => {
+  for (const [outcome, words] of [
+    ['applied', 'the user can sign in again with the password there is'],
+    ['unknown', 'ask again (user)'],
+    ['superseded', 'none; a newer request counts'],
+  ] as const) {
+    const carrying = carryAny({ outcome, detail: 'told beside it' })
+    const { out } = await run('request unlock ada --wait')
+    await carrying
+    expect(out).toContain(`detail: told beside it\nnext: ${words}\n`)
+  }
 })
 
 test('a refusal tells the rule in words and the policy in aligned lines', async () => {
@@ -204,8 +235,9 @@ test('an unlock and an inspect ask for no password; an inspect waits and shows t
   const unlocking = carryAny({ outcome: 'applied', notices: ['locked_again'] })
   const unlocked = await run('request unlock ada --wait --as help-desk')
   expect((await unlocking).document).toMatchObject({ operation: 'unlock', actor: { kind: 'help_desk' } })
-  expect([unlocked.status, unlocked.err]).toEqual([0, ''])
+  expect(unlocked.status).toBe(0)
   expect(unlocked.out).toContain('note: unlocked, but new wrong passwords locked it again since')
+  expect(unlocked.out).toContain('next: find what keeps sending the old password (help desk)')
   const account = {
     ...accountOf(ANCHOR),
     ...{ locked: true, passwordChangedAt: 1_790_000_000_000 },
@@ -272,7 +304,7 @@ test('a pinned user is listed with the pin', async () => {
   expect((await run('user add --help')).out).toContain('mS-DS-ConsistencyGuid')
 })
 
-test('published policies are a table with who and when', async () => {
+test('published policies are shown with who and when, within 80 columns', async () => {
   expect((await run('policy show corp')).err).toContain('policies_not_found')
   const strict = { ...POLICY, name: 'strict', source: 'fine_grained', lockoutThreshold: 0, complexity: false }
   const body = {
@@ -282,14 +314,32 @@ test('published policies are a table with who and when', async () => {
   expect((await agent.call('publishPolicies', body, undefined, { name: 'corp' })).status).toBe(204)
   const { status, out } = await run('policy show corp')
   expect(status).toBe(0)
-  const [head, ...lines] = out.trimEnd().split('\n')
-  expect(head).toMatch(/^policies of corp, read 2026-09-21T14:13:20.000Z, published 20\S+Z by agent-1 \(/)
-  expect(lines).toEqual([
-    'policy     source         length  complex  names    history  min age  max age  locks',
-    'corp.test  of the domain  12      yes      allowed  24       1 day    none     after 5 wrong within 30 minutes, until unlocked',
-    'strict     fine-grained   12      no       allowed  24       1 day    none     never',
-    'cannot be read: hidden: no right to read it',
-  ])
+  expect(Math.max(...out.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(80)
+  expect(out).toMatch(
+    /^policies of corp\n {2}read {7}2026-09-21T14:13:20.000Z\n {2}published {2}20\S+Z by agent-1\n/,
+  )
+  expect(out.slice(out.indexOf('\n\n'))).toBe(`
+
+  policy          corp.test (of the domain)
+  minimum length  12 characters
+  complexity      three of five kinds of characters
+  names inside    allowed
+  history         the last 24 are refused
+  minimum age     1 day
+  maximum age     none
+  locks           after 5 wrong within 30 minutes, until unlocked
+
+  policy          strict (fine-grained)
+  minimum length  12 characters
+  complexity      not asked for
+  names inside    allowed
+  history         the last 24 are refused
+  minimum age     1 day
+  maximum age     none
+  locks           never
+
+cannot be read: hidden: no right to read it
+`)
   expect(JSON.parse((await run('policy show corp --json')).out)).toMatchObject({ ...body, directory: 'corp' })
 })
 

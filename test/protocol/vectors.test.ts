@@ -123,6 +123,16 @@ test.each(['outcome', 'outcome-inspect', 'outcome-refused'])(
   },
 )
 
+test.each(vector('outcome-misfits').refused as string[])('refuses misfit %#', async (jws) => {
+  await expect(verifyOutcome(jws, findAgentKey)).rejects.toMatchObject({ code: 'ERR_DOCUMENT_INVALID' })
+})
+
+test('what an earlier version signed reads with null where it named nothing', async () => {
+  const { outcome, requestDocument } = vector('earlier-version')
+  expect(await verifyOutcome(outcome, findAgentKey)).toEqual(vector('outcome').outcome)
+  expect(await verifyRequest(requestDocument, findStoreKey)).toEqual(vector('request-document').document)
+})
+
 describe('agent token', () => {
   const { token, call, agent, store, nowMs } = vector('agent-token')
   const body = Buffer.from(call.bodyUtf8)

@@ -1,9 +1,13 @@
 // What differs between the operations at the store: what is sealed, what has a place in the order, what an inspect
 // leaves behind; and who a request is asked for, and which policies an agent published.
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import type { ClaimedRequest } from '../../src/protocol/agent-calls.ts'
 import type { Logger } from '../../src/telemetry/logger.ts'
+import { runCommand } from '../servers/child-process.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { createMovableClock, sealFor, startStore } from './running-store.ts'
 import { accountOf, enrolAgent, POLICY, type TestAgent } from './test-agent.ts'
@@ -102,7 +106,8 @@ test('a change carries both passwords, an unlock and an inspect are on their way
     expect('sequence' in document).toBe(operation === 'unlock')
     expect('sealed' in document).toBe(false)
     clock.advance(31_000)
-    await agent.report(await agent.sign(await claimOne(agent), { outcome: 'applied' }))
+    const account = operation === 'inspect' ? accountOf(anchor) : null
+    await agent.report(await agent.sign(await claimOne(agent), { outcome: 'applied', account }))
   }
 })
 
@@ -184,11 +189,11 @@ test('of one account at most 32 writing requests are open; inspects and other ac
     const { status, json } = await store.admin('createRequest', call, { anchor })
     expect([status, json.code]).toEqual([429, 'too_many_requests'])
   }
-  await create(anchor, 'inspect')
   await create(another, 'unlock')
   for (const claimed of (await agent.claim()).requests)
     await agent.report(await agent.sign(claimed, { outcome: 'applied' }))
   await create(anchor, 'reset')
+  await create(anchor, 'inspect')
 })
 
 test('the oldest is handed out first, whatever it is', async () => {
@@ -220,8 +225,7 @@ test('what an outcome tells of account, rule and policy is in the verdict and in
   const resetting = await ask(anchor, 'reset')
   const rule = { kind: 'minimum_length', characters: 12 } as const
   const told = { outcome: 'refused', reason: 'password_too_short', rule, policy: POLICY } as const
-  // An account beside anything but an inspect is not kept.
-  await agent.report(await agent.sign(await claimOne(agent), { ...told, account }))
+  await agent.report(await agent.sign(await claimOne(agent), told))
   const refused = { request: resetting, account: null, rule, policy: POLICY }
   expect(await verdictOf(resetting)).toMatchObject(refused)
   const { requests } = (await store.admin('listRequests')).json
@@ -238,7 +242,8 @@ test('an inspect pins the entry, which later documents carry; another entry is p
     await ask(anchor, operation)
     const claimed = await claimOne(agent)
     expect((await agent.read(claimed)).subject).toEqual({ anchor, objectGuid: entry, displayName: 'Ada' })
-    await agent.report(await agent.sign(claimed, { outcome: 'applied' }))
+    const account = operation === 'inspect' ? accountOf(entry) : null
+    await agent.report(await agent.sign(claimed, { outcome: 'applied', account }))
   }
   logged.length = 0
   await inspect(anchor, another)
@@ -288,8 +293,28 @@ test('an outcome that comes too late, or of another operation, pins nothing', as
     'outcome_closed',
   ])
   await ask(anchor, 'unlock')
-  await agent.report(await agent.sign(await claimOne(agent), { outcome: 'applied', account }))
+  const outcome = await agent.sign(await claimOne(agent), { outcome: 'applied', account })
+  await expect(agent.report(outcome)).rejects.toThrow('outcome_invalid')
   expect(await userOf(anchor)).toMatchObject({ objectGuid: null })
+})
+
+test('an outcome that does not fit its operation is not taken', async () => {
+  const anchor = await addUser()
+  const [unlock, inspect] = [await ask(anchor, 'unlock'), await ask(anchor, 'inspect')]
+  const claimed = new Map((await agent.claim()).requests.map((one) => [one.request, one]))
+  const account = accountOf(anchor)
+  for (const [id, fields] of [
+    [inspect, { account: null }],
+    [inspect, { account, marker: 'wb1' }],
+    [unlock, { account }],
+    [unlock, { rule: { kind: 'no_names' } }],
+    [unlock, { policy: POLICY }],
+  ] as const) {
+    const outcome = { outcome: 'applied', ...fields } as Parameters<TestAgent['sign']>[1]
+    const signed = agent.sign(claimed.get(id) as ClaimedRequest, outcome)
+    await expect(signed.then((jws) => agent.report(jws))).rejects.toThrow('outcome_invalid')
+    expect(await verdictOf(id)).toMatchObject({ state: 'in_progress', outcome: null })
+  }
 })
 
 test('nobody pins a user by hand', async () => {
@@ -360,13 +385,45 @@ test('an agent publishes for its own directories only, and in the contract’s f
   const refused = await store.admin('publishPolicies', policies, { name: 'corp' })
   expect(refused.json.code).toBe('credential_refused')
   for (const wrong of [
-    { ...policies, policies: [] },
     { ...policies, policies: Array(257).fill(POLICY) },
     { ...policies, problems: Array(257).fill({ name: 'x', problem: 'y' }) },
     { ...policies, policies: [{ ...POLICY, minimumLength: -1 }] },
     { ...policies, directory: 'corp' },
   ])
     expect((await publish(agent, 'corp', wrong)).json.code).toBe('body_invalid')
+})
+
+test('a domain whose own policy cannot be read is published as a problem alone', async () => {
+  const none = { readAt: 1, policies: [], problems: [{ name: 'domain', problem: 'no right to read it' }] }
+  expect((await publish(agent, 'corp', none)).status).toBe(204)
+  expect((await readPolicies('corp')).json).toMatchObject(none)
+})
+
+test('a directory whose name every object knows has no places but its own', async () => {
+  const odd = await enrolAgent(store, { name: 'odd', directories: ['constructor'], now: clock.wallMs })
+  const anchor = await addUser('constructor')
+  const id = await ask(anchor, 'unlock', { directory: 'constructor' })
+  expect(await claimedIds(odd, { places: {} })).toEqual([])
+  expect(await claimedIds(odd, { places: { constructor: 1 } })).toEqual([id])
+})
+
+test('the manual’s question is answered by a copy of a running store’s database', async () => {
+  const anchor = await addUser()
+  for (let count = 0; count < 3; count += 1) await create(anchor, 'unlock')
+  const manual = readFileSync(new URL('../../docs/scope.md', import.meta.url), 'utf8')
+  const [commands = '', question = ''] = ['sh', 'sql'].map(
+    (language) => new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(manual)?.[1],
+  )
+  const [, file = ''] = /^ *sqlite3 (\S+)$/m.exec(commands) ?? []
+  await runCommand('sh', ['-ec', `cd "$0"\n${commands.replace(/^ *sqlite3 .*$/m, '')}`, data])
+  const copy = new DatabaseSync(path.join(data, file))
+  const [asked] = copy.prepare(question.replace('unixepoch()', String(clock.wallMs() / 1000))).all()
+  copy.close()
+  expect(asked).toMatchObject({ kind: 'administrator', name: 'administrator' })
+  expect(Number(asked?.['requests'])).toBeGreaterThanOrEqual(3)
+  expect(() =>
+    new DatabaseSync(path.join(data, 'store.db'), { readOnly: true }).exec('SELECT * FROM users'),
+  ).toThrow('locked')
 })
 
 test('the largest possible list of policies is taken and given back', async () => {

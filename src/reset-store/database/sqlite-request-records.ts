@@ -126,7 +126,7 @@ function claimableMethod(database: DatabaseSync): RequestRecords['findClaimable'
     const keys = JSON.stringify(agent.sealingKeys.map(({ kid }) => kid))
     const wish = { agent: agent.id, keys, now, onlyReceived: onlyReceived ? 1 : 0 }
     const found = [...new Set(agent.directories)].flatMap((directory) => {
-      const free = places[directory] ?? 0
+      const free = Object.hasOwn(places, directory) ? (places[directory] ?? 0) : 0
       if (free === 0) return []
       const rows = claimable.iterate({ ...wish, directory }) as Iterable<unknown> as Iterable<RequestRow>
       return onePerSubject(rows, free)

@@ -30,8 +30,8 @@ interface Delivered {
 export type TakeOutcomes = (agent: string, outcomes: readonly string[]) => Promise<OutcomesAnswer>
 
 /**
- * Makes the rule. It takes all outcomes of a call or none: one that does not verify, or that names another agent, store
- * or directory, fails the whole call with CallRefused `outcome_invalid`. A request that was never handed to this agent,
+ * Makes the rule. It takes all outcomes of a call or none: one that does not verify, that names another agent, store or
+ * directory, or that does not fit its operation, fails the whole call with CallRefused `outcome_invalid`. A request that was never handed to this agent,
  * under whatever lease, is `request_not_found` to it, as one that does not exist.
  */
 export function createTakeOutcomes(context: StoreContext): TakeOutcomes {
@@ -74,7 +74,7 @@ async function takeAll(
   pins: Pin[],
 ): Promise<OutcomesAnswer['results']> {
   await requireActive(records, agentId)
-  for (const item of delivered) await requireDirectory(records, item)
+  for (const item of delivered) await requireFitting(records, item)
   const results: OutcomesAnswer['results'] = []
   for (const item of delivered)
     results.push({ request: item.outcome.request, result: await take(records, item, now, pins) })
@@ -124,10 +124,16 @@ async function readOutcome(jws: string, index: number, findKey: Parameters<typeo
   }
 }
 
-async function requireDirectory(records: Transaction, { outcome }: Delivered): Promise<void> {
+async function requireFitting(records: Transaction, { outcome }: Delivered): Promise<void> {
   const request = await records.findRequest(outcome.request)
-  if (request && outcome.directory !== null && request.directory !== outcome.directory)
+  if (!request) return
+  if (outcome.directory !== null && request.directory !== outcome.directory)
     throw new CallRefused('outcome_invalid', `the outcome of ${request.id} names another directory`)
+  const isInspect = request.operation === 'inspect'
+  if ((outcome.account !== null) !== (isInspect && outcome.outcome === 'applied'))
+    throw new CallRefused('outcome_invalid', `the outcome of ${request.id} tells of an account, or fails to`)
+  if (isInspect && outcome.marker !== null)
+    throw new CallRefused('outcome_invalid', `the outcome of ${request.id} has a marker, and wrote nothing`)
 }
 
 // What decided is always kept; beside it, an agent that goes in circles fills no disk.
@@ -166,7 +172,7 @@ async function decide(
   const isUndecided = closing === null || closing.outcome === 'unknown'
   if (isUndecided && (await isOvertaken(records, request.id, outcome, leases))) return 'outcome_closed'
   if (changesVerdict(request, outcome))
-    await records.closeRequest(request.id, closingOf(request, outcome, now), closing !== null)
+    await records.closeRequest(request.id, closingOf(outcome, now), closing !== null)
   if (isUndecided) return 'accepted'
   // The store said `expired` by itself, and the agent says the same.
   if (closing.agent === null && closing.outcome === outcome.outcome) return 'accepted'
@@ -190,7 +196,7 @@ async function isOvertaken(
   return receipts.some((receipt) => (isKnown ? receipt.lease > lease : receipt.agent !== agent))
 }
 
-const closingOf = ({ operation }: RequestRecord, outcome: Outcome, now: number): Closing => ({
+const closingOf = (outcome: Outcome, now: number): Closing => ({
   outcome: outcome.outcome,
   agent: outcome.agent,
   server: outcome.server,
@@ -198,7 +204,7 @@ const closingOf = ({ operation }: RequestRecord, outcome: Outcome, now: number):
   reason: 'reason' in outcome ? outcome.reason : null,
   notices: outcome.notices,
   detail: outcome.detail,
-  account: operation === 'inspect' ? outcome.account : null,
+  account: outcome.account,
   rule: outcome.rule,
   policy: outcome.policy,
   at: now,

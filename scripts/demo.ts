@@ -30,15 +30,15 @@ function run(
       env: { ...bareEnvironment(), ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr]) {
+    // Kept apart, so that a line of one never falls into the middle of one of the other.
+    const parts: string[][] = [[], []]
+    for (const [index, stream] of [child.stderr, child.stdout].entries()) {
       stream.setEncoding('utf8')
-      stream.on('data', (part: string) => {
-        output += part
-      })
+      stream.on('data', (part: string) => parts[index]?.push(part))
     }
     child.once('error', reject)
     child.once('close', (code) => {
+      const output = parts.flat().join('')
       for (const line of output.split('\n')) if (line.trim() !== '') options.onLine?.(line)
       resolve({ status: code ?? 1, output })
     })

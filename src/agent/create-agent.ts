@@ -59,12 +59,17 @@ async function startParts(base: AgentBase): Promise<() => Promise<void>> {
   const looked = watchDirectories(base)
   releases.defer(() => work.queues.stop(0))
   await work.queues.start()
-  await Promise.race([looked, base.clock.sleep(FIRST_LOOK_MS, base.stopping.signal)])
-  refuseWithoutHistory(base)
   const schedule = createHousekeeping(base, work)
+  schedule.start()
+  try {
+    await Promise.race([looked, base.clock.sleep(FIRST_LOOK_MS, base.stopping.signal)])
+    refuseWithoutHistory(base)
+  } catch (error) {
+    await schedule.stop()
+    throw error
+  }
   work.reporter.start()
   work.intake.start()
-  schedule.start()
   announceReady(base, views.isReady)
   const rest = releases.move()
   return () => stopAll(base, work, schedule, rest)

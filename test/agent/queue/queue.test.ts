@@ -76,8 +76,9 @@ test('begins nothing while the directory is not reachable, and then forgets nobo
   await addOpen(queue, names(20))
   await queue.resume()
   await until(() => queue.open.size === 0)
-  const [, , third = 0, fourth = 0] = times
-  expect(fourth - third).toBeGreaterThan(150)
+  // On a slow machine the third may begin after the first two were refused.
+  const begun = times.findIndex((time, at) => at > 0 && time - (times[at - 1] ?? 0) > 150)
+  expect([1, 2, 3]).toContain(begun)
   expect([queue.processed.length, new Set(queue.processed).size]).toEqual([23, 20])
 })
 

@@ -1,5 +1,8 @@
 // What must hold before a current password is tried at the directory: no wrong one may bring an account near its lockout.
 import { findAgeViolation } from '../../policy/find-violation.ts'
+import type { Rule } from '../../policy/rule.ts'
+import type { EffectivePolicy } from '../../protocol/account-state.ts'
+import type { RefusalReason } from '../../protocol/codes.ts'
 import { CLOCK_UNCERTAINTY_MS } from '../../protocol/identifiers.ts'
 import type { RequestDocument } from '../../protocol/request-document.ts'
 import type { Account } from '../decisions/account.ts'
@@ -21,31 +24,45 @@ export function guardChange(
   // Without its threshold nobody knows how many wrong passwords the account has left.
   if (reading.kind === 'unreadable')
     return end({ outcome: 'failed', reason: 'missing_right' }, { ...here, detail: reading.problem })
-  const { policy } = reading
-  const nowMs = session.directoryNowMs()
-  if (isLockoutNear(account, policy, nowMs))
-    return end(
-      { outcome: 'refused', reason: 'too_many_attempts' },
-      { ...here, policy, detail: 'one more wrong password could lock the account' },
-    )
-  if (countWrong(parts, work) >= MOST_WRONG_PASSWORDS)
-    return end(
-      { outcome: 'refused', reason: 'too_many_attempts' },
-      { ...here, policy, detail: `${MOST_WRONG_PASSWORDS} wrong current passwords within the hour` },
-    )
-  const young = findAgeViolation(policy, account.passwordSetAtMs, nowMs + CLOCK_UNCERTAINTY_MS)
-  if (!young) return undefined
-  const { reason, rule } = young
-  return end({ outcome: 'refused', reason }, { ...here, rule, policy })
+  const refusal = findTryRefusal(parts, work, session, account, reading.policy)
+  if (!refusal) return undefined
+  const { reason, ...why } = refusal
+  return end({ outcome: 'refused', reason }, { ...here, ...why, policy: reading.policy })
 }
 
-/** How many wrong current passwords of the account this agent let through within the hour. */
-export const countWrong = (
+/** Why a current password must not be tried now, with what is worth saying beside it. */
+export interface TryRefusal {
+  readonly reason: RefusalReason
+  readonly detail?: string
+  readonly rule?: Rule
+}
+
+/** What stands against trying the current password of an account; undefined: nothing. An inspection tells the same. */
+export function findTryRefusal(
+  parts: WritebackParts,
+  work: Work<RequestDocument>,
+  session: WriterSession,
+  account: Account,
+  policy: EffectivePolicy,
+): TryRefusal | undefined {
+  const nowMs = session.directoryNowMs()
+  if (isLockoutNear(account, policy, nowMs))
+    return { reason: 'too_many_attempts', detail: 'one more wrong password could lock the account' }
+  if (hasTriedEnough(parts, work))
+    return {
+      reason: 'too_many_attempts',
+      detail: `${MOST_WRONG_PASSWORDS} wrong current passwords within the hour`,
+    }
+  return findAgeViolation(policy, account.passwordSetAtMs, nowMs + CLOCK_UNCERTAINTY_MS)
+}
+
+/** True when this agent let as many wrong current passwords of the account through within the hour as it may. */
+export const hasTriedEnough = (
   { journal, storeTime }: WritebackParts,
   { document }: Work<RequestDocument>,
-): number =>
+): boolean =>
   journal.countWrongPasswords(
     document.directory,
     document.subject.anchor,
     Math.round(storeTime.nowMs()) - WRONG_PASSWORDS_WINDOW_MS,
-  )
+  ) >= MOST_WRONG_PASSWORDS

@@ -1,15 +1,13 @@
 // Reads an account for the store: whether writeback is possible, and what the user must know. Writes nothing.
-import { findAgeViolation } from '../../policy/find-violation.ts'
 import type { AccountState } from '../../protocol/account-state.ts'
 import type { RefusalReason } from '../../protocol/codes.ts'
 import type { RequestDocument } from '../../protocol/request-document.ts'
 import type { Account } from '../decisions/account.ts'
 import { findStateRefusal } from '../decisions/judge-account.ts'
-import { isLockoutNear, MOST_WRONG_PASSWORDS } from '../decisions/judge-lockout.ts'
 import { findExclusion } from '../decisions/judge-protection.ts'
 import type { PolicyReading, WriterSession } from '../directory/directory.ts'
 import { endExcluded } from './end-excluded.ts'
-import { countWrong } from './guard-change.ts'
+import { findTryRefusal, hasTriedEnough } from './guard-change.ts'
 import { notePolicy } from './note-policy.ts'
 import { end, type Step } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
@@ -78,6 +76,7 @@ function refusalsOf(
   }
 }
 
+// Where the policy cannot be read, the state says so itself; what the agent counted stands without it.
 function changeRefusal(
   parts: WritebackParts,
   work: InspectWork,
@@ -85,9 +84,6 @@ function changeRefusal(
   account: Account,
   reading: PolicyReading,
 ): RefusalReason | null {
-  if (countWrong(parts, work) >= MOST_WRONG_PASSWORDS) return 'too_many_attempts'
-  if (reading.kind === 'unreadable') return null
-  const nowMs = session.directoryNowMs()
-  if (isLockoutNear(account, reading.policy, nowMs)) return 'too_many_attempts'
-  return findAgeViolation(reading.policy, account.passwordSetAtMs, nowMs)?.reason ?? null
+  if (reading.kind === 'unreadable') return hasTriedEnough(parts, work) ? 'too_many_attempts' : null
+  return findTryRefusal(parts, work, session, account, reading.policy)?.reason ?? null
 }

@@ -10,7 +10,7 @@ import type { Logger } from '../../src/telemetry/logger.ts'
 import { runCommand } from '../servers/child-process.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { createMovableClock, sealFor, startStore } from './running-store.ts'
-import { accountOf, enrolAgent, POLICY, type TestAgent } from './test-agent.ts'
+import { accountOf, claimOne, enrolAgent, POLICY, type TestAgent } from './test-agent.ts'
 
 const data = makeScratchDirectory()
 const clock = createMovableClock()
@@ -63,12 +63,6 @@ async function ask(anchor: string, operation: string, more: object = {}): Promis
     expect(answer.status).toBe(200)
   }
   return created.request
-}
-
-async function claimOne(by: TestAgent, wish = {}): Promise<ClaimedRequest> {
-  const [claimed, ...more] = (await by.claim(wish)).requests
-  if (!claimed || more.length > 0) throw new Error(`claimed ${more.length + (claimed ? 1 : 0)}`)
-  return claimed
 }
 
 const verdictOf = async (id: string) => (await store.admin('verdict', undefined, { id })).json

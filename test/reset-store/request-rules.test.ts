@@ -2,12 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
-import type { ClaimedRequest } from '../../src/protocol/agent-calls.ts'
 import { sealPasswords } from '../../src/protocol/sealed-password.ts'
 import { importPublicKey } from '../../src/protocol/signed-message.ts'
 import { makeScratchDirectory } from '../servers/scratch-directory.ts'
 import { createMovableClock, sealFor, startStore } from './running-store.ts'
-import { enrolAgent, makeAgentKeys, SERVER, type TestAgent } from './test-agent.ts'
+import { claimOne, enrolAgent, makeAgentKeys, SERVER, type TestAgent } from './test-agent.ts'
 
 const OTHER_SERVER = '0b0b0b0b-1111-4222-8333-444444444444'
 const MARKER = 'wb1:0011aabb:1:00000000000000000000000000000000:a:1.1:2'
@@ -51,12 +50,6 @@ async function ask(anchor: string, password = 'new password 1'): Promise<string>
   const answer = await store.admin('seal', await sealFor(created, password), { id: created.request })
   expect(answer.status).toBe(200)
   return created.request
-}
-
-async function claimOne(by: TestAgent, wish = {}): Promise<ClaimedRequest> {
-  const [claimed, ...more] = (await by.claim(wish)).requests
-  if (!claimed || more.length > 0) throw new Error(`claimed ${more.length + (claimed ? 1 : 0)}`)
-  return claimed
 }
 
 const verdictOf = async (id: string) => (await store.admin('verdict', undefined, { id })).json

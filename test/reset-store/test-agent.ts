@@ -179,3 +179,10 @@ export function createAgent(client: StoreClient, keys: AgentKeys, enrolled: Enro
   const at = (other: StoreClient) => createAgent(other, keys, enrolled, now)
   return { keys, enrolled, id: enrolled.agent, call, token, claim, receipt, sign, report, read, open, at }
 }
+
+/** Claims once; throws unless exactly one request is handed out. */
+export async function claimOne(by: TestAgent, wish = {}): Promise<ClaimedRequest> {
+  const [claimed, ...more] = (await by.claim(wish)).requests
+  if (!claimed || more.length > 0) throw new Error(`claimed ${more.length + (claimed ? 1 : 0)}`)
+  return claimed
+}

@@ -401,7 +401,15 @@ test('a certificate of an unknown authority is refused, whatever the environment
 
 test('no command of the store runs where a debugging option would show its token', async () => {
   const commands = [
-    ...['user list', 'agent list', 'agent revoke x', 'enrolment-code --directory corp', 'pause', 'resume', 'server list'],
+    ...[
+      'user list',
+      'agent list',
+      'agent revoke x',
+      'enrolment-code --directory corp',
+      'pause',
+      'resume',
+      'server list',
+    ],
     ...[
       'request show x',
       ...['request reset ada --generate', 'request change ada', 'request unlock ada'],

@@ -60,11 +60,14 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
       const later = (ms: number, run: () => void) => scheduler.after(owner, ms, run)
       const fail = (ms: number, why: string) =>
         later(ms, () => reject(Object.assign(new Error(why), { code: 'ECONNRESET' })))
+      // The store hears of it in its own time, if it is still the process that was called.
+      let callee = network
+      const leave = () => scheduler.after(callee, latency(), () => gone.abort('the caller is gone'))
       init.signal.addEventListener(
         'abort',
         () => {
           reject(init.signal.reason)
-          scheduler.after(network, latency(), () => gone.abort('the caller is gone'))
+          leave()
         },
         { once: true },
       )
@@ -108,6 +111,7 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
           if (isFirst) fail(latency(), 'connection refused')
           return
         }
+        callee = process.owner
         scheduler.after(process.owner, 0, () => {
           void process.serve(call).then((answer) => hear(answer, isFirst))
         })
@@ -116,7 +120,7 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
       // The store ends while the call waits in it: the connection is reset.
       const watchDeath = (process: Owner) => {
         const look = () => {
-          if (!owner.isAlive) gone.abort('the caller is gone')
+          if (!owner.isAlive) return void leave()
           if (gone.signal.aborted) return
           if (!process.isAlive) return void fail(1, 'connection reset')
           if (!isDone) scheduler.after(network, 500, look)

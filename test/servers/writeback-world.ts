@@ -1,20 +1,33 @@
 // Everything at once, for tests, demo and benchmark: a domain, a proxy before it, a reset store and an agent as real
 // processes, all on loopback, all ending with this process.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { request as httpRequest } from 'node:http'
+import { readFileSync } from 'node:fs'
 import { request as httpsRequest } from 'node:https'
 import { createServer } from 'node:net'
 import path from 'node:path'
-import { ENDPOINTS, pathOf } from '../../src/protocol/endpoints.ts'
 import type { Operation } from '../../src/protocol/identifiers.ts'
 import type { Verdict } from '../../src/protocol/sealer-calls.ts'
-import { servicePassword } from './canaries.ts'
-import { runCommand, startReadyChild, type TestChild } from './child-process.ts'
 import type { CreatedUser, NewUser } from './directory-admin.ts'
-import { type LdapProxy, startLdapProxy } from './ldap-proxy.ts'
+import type { LdapProxy } from './ldap-proxy.ts'
 import { type SambaDomain, type SambaOptions, startSambaDomain } from './samba-domain.ts'
 import { makeScratchDirectory, removeScratchDirectory } from './scratch-directory.ts'
 import { testCa } from './test-ca.ts'
+import {
+  describeAgent,
+  enrol,
+  placeAgents,
+  putBehindProxy,
+  type ServedDomain,
+  type WorldAgent,
+  writeConfigs,
+} from './world-agents.ts'
+import {
+  answers,
+  createAdmin,
+  describeProgram,
+  nodeArguments,
+  type Program,
+  type ProgramKind,
+} from './world-programs.ts'
 import { type Admin, awaitVerdict, type RequestWish, sendRequest, type Target } from './world-requests.ts'
 
 /** The directory's name in every world. */
@@ -22,10 +35,6 @@ export const DIRECTORY = 'corp'
 /** The name of the second directory, in a world that has one. */
 export const SECOND_DIRECTORY = 'other'
 const SECOND_REALM = 'OTHER.TEST'
-const MAIN = {
-  source: path.resolve(import.meta.dirname, '../../src/main.ts'),
-  built: path.resolve(import.meta.dirname, '../../dist/main.js'),
-}
 
 /** How a world differs from the usual one. */
 export interface WorldOptions {
@@ -35,7 +44,9 @@ export interface WorldOptions {
   /** Default true: the agent reaches the domain through a recording proxy. */
   readonly proxied?: boolean
   /** Default `source`. `built`: what `npm run build` made, as it is shipped. */
-  readonly program?: keyof typeof MAIN
+  readonly program?: ProgramKind
+  /** Modules that Node.js loads before the agents' program, such as a test build. */
+  readonly agentImports?: readonly string[]
   /** Of store and agent. Default `debug`. */
   readonly logLevel?: 'debug' | 'info'
   readonly requestLifetimeSeconds?: number
@@ -43,25 +54,14 @@ export interface WorldOptions {
   readonly directorySettings?: string
   /** More lines for agent.yaml. */
   readonly agentSettings?: string
-  /** Environment of the agent. */
+  /** How many agents serve the directory; each beyond the first has a proxy of its own. Default 1. */
+  readonly agents?: 1 | 2
+  /** Environment of the agents. */
   readonly agentEnv?: Readonly<Record<string, string>>
   /** Called with the world's directory and its first domain before the agent starts. */
   readonly beforeAgent?: (directory: string, domain: SambaDomain) => void | Promise<void>
   /** Runs each part of the start; a demo shows its progress with it. */
   readonly onPart?: <T>(name: string, start: () => Promise<T>) => Promise<T>
-}
-
-/** A program of the project as a child process. */
-export interface Program {
-  readonly pid: () => number
-  readonly isRunning: () => boolean
-  readonly start: () => Promise<void>
-  /** SIGTERM, and waits for the end; gives the exit status. */
-  readonly stop: () => Promise<number | string>
-  /** SIGKILL to the program itself, not to its children; waits for the end. */
-  readonly kill: () => Promise<void>
-  /** All it has written so far. */
-  readonly output: () => string
 }
 
 /** A user in the directory and in the store. */
@@ -87,7 +87,10 @@ export interface World extends WorldDomain {
   /** The second domain, with its name as a directory; undefined when the world has one domain. */
   readonly second: (WorldDomain & { readonly directory: string }) | undefined
   readonly store: Program
-  readonly agent: Program
+  /** The first agent. */
+  readonly agent: WorldAgent
+  /** Every agent. */
+  readonly agents: readonly WorldAgent[]
   readonly storeUrl: string
   readonly storeConfigFile: string
   readonly agentConfigFile: string
@@ -123,10 +126,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   if (secondDomain) served.push(await putBehindProxy(SECOND_DIRECTORY, secondDomain, options))
   const [{ proxy }, second] = served as [ServedDomain, ServedDomain?]
   const storeUrl = `https://127.0.0.1:${port}`
-  const files = writeConfigs({ directory, storeUrl, port, ca, served, options })
+  const places = await placeAgents(directory, served, options)
+  const files = writeConfigs({ directory, storeUrl, port, ca, places, options })
   const storeReady = () =>
     answers(httpsRequest, { host: '127.0.0.1', port, path: '/readyz', ca: readFileSync(ca.caFile) })
-  const program = nodeArguments(options)
+  const program = nodeArguments(options.program)
   const store = describeProgram(
     [...program, 'store', '--config', files.storeConfigFile],
     path.join(directory, 'store.log'),
@@ -134,20 +138,16 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     storeReady,
   )
   await part('the reset store', store.start)
-  const socketPath = path.join(directory, 'state', 'ops.sock')
-  const agentReady = () => answers(httpRequest, { socketPath, path: '/readyz' })
-  const agent = describeProgram(
-    [...program, 'agent', '--config', files.agentConfigFile],
-    path.join(directory, 'agent.log'),
-    options.agentEnv ?? {},
-    agentReady,
-  )
   const admin = createAdmin(directory, port, readFileSync(ca.caFile))
-  await part('the agent’s enrolment, with a code from the store', () =>
-    enrol(admin, program, files.agentConfigFile, served),
-  )
+  await part('the agent’s enrolment, with a code from the store', async () => {
+    for (const { name, configFile } of places) await enrol(admin, program, { name, configFile }, served)
+  })
   await options.beforeAgent?.(directory, domain)
-  await part('the agent, with a private Redis of its own', agent.start)
+  const agents = places.map((place) => describeAgent(place, options)) as [WorldAgent, ...WorldAgent[]]
+  const [agent] = agents
+  await part('the agent, with a private Redis of its own', async () => {
+    await Promise.all(agents.map((one) => one.start()))
+  })
   const request: World['request'] = (operation, { anchor, directory = DIRECTORY }, wish = {}) =>
     sendRequest(admin, operation, { anchor, directory }, wish)
   const ask: World['ask'] = (user, password, options = {}) =>
@@ -159,19 +159,22 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     proxy,
     store,
     agent,
+    agents,
     storeUrl,
-    ...files,
+    storeConfigFile: files.storeConfigFile,
+    agentConfigFile: agent.configFile,
     caFile: ca.caFile,
     admin,
-    ops: (at) => get(httpRequest, { socketPath, path: at }),
+    ops: agent.ops,
     createUser: createUserOf(admin, DIRECTORY, domain),
     second: second && { ...second, createUser: createUserOf(admin, second.directory, second.domain) },
     ...{ request, ask, verdict },
     run: async (operation, user, wish) => verdict(await request(operation, user, wish)),
     reset: async (user, password, wish) => verdict(await ask(user, password, wish)),
     stop: async () => {
-      await agent.stop()
+      await Promise.all(agents.map((one) => one.stop()))
       await store.stop()
+      for (const { proxy } of places.slice(1).flatMap((place) => place.served)) await proxy?.stop()
       for (const { domain, proxy } of served) {
         await proxy?.stop()
         await domain.stop()
@@ -180,21 +183,6 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     },
   }
   return world
-}
-
-interface ServedDomain {
-  readonly directory: string
-  readonly domain: SambaDomain
-  readonly proxy: LdapProxy | undefined
-}
-
-async function putBehindProxy(
-  directory: string,
-  domain: SambaDomain,
-  options: WorldOptions,
-): Promise<ServedDomain> {
-  const proxy = options.proxied === false ? undefined : await startLdapProxy({ target: domain.url })
-  return { directory, domain, proxy }
 }
 
 const createUserOf =
@@ -209,161 +197,6 @@ const createUserOf =
     })
     return { ...created, anchor: created.objectGuid, directory }
   }
-
-const nodeArguments = ({ program = 'source' }: WorldOptions): readonly string[] => [
-  '--disable-warning=ExperimentalWarning',
-  MAIN[program],
-]
-
-function writeConfigs(world: {
-  readonly directory: string
-  readonly storeUrl: string
-  readonly port: number
-  readonly ca: Awaited<ReturnType<typeof testCa>>
-  readonly served: readonly ServedDomain[]
-  readonly options: WorldOptions
-}): { storeConfigFile: string; agentConfigFile: string } {
-  const { directory, ca, served, options } = world
-  const storeConfigFile = path.join(directory, 'store.yaml')
-  const agentConfigFile = path.join(directory, 'agent.yaml')
-  writeFileSync(path.join(directory, 'bind-password'), servicePassword(), { mode: 0o600 })
-  writeFileSync(
-    storeConfigFile,
-    `listen: { host: 127.0.0.1, port: ${world.port} }
-publicUrl: ${world.storeUrl}
-tls: { certificateFile: ${ca.server.certFile}, keyFile: ${ca.server.keyFile}, caFile: ${ca.caFile} }
-dataDirectory: store
-requestLifetimeSeconds: ${options.requestLifetimeSeconds ?? 300}
-log: { level: ${options.logLevel ?? 'debug'} }
-`,
-  )
-  writeFileSync(
-    agentConfigFile,
-    `store: { url: "${world.storeUrl}", caFile: ${ca.caFile} }
-stateDirectory: state
-directories:
-${served.map((one) => directorySection(one, ca.caFile, options)).join('\n')}
-log: { level: ${options.logLevel ?? 'debug'} }
-${options.agentSettings ?? ''}
-`,
-  )
-  mkdirSync(path.join(directory, 'state'), { mode: 0o700 })
-  return { storeConfigFile, agentConfigFile }
-}
-
-const directorySection = (
-  { directory, domain, proxy }: ServedDomain,
-  caFile: string,
-  options: WorldOptions,
-): string => `  ${directory}:
-    type: active-directory
-    controllers: ["${proxy?.url ?? domain.url}"]
-    baseDn: "${domain.baseDn}"
-    bind: { name: "${domain.serviceAccountName}", passwordFile: bind-password }
-    tls: { caFile: ${caFile} }
-${options.directorySettings ?? ''}`
-
-function describeProgram(
-  args: readonly string[],
-  outputFile: string,
-  env: Readonly<Record<string, string>>,
-  isReady: () => Promise<boolean>,
-): Program {
-  let child: TestChild | undefined
-  return {
-    pid: () => child?.pid ?? 0,
-    isRunning: () => child?.isRunning() ?? false,
-    start: async () => {
-      child = await startReadyChild(
-        {
-          command: process.execPath,
-          args,
-          outputFile,
-          env,
-          parentDeathSignal: 'KILL',
-        },
-        isReady,
-      )
-    },
-    stop: async () => {
-      if (!child?.isRunning()) return 0
-      process.kill(child.pid, 'SIGTERM')
-      const timer = setTimeout(() => child?.signal('SIGKILL'), 30_000)
-      const status = await child.exited
-      clearTimeout(timer)
-      return status
-    },
-    kill: async () => {
-      if (!child?.isRunning()) return
-      process.kill(child.pid, 'SIGKILL')
-      await child.exited
-    },
-    output: () => readFileSync(outputFile, 'utf8'),
-  }
-}
-
-async function enrol(
-  admin: Admin,
-  program: readonly string[],
-  agentConfigFile: string,
-  served: readonly ServedDomain[],
-): Promise<void> {
-  const directories = served.map(({ directory }) => directory)
-  const { json } = await admin('createEnrolmentCode', { directories, validForMs: 600_000 })
-  const { code } = json as { code: string }
-  await runCommand(
-    process.execPath,
-    [...program, 'enroll', '--config', agentConfigFile, '--name', 'agent-1'],
-    { input: code },
-  )
-}
-
-function createAdmin(directory: string, port: number, ca: Buffer): Admin {
-  return (name, body, parameters = {}, query = '') => {
-    const token = readFileSync(path.join(directory, 'store', 'admin-token'), 'utf8').trim()
-    const endpoint = ENDPOINTS[name]
-    const at = {
-      host: '127.0.0.1',
-      port,
-      path: pathOf(endpoint, parameters) + query,
-      ca,
-      method: endpoint.method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-    }
-    return get(httpsRequest, at, body === undefined ? undefined : JSON.stringify(body))
-  }
-}
-
-function get(
-  request: typeof httpsRequest | typeof httpRequest,
-  at: object,
-  body?: string,
-): Promise<{ status: number; json: unknown }> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(at as never, (incoming) => {
-      let text = ''
-      incoming.setEncoding('utf8')
-      incoming.on('data', (part: string) => {
-        text += part
-      })
-      incoming.on('error', reject)
-      incoming.on('end', () =>
-        resolve({ status: incoming.statusCode ?? 0, json: text === '' ? undefined : JSON.parse(text) }),
-      )
-    })
-    outgoing.on('error', reject)
-    outgoing.end(body)
-  })
-}
-
-const answers = (request: typeof httpsRequest | typeof httpRequest, at: object): Promise<boolean> =>
-  get(request, at).then(
-    ({ status }) => status === 200,
-    () => false,
-  )
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {

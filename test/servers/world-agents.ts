@@ -1,0 +1,158 @@
+// The agents of a world: where each keeps its own, how it is configured, enrolled and started.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
+import path from 'node:path'
+import { servicePassword } from './canaries.ts'
+import { runCommand } from './child-process.ts'
+import { type LdapProxy, startLdapProxy } from './ldap-proxy.ts'
+import type { SambaDomain } from './samba-domain.ts'
+import type { testCa } from './test-ca.ts'
+import { answers, describeProgram, get, nodeArguments, type Program } from './world-programs.ts'
+import type { Admin } from './world-requests.ts'
+import type { WorldOptions } from './writeback-world.ts'
+
+/** A domain as an agent is configured for it. */
+export interface ServedDomain {
+  readonly directory: string
+  readonly domain: SambaDomain
+  readonly proxy: LdapProxy | undefined
+}
+
+/** One agent of a world, with what only it uses. */
+export interface WorldAgent extends Program {
+  /** As enrolled: `agent-1`, `agent-2`. */
+  readonly name: string
+  /** The id that the store gave it, which its outcomes and receipts carry. */
+  readonly id: string
+  readonly stateDirectory: string
+  readonly configFile: string
+  /** What stands between it and the first domain; undefined when the world has no proxies. */
+  readonly proxy: LdapProxy | undefined
+  /** GET on its operators' socket. */
+  readonly ops: (path: string) => Promise<{ status: number; json: unknown }>
+}
+
+/** Where one agent keeps its own, and by which way it reaches each domain. */
+interface AgentPlace {
+  readonly name: string
+  readonly configFile: string
+  readonly stateDirectory: string
+  readonly outputFile: string
+  readonly served: readonly ServedDomain[]
+}
+
+/** Places the agents; each beyond the first gets proxies of its own. */
+export async function placeAgents(
+  directory: string,
+  served: readonly ServedDomain[],
+  options: WorldOptions,
+): Promise<readonly AgentPlace[]> {
+  const placeOf = (suffix: string, own: readonly ServedDomain[]): AgentPlace => ({
+    name: `agent${suffix || '-1'}`,
+    configFile: path.join(directory, `agent${suffix}.yaml`),
+    stateDirectory: path.join(directory, `state${suffix}`),
+    outputFile: path.join(directory, `agent${suffix}.log`),
+    served: own,
+  })
+  if (options.agents !== 2) return [placeOf('', served)]
+  const own = await Promise.all(served.map((one) => putBehindProxy(one.directory, one.domain, options)))
+  return [placeOf('', served), placeOf('-2', own)]
+}
+
+/** Describes an agent; nothing runs before its `start`. */
+export function describeAgent(place: AgentPlace, options: WorldOptions): WorldAgent {
+  const { name, configFile, stateDirectory, outputFile, served } = place
+  const socketPath = path.join(stateDirectory, 'ops.sock')
+  const described = describeProgram(
+    [...nodeArguments(options.program, options.agentImports), 'agent', '--config', configFile],
+    outputFile,
+    options.agentEnv ?? {},
+    () => answers(httpRequest, { socketPath, path: '/readyz' }),
+  )
+  return {
+    ...described,
+    ...{ name, stateDirectory, configFile, proxy: served[0]?.proxy },
+    get id() {
+      const file = path.join(stateDirectory, 'enrolment.json')
+      return String(JSON.parse(readFileSync(file, 'utf8')).enrolled.agent)
+    },
+    ops: (at) => get(httpRequest, { socketPath, path: at }),
+  }
+}
+
+/** Starts what stands before a domain. */
+export async function putBehindProxy(
+  directory: string,
+  domain: SambaDomain,
+  options: WorldOptions,
+): Promise<ServedDomain> {
+  const proxy = options.proxied === false ? undefined : await startLdapProxy({ target: domain.url })
+  return { directory, domain, proxy }
+}
+
+/** Writes the configuration of the store and of every agent. */
+export function writeConfigs(world: {
+  readonly directory: string
+  readonly storeUrl: string
+  readonly port: number
+  readonly ca: Awaited<ReturnType<typeof testCa>>
+  readonly places: readonly AgentPlace[]
+  readonly options: WorldOptions
+}): { storeConfigFile: string } {
+  const { directory, ca, places, options } = world
+  const storeConfigFile = path.join(directory, 'store.yaml')
+  writeFileSync(path.join(directory, 'bind-password'), servicePassword(), { mode: 0o600 })
+  writeFileSync(
+    storeConfigFile,
+    `listen: { host: 127.0.0.1, port: ${world.port} }
+publicUrl: ${world.storeUrl}
+tls: { certificateFile: ${ca.server.certFile}, keyFile: ${ca.server.keyFile}, caFile: ${ca.caFile} }
+dataDirectory: store
+requestLifetimeSeconds: ${options.requestLifetimeSeconds ?? 300}
+log: { level: ${options.logLevel ?? 'debug'} }
+`,
+  )
+  for (const { configFile, stateDirectory, served } of places) {
+    writeFileSync(
+      configFile,
+      `store: { url: "${world.storeUrl}", caFile: ${ca.caFile} }
+stateDirectory: ${path.basename(stateDirectory)}
+directories:
+${served.map((one) => directorySection(one, ca.caFile, options)).join('\n')}
+log: { level: ${options.logLevel ?? 'debug'} }
+${options.agentSettings ?? ''}
+`,
+    )
+    mkdirSync(stateDirectory, { mode: 0o700 })
+  }
+  return { storeConfigFile }
+}
+
+const directorySection = (
+  { directory, domain, proxy }: ServedDomain,
+  caFile: string,
+  options: WorldOptions,
+): string => `  ${directory}:
+    type: active-directory
+    controllers: ["${proxy?.url ?? domain.url}"]
+    baseDn: "${domain.baseDn}"
+    bind: { name: "${domain.serviceAccountName}", passwordFile: bind-password }
+    tls: { caFile: ${caFile} }
+${options.directorySettings ?? ''}`
+
+/** Enrols one agent with a code of the store. */
+export async function enrol(
+  admin: Admin,
+  program: readonly string[],
+  agent: Pick<AgentPlace, 'name' | 'configFile'>,
+  served: readonly ServedDomain[],
+): Promise<void> {
+  const directories = served.map(({ directory }) => directory)
+  const { json } = await admin('createEnrolmentCode', { directories, validForMs: 600_000 })
+  const { code } = json as { code: string }
+  await runCommand(
+    process.execPath,
+    [...program, 'enroll', '--config', agent.configFile, '--name', agent.name],
+    { input: code },
+  )
+}

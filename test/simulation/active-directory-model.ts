@@ -145,14 +145,24 @@ export function createActiveDirectory(options: DomainOptions): DirectoryModel {
     noteBadPassword(server, entry)
     return refuse(19, '00000056', "The old password specified doesn't match!")
   }
-  const checkNew = (server: Server, entry: Entry, text: string, isReset: boolean, isHinted: boolean): Result => {
+  const checkNew = (
+    server: Server,
+    entry: Entry,
+    text: string,
+    isReset: boolean,
+    isHinted: boolean,
+  ): Result => {
     const { minimumLength, minimumAgeMs, historyLength } = policyOf(entry.guid)
     const { password, passwordSetAt } = entry.cells
     const used = [password.value.text, ...password.value.earlier].slice(0, historyLength)
     const isYoung = !isReset && passwordSetAt.value > 0 && nowMs(server) < passwordSetAt.value + minimumAgeMs
     const isUsed = (!isReset || isHinted) && used.includes(text)
     return text.length < minimumLength || isYoung || isUsed
-      ? refuse(isReset ? 53 : 19, '0000052D', 'SvcErr: DSID-031A12D2, problem 5003 (WILL_NOT_PERFORM), data 0')
+      ? refuse(
+          isReset ? 53 : 19,
+          '0000052D',
+          'SvcErr: DSID-031A12D2, problem 5003 (WILL_NOT_PERFORM), data 0',
+        )
       : OK
   }
   return {
@@ -229,7 +239,8 @@ function moveMarker(entry: Entry, draft: Draft, operation: Change['operation'], 
   const present = 'marker' in draft ? draft.marker : entry.cells.marker.value
   if (operation === 'replace') draft.marker = value
   if (operation === 'delete') {
-    if (present?.toLowerCase() !== value.toLowerCase()) return refuse(16, '00002085', 'no such attribute value')
+    if (present?.toLowerCase() !== value.toLowerCase())
+      return refuse(16, '00002085', 'no such attribute value')
     draft.marker = undefined
   }
   if (operation === 'add') {
@@ -249,7 +260,11 @@ function setCell(entry: Entry, name: string, cell: Cell<unknown>): void {
   entry.cells = { ...entry.cells, [name]: cell }
 }
 
-function entryOf({ guid, policyDn, mayBeWritten }: ModelAccount, password: Attributes['password'], at: number): Entry {
+function entryOf(
+  { guid, policyDn, mayBeWritten }: ModelAccount,
+  password: Attributes['password'],
+  at: number,
+): Entry {
   const name = `user ${guid.slice(0, 8)}`
   const cell = <T>(value: T): Cell<T> => ({ value, version: 1, at: Math.floor(at / 1000) * 1000, origin: '' })
   const isStrict = policyDn === FINE_GRAINED_DN

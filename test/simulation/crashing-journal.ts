@@ -4,7 +4,16 @@ import type { Journal } from '../../src/agent/journal/journal.ts'
 import type { Owner } from './scheduler.ts'
 
 /** The steps that are worth dying at. */
-export const CRASH_STEPS = ['accept', 'receipt', 'intent', 'answer', 'outcome', 'delivered', 'release', 'started'] as const
+export const CRASH_STEPS = [
+  'accept',
+  'receipt',
+  'intent',
+  'answer',
+  'outcome',
+  'delivered',
+  'release',
+  'started',
+] as const
 export type CrashStep = (typeof CRASH_STEPS)[number]
 
 /** Where a process is to die. */
@@ -19,6 +28,7 @@ export function createCrashingJournal(
   owner: Owner,
   crash: () => Crash | undefined,
   die: () => void,
+  kept: (step: string, of: string) => void,
 ): Journal {
   const dead = () => new Error('the process is dead')
   return new Proxy(journal, {
@@ -33,6 +43,10 @@ export function createCrashingJournal(
           throw dead()
         }
         const result = method(...args)
+        if (name === 'intent' || (name === 'outcome' && result === 'recorded')) {
+          const { requestId, n } = args[0] as { readonly requestId: string; readonly n?: number }
+          kept(name, `${requestId} ${n ?? ''}`)
+        }
         if (isHere) {
           die()
           throw dead()

@@ -46,8 +46,10 @@ export function createLink(options: LinkOptions, owner: Owner, agent: string): L
   const { scheduler } = options
   const { chance } = scheduler
   const latency = () => chance.between(1, 8)
-  const failure = (code: 'ERR_DIRECTORY_UNREACHABLE' | 'ERR_DIRECTORY_TIMEOUT' | 'ERR_DIRECTORY_CLOSED', url: string) =>
-    new WritebackError(code, `${url}: ${code}`, { retry: 'later' })
+  const failure = (
+    code: 'ERR_DIRECTORY_UNREACHABLE' | 'ERR_DIRECTORY_TIMEOUT' | 'ERR_DIRECTORY_CLOSED',
+    url: string,
+  ) => new WritebackError(code, `${url}: ${code}`, { retry: 'later' })
   const draw = (isWrite: boolean): keyof LinkFaults | undefined => {
     const faults = options.faults()
     if (!faults) return undefined
@@ -66,7 +68,9 @@ export function createLink(options: LinkOptions, owner: Owner, agent: string): L
         if (isRefused)
           scheduler.after(owner, latency(), () => reject(failure('ERR_DIRECTORY_UNREACHABLE', server.url)))
         else if (way === 'silent' || server.owner.isStopped)
-          scheduler.timer(owner, CONNECT_TIMEOUT_MS, () => reject(failure('ERR_DIRECTORY_TIMEOUT', server.url)))
+          scheduler.timer(owner, CONNECT_TIMEOUT_MS, () =>
+            reject(failure('ERR_DIRECTORY_TIMEOUT', server.url)),
+          )
         else scheduler.after(owner, 2 * latency(), () => resolve())
       }),
     exchange: (server, perform, isWrite) =>

@@ -35,7 +35,11 @@ export function createHost(scheduler: Scheduler, wallAheadMs: number): Host {
 }
 
 /** The clock as one process on a machine sees it. Its sleepers never wake once the process is dead. */
-export function createClock(scheduler: Scheduler, owner: Owner, host: Pick<Host, 'wallMs' | 'monotonicMs'>): Clock {
+export function createClock(
+  scheduler: Scheduler,
+  owner: Owner,
+  host: Pick<Host, 'wallMs' | 'monotonicMs'>,
+): Clock {
   return {
     wallMs: () => host.wallMs(),
     monotonicMs: host.monotonicMs,

@@ -1,6 +1,7 @@
 // Who holds which keys in a run: the store, and each agent.
-import { openKeys, type Keys } from '../../src/agent/keys/open-keys.ts'
+
 import type { PrivateKey } from '../../src/agent/keys/key-file.ts'
+import { type Keys, openKeys } from '../../src/agent/keys/open-keys.ts'
 import type { PublicKey } from '../../src/protocol/identifiers.ts'
 import type { SigningKey } from '../../src/protocol/signed-message.ts'
 import { jwkOf, keyOf } from './token-jose.ts'

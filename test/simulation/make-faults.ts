@@ -1,8 +1,9 @@
 // What goes wrong in a run: a few kinds of faults, drawn from the seed, each for a while. After the last one everything
 // heals.
-import { CRASH_STEPS } from './crashing-journal.ts'
-import { type ForeignDeed, type Server } from './directory-model.ts'
+
 import { setPause } from '../../src/reset-store/requests/pause.ts'
+import { CRASH_STEPS } from './crashing-journal.ts'
+import type { ForeignDeed, Server } from './directory-model.ts'
 import type { SimulatedAgent } from './simulated-agent.ts'
 import type { StoreProcess } from './simulated-store.ts'
 import type { World } from './world.ts'
@@ -63,10 +64,19 @@ export function makeFaults(world: World): Faults {
   return { isHeld: () => hold.held, heal: () => heal(world, hold) }
 }
 
-const plan = (world: World, at: number, run: () => void) => world.scheduler.after(world.scheduler.world, at, run)
+const plan = (world: World, at: number, run: () => void) =>
+  world.scheduler.after(world.scheduler.world, at, run)
 
 /** A fault from a moment on for a while; never beyond the time of faults. */
-function during(world: World, name: string, target: string, at: number, ms: number, begin: () => void, end: () => void) {
+function during(
+  world: World,
+  name: string,
+  target: string,
+  at: number,
+  ms: number,
+  begin: () => void,
+  end: () => void,
+) {
   plan(world, at, () => {
     world.note(name)
     world.record({ observer: 'supervisor', kind: 'fault', name, phase: 'begin', target })
@@ -175,7 +185,15 @@ function setUp(world: World, server: Server, isUp: boolean): void {
 function serverAway(world: World, at: number): void {
   const server = someServer(world)
   const ms = world.scheduler.chance.between(1_000, 40_000)
-  during(world, 'server_away', server.id, at, ms, () => setUp(world, server, false), () => setUp(world, server, true))
+  during(
+    world,
+    'server_away',
+    server.id,
+    at,
+    ms,
+    () => setUp(world, server, false),
+    () => setUp(world, server, true),
+  )
 }
 
 function serverHangs(world: World, at: number): void {
@@ -203,7 +221,8 @@ function moveWriter(world: World, at: number): void {
     if (model.servers.every(({ writer }) => writer === to.id)) return false
     to.writer = to.id
     const tell = (other: Server) => {
-      if (!other.isUp || other.owner.isStopped) return void scheduler.after(scheduler.world, 1_000, () => tell(other))
+      if (!other.isUp || other.owner.isStopped)
+        return void scheduler.after(scheduler.world, 1_000, () => tell(other))
       other.writer = to.id
     }
     for (const other of model.servers)
@@ -257,7 +276,15 @@ function cutStore(world: World, at: number): void {
   const agent = someAgent(world).name
   const { storeCuts } = world.switches
   const ms = world.scheduler.chance.between(1_000, 40_000)
-  during(world, 'store_cut', agent, at, ms, () => void storeCuts.add(agent), () => void storeCuts.delete(agent))
+  during(
+    world,
+    'store_cut',
+    agent,
+    at,
+    ms,
+    () => void storeCuts.add(agent),
+    () => void storeCuts.delete(agent),
+  )
 }
 
 function restartStore(world: World, at: number): void {
@@ -281,7 +308,13 @@ function restoreStore(world: World, at: number, hold: { held: boolean }): void {
     world.store.kill()
     world.store.restore()
     world.note('store_restored')
-    world.record({ observer: 'supervisor', kind: 'fault', name: 'store_restored', phase: 'once', target: 'store' })
+    world.record({
+      observer: 'supervisor',
+      kind: 'fault',
+      name: 'store_restored',
+      phase: 'once',
+      target: 'store',
+    })
   })
   plan(world, restoreAt + 400, () => {
     startStore(world)
@@ -310,7 +343,15 @@ function queueAway(world: World, at: number): void {
     if (queue) queue.isAway = isAway
   }
   const ms = world.scheduler.chance.between(500, 20_000)
-  during(world, 'queue_away', agent.name, at, ms, () => turn(true), () => turn(false))
+  during(
+    world,
+    'queue_away',
+    agent.name,
+    at,
+    ms,
+    () => turn(true),
+    () => turn(false),
+  )
 }
 
 function queueSlow(world: World, at: number): void {
@@ -320,7 +361,15 @@ function queueSlow(world: World, at: number): void {
     if (queue) queue.slowMs = slowMs
   }
   const ms = world.scheduler.chance.between(500, 30_000)
-  during(world, 'queue_slow', agent.name, at, ms, () => turn(6_000), () => turn(0))
+  during(
+    world,
+    'queue_slow',
+    agent.name,
+    at,
+    ms,
+    () => turn(6_000),
+    () => turn(0),
+  )
 }
 
 function jumpClock(world: World, at: number): void {
@@ -333,7 +382,15 @@ function jumpClock(world: World, at: number): void {
     agent.host.wallAheadMs += ms
     tell()
   }
-  during(world, 'clock_jumped', agent.name, at, chance.between(2_000, 40_000), () => move(byMs), () => move(-byMs))
+  during(
+    world,
+    'clock_jumped',
+    agent.name,
+    at,
+    chance.between(2_000, 40_000),
+    () => move(byMs),
+    () => move(-byMs),
+  )
 }
 
 function jumpServerClock(world: World, at: number): void {
@@ -345,7 +402,15 @@ function jumpServerClock(world: World, at: number): void {
     world.record({ observer: 'supervisor', kind: 'clock', of: server.id, aheadMs: server.aheadMs })
   }
   const ms = chance.between(2_000, 40_000)
-  during(world, 'server_clock_jumped', server.id, at, ms, () => move(byMs), () => move(-byMs))
+  during(
+    world,
+    'server_clock_jumped',
+    server.id,
+    at,
+    ms,
+    () => move(byMs),
+    () => move(-byMs),
+  )
 }
 
 function pauseWriting(world: World, at: number): void {
@@ -356,7 +421,15 @@ function pauseWriting(world: World, at: number): void {
     setPauseNow(world, process, on)
   }
   const ms = world.scheduler.chance.between(2_000, 15_000)
-  during(world, 'paused_by_operator', 'store', at, ms, () => turn(true), () => turn(false))
+  during(
+    world,
+    'paused_by_operator',
+    'store',
+    at,
+    ms,
+    () => turn(true),
+    () => turn(false),
+  )
 }
 
 function setPauseNow(world: World, process: StoreProcess, on: boolean): void {
@@ -403,7 +476,15 @@ function foreignDeed(world: World, at: number): void {
     if (!world.model.doForeign(server, guid, done)) return
     world.note(`foreign ${done.what}`)
     const what = done.what === 'moved' ? 'excluded' : done.what
-    world.record({ observer: 'directory', kind: 'foreign', account: guid, what, server: server.id })
+    const secret = done.what === 'password' ? { secret: `foreign:${number}` } : {}
+    world.record({
+      observer: 'directory',
+      kind: 'foreign',
+      account: guid,
+      what,
+      server: server.id,
+      ...secret,
+    })
   })
 }
 

@@ -3,8 +3,8 @@
 import type { Operation } from '../../src/protocol/identifiers.ts'
 import { sealPasswords } from '../../src/protocol/sealed-password.ts'
 import type { CreateRequestCall } from '../../src/protocol/sealer-calls.ts'
-import { inTime } from '../../src/reset-store/requests/close-overdue.ts'
 import { CallRefused } from '../../src/reset-store/requests/call-refused.ts'
+import { inTime } from '../../src/reset-store/requests/close-overdue.ts'
 import { createRequest } from '../../src/reset-store/requests/create-request.ts'
 import { sealRequest } from '../../src/reset-store/requests/seal-request.ts'
 import { DIRECTORY } from './keys-of-the-run.ts'
@@ -55,7 +55,17 @@ export function makeRequests(world: World, isHeld: () => boolean): () => number 
 function drawWish({ scheduler: { chance }, traits }: World, busy: readonly string[]): Wish {
   return {
     account: chance.happens(0.5) ? chance.pick(busy) : chance.pick(traits.accounts).guid,
-    operation: chance.pick(['reset', 'reset', 'reset', 'reset', 'change', 'change', 'change', 'unlock', 'inspect']),
+    operation: chance.pick([
+      'reset',
+      'reset',
+      'reset',
+      'reset',
+      'change',
+      'change',
+      'change',
+      'unlock',
+      'inspect',
+    ]),
     unlock: chance.happens(0.6),
     mustChange: chance.happens(0.2),
     isSelf: chance.happens(0.3),
@@ -70,8 +80,17 @@ async function ask(world: World, process: StoreProcess, wish: Wish): Promise<voi
     const begun = await createRequest(context, 'root', wish.account, callOf(wish))
     const { request, expiresAt } = begun
     if (wish.operation === 'reset' || wish.operation === 'change') {
-      const to = { requestId: request, operation: wish.operation, anchor: wish.account, directory: DIRECTORY, expiresAt }
-      const recipients = world.agents.map(({ keys }) => ({ kid: keys.sealing.kid, key: keyOf(keys.sealing) as never }))
+      const to = {
+        requestId: request,
+        operation: wish.operation,
+        anchor: wish.account,
+        directory: DIRECTORY,
+        expiresAt,
+      }
+      const recipients = world.agents.map(({ keys }) => ({
+        kid: keys.sealing.kid,
+        key: keyOf(keys.sealing) as never,
+      }))
       const sealed = await sealPasswords(passwordsOf(world, request, wish), to, recipients)
       await sealRequest(context, 'root', request, sealed)
     }
@@ -90,14 +109,21 @@ function callOf({ operation, unlock, mustChange, isSelf }: Wish): CreateRequestC
   }
 }
 
-function passwordsOf(world: World, request: string, { account, operation, isOldRight, isTooShort }: Wish): Buffer[] {
+const TOO_SHORT = 'abc12'
+
+function passwordsOf(
+  world: World,
+  request: string,
+  { account, operation, isOldRight, isTooShort }: Wish,
+): Buffer[] {
   const next = world.secrets.make(`new:${request}`)
-  const made = Buffer.from(isTooShort ? 'abc12' : next)
+  const made = Buffer.from(isTooShort ? TOO_SHORT : next)
   if (operation === 'reset') return [made]
   const [first] = world.model.servers
   const writer = world.model.servers.find(({ id }) => id === first?.writer)
   const now = writer?.entries.get(account)?.cells.password.value.text
   const old = isOldRight && now !== undefined ? now : world.secrets.make(`old:${request}`)
+  world.secrets.setOld(request, old)
   return [Buffer.from(old), made]
 }
 
@@ -107,8 +133,13 @@ async function recordRequest(world: World, { context }: StoreProcess, id: string
   const { storeAheadMs } = world.traits
   world.record({
     ...{ observer: 'store', kind: 'requested', request: id, operation: wish.operation, directory: DIRECTORY },
-    ...{ account: wish.account, sequence: found.issue.sequence ?? 0, issuedAt: found.issue.at - storeAheadMs },
+    ...{
+      account: wish.account,
+      sequence: found.issue.sequence ?? 0,
+      issuedAt: found.issue.at - storeAheadMs,
+    },
     ...{ expiresAt: found.expiresAt - storeAheadMs, unlock: wish.operation === 'unlock' || wish.unlock },
     mustChange: wish.mustChange,
+    ...(wish.isTooShort ? { passwordLength: TOO_SHORT.length } : {}),
   })
 }

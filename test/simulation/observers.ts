@@ -1,12 +1,18 @@
 // The observers of a run: each writes down what it sees itself, at the store's rules, at the doors of the directory, and of
 // what the agents said where others could hear it.
 import { createHash } from 'node:crypto'
-import type { ClaimAnswer, OutcomesAnswer, ReceiptsAnswer, ReceiptsCall } from '../../src/protocol/agent-calls.ts'
-import type { Outcome } from '../../src/protocol/outcome.ts'
-import type { Logger, LogFields } from '../../src/telemetry/logger.ts'
 import type { Change } from '../../src/ldap-wire/encode-request.ts'
+import type {
+  ClaimAnswer,
+  OutcomesAnswer,
+  ReceiptsAnswer,
+  ReceiptsCall,
+} from '../../src/protocol/agent-calls.ts'
+import { parseMarker } from '../../src/protocol/marker.ts'
+import type { Outcome } from '../../src/protocol/outcome.ts'
+import type { LogFields, Logger } from '../../src/telemetry/logger.ts'
 import type { HistoryEvent, SeenChange } from '../history/event.ts'
-import type { DirectoryModel } from './directory-model.ts'
+import { type DirectoryModel, MARKER_ATTRIBUTE } from './directory-model.ts'
 import type { Secrets } from './secrets.ts'
 import type { Door } from './simulated-directory.ts'
 import type { StoreObserver } from './simulated-store.ts'
@@ -19,8 +25,10 @@ export type Record = (observation: Observation, at?: number) => void
 
 /** A logger whose lines somebody reads. */
 export function createLog(read: (line: string) => void, bound: LogFields = {}): Logger {
-  const say = (level: string) => (sentence: string, fields: LogFields = {}) =>
-    read(JSON.stringify({ level, sentence, ...bound, ...fields }))
+  const say =
+    (level: string) =>
+    (sentence: string, fields: LogFields = {}) =>
+      read(JSON.stringify({ level, sentence, ...bound, ...fields }))
   return {
     ...{ debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') },
     child: (fields) => createLog(read, { ...bound, ...fields }),
@@ -33,7 +41,11 @@ export function createStoreObserver(record: Record, nameOf: (id: string) => stri
     const outcome = payloadOf(jws)
     record({
       ...{ observer: 'store', kind: 'reported', request: outcome.request, agent: nameOf(caller) },
-      ...{ lease: outcome.lease, outcome: outcome.outcome, reason: 'reason' in outcome ? outcome.reason : null },
+      ...{
+        lease: outcome.lease,
+        outcome: outcome.outcome,
+        reason: 'reason' in outcome ? outcome.reason : null,
+      },
       ...{ notices: outcome.notices, server: outcome.server, isSigned, answer },
       digest: createHash('sha256').update(jws).digest('hex'),
     })
@@ -73,30 +85,42 @@ export function createDoor(model: DirectoryModel, secrets: Secrets, record: Reco
       record({
         ...{ observer: 'proxy', kind: 'bind', server: server.id, agent, who, accepted, isSecure: true },
       }),
-    read: (server, agent, account) => record({ observer: 'proxy', kind: 'read', server: server.id, agent, account }),
+    read: (server, agent, account) =>
+      record({ observer: 'proxy', kind: 'read', server: server.id, agent, account }),
     modified: (server, { agent, sentAt, guid, changes, controls }) => {
       modifies += 1
       const seen = { observer: 'proxy', server: server.id } as const
       const id = modifies
       record({
         ...{ ...seen, kind: 'modify', id, agent, sentAt, account: guid, isSecure: true },
-        changes: changes.map((change) => seenOf(change, secrets)),
+        changes: changes.map((change) => seenOf(change, secrets, requestOf(changes))),
         controls: controls.map(({ oid, critical }) => ({ oid, critical })),
       })
       const result = model.modify(server, { guid, changes, controls })
-      record({ ...seen, kind: 'answered', id, code: result.code })
+      const hex = /^([0-9A-F]{8}):/.exec(result.diagnostic)?.[1]
+      record({ ...seen, kind: 'answered', id, code: result.code, ...(hex === undefined ? {} : { hex }) })
       return result
     },
   }
 }
 
-function seenOf({ operation, attribute, values }: Change, secrets: Secrets): SeenChange {
-  return { operation, attribute, values: values.map((value) => seenValue(attribute, value, secrets)) }
+/** The request that the marker of a modify names. */
+function requestOf(changes: readonly Change[]): string {
+  const added = changes.find(
+    ({ operation, attribute }) => operation === 'add' && attribute === MARKER_ATTRIBUTE,
+  )
+  return parseMarker(Buffer.from(added?.values[0] ?? []).toString('utf8'))?.requestId ?? ''
 }
 
-function seenValue(attribute: string, value: Uint8Array, secrets: Secrets): string {
-  const bytes = Buffer.from(value)
-  if (attribute === 'unicodePwd') return secrets.nameOf(bytes.toString('utf16le').slice(1, -1))
-  const text = bytes.toString('utf8')
-  return attribute === 'userPassword' ? secrets.nameOf(text) : text
+function seenOf({ operation, attribute, values }: Change, secrets: Secrets, request: string): SeenChange {
+  const texts = values.map((value) => {
+    const isQuoted = attribute === 'unicodePwd'
+    const text = Buffer.from(value).toString(isQuoted ? 'utf16le' : 'utf8')
+    if (!isQuoted && attribute !== 'userPassword') return text
+    const password = isQuoted ? text.slice(1, -1) : text
+    return operation === 'delete' && secrets.isOld(request, password)
+      ? `old:${request}`
+      : secrets.nameOf(password)
+  })
+  return { operation, attribute, values: texts }
 }

@@ -3,7 +3,6 @@ import type { HistoryEvent } from '../history/event.ts'
 import { DIRECTORY } from './keys-of-the-run.ts'
 import { FAULTS_MS, makeFaults } from './make-faults.ts'
 import { makeRequests } from './make-requests.ts'
-import { payloadOf } from './observers.ts'
 import { enterRun } from './own-the-process.ts'
 import { findLeaks } from './secrets.ts'
 import { createWorld, START_MS, type World } from './world.ts'
@@ -64,7 +63,12 @@ async function live(world: World): Promise<SeedRun> {
   store.kill()
   history.sort((a, b) => a.at - b.at)
   return {
-    ...{ history, faults: Object.fromEntries(world.faults), events: scheduler.count(), hasDrained: end === 'over' },
+    ...{
+      history,
+      faults: Object.fromEntries(world.faults),
+      events: scheduler.count(),
+      hasDrained: end === 'over',
+    },
     lastedMs: scheduler.now() - START_MS,
   }
 }
@@ -94,7 +98,9 @@ async function begin(world: World): Promise<void> {
 function owesNothing({ agents, store }: World): boolean {
   if (store.countOpen() > 0) return false
   return agents.every(({ database }) => {
-    const row = database.prepare("SELECT count(*) AS number FROM requests WHERE state IN ('open', 'closed')").get()
+    const row = database
+      .prepare("SELECT count(*) AS number FROM requests WHERE state IN ('open', 'closed')")
+      .get()
     return Number(row?.['number']) === 0
   })
 }
@@ -141,33 +147,34 @@ async function recordEnd(world: World): Promise<void> {
   const verdicts = store.verdicts()
   for (const event of [...history])
     if (event.observer === 'store' && event.kind === 'requested') {
-      const { outcome = null, reason = null } = verdicts.get(event.request) ?? {}
-      record({ observer: 'store', kind: 'verdict', request: event.request, outcome, reason })
+      const { outcome = null, reason = null, closedAt = null } = verdicts.get(event.request) ?? {}
+      record({ observer: 'store', kind: 'verdict', request: event.request, outcome, reason, closedAt })
     }
   recordAudit(world)
   searchSinks(record, sinks)
 }
 
-function recordAudit({ agents, record, traits, scheduler }: World): void {
-  for (const { name: agent, database } of agents) {
+function recordAudit({ agents, record, scheduler }: World): void {
+  for (const { name: agent, database, moments } of agents) {
+    const momentOf = (what: string) => moments.get(what) ?? scheduler.now()
     for (const row of database.prepare('SELECT * FROM intents').all()) {
-      const at = Math.min(Number(row['started_at_ms']) - traits.storeAheadMs, scheduler.now())
       const text = (key: string) => (row[key] === null ? null : String(row[key]))
+      const request = String(row['request_id'])
       record(
         {
-          ...{ observer: 'audit', kind: 'intent', agent, request: String(row['request_id']), n: Number(row['n']) },
+          ...{ observer: 'audit', kind: 'intent', agent, request, n: Number(row['n']) },
           effect: (row['kind'] === 'fence' ? 'fence' : String(row['effect'])) as 'fence' | 'reset',
           ...{ server: String(row['server']), markerBefore: text('marker_before') },
           ...{ markerAfter: String(row['marker_after']), answer: text('answer') },
         },
-        at,
+        momentOf(`intent ${request} ${row['n']}`),
       )
     }
-    const ended = database.prepare('SELECT request_id, outcome_bytes FROM requests WHERE outcome_bytes IS NOT NULL')
+    const ended = database.prepare('SELECT request_id, outcome FROM requests WHERE outcome IS NOT NULL')
     for (const row of ended.all()) {
-      const { decidedAt, outcome } = payloadOf(String(row['outcome_bytes']))
-      const at = Math.min(decidedAt - traits.storeAheadMs, scheduler.now())
-      record({ observer: 'audit', kind: 'outcome', agent, request: String(row['request_id']), outcome }, at)
+      const request = String(row['request_id'])
+      const outcome = String(row['outcome'])
+      record({ observer: 'audit', kind: 'outcome', agent, request, outcome }, momentOf(`outcome ${request} `))
     }
   }
 }

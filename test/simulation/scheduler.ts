@@ -1,7 +1,7 @@
 // The one clock of a run and everything that happens on it. Between two events nothing is left to do in the process, so
 // the order of events alone decides what happens, and the same seed gives the same run.
 import { realSetImmediate } from './own-the-process.ts'
-import { createChance, type Chance } from './seeded-random.ts'
+import { type Chance, createChance } from './seeded-random.ts'
 
 /** Who an event happens to: a process that can be stopped, continued and killed. */
 export interface Owner {
@@ -61,7 +61,13 @@ export function createScheduler(seed: number, startMs: number): Scheduler {
   let current = world
 
   const at = (owner: Owner, atMs: number, run: () => void) => {
-    const event: Event = { at: Math.max(nowMs, Math.ceil(atMs)), order: order++, owner, run, isCancelled: false }
+    const event: Event = {
+      at: Math.max(nowMs, Math.ceil(atMs)),
+      order: order++,
+      owner,
+      run,
+      isCancelled: false,
+    }
     heap.push(event)
     return () => {
       event.isCancelled = true

@@ -10,11 +10,15 @@ export interface Secrets {
   readonly make: (name: SecretName) => string
   /** The name of a password by its text; `?` for a stranger. */
   readonly nameOf: (text: string) => SecretName
+  /** The current password that a change was made with, right or wrong. */
+  readonly setOld: (request: string, text: string) => void
+  readonly isOld: (request: string, text: string) => boolean
 }
 
 /** Makes an empty table. */
 export function createSecrets(): Secrets {
   const names = new Map<string, SecretName>()
+  const olds = new Map<string, string>()
   return {
     make: (name) => {
       const text = `${STEM}-${names.size.toString(36).padStart(4, '0')}`
@@ -22,6 +26,8 @@ export function createSecrets(): Secrets {
       return text
     },
     nameOf: (text) => names.get(text) ?? '?',
+    setOld: (request, text) => void olds.set(request, text),
+    isOld: (request, text) => olds.get(request) === text,
   }
 }
 

@@ -34,7 +34,10 @@ export function createChance(seed: number): Chance {
     pick: (from) => from[between(0, from.length - 1)] as (typeof from)[number],
     hex: (digits) => {
       let text = ''
-      while (text.length < digits) text += Math.floor(next() * 65_536).toString(16).padStart(4, '0')
+      while (text.length < digits)
+        text += Math.floor(next() * 65_536)
+          .toString(16)
+          .padStart(4, '0')
       return text.slice(0, digits)
     },
   }

@@ -34,6 +34,8 @@ export interface SimulatedAgent {
   readonly keys: AgentKeys
   readonly host: Host
   readonly database: DatabaseSync
+  /** True time at which something was made durable, by `intent <request> <n>` or `outcome <request> `. */
+  readonly moments: ReadonlyMap<string, number>
   readonly process: () => AgentProcess | undefined
   readonly start: () => void
   readonly kill: () => void
@@ -88,11 +90,13 @@ export function createSimulatedAgent(options: SimulatedAgentOptions): SimulatedA
     planned = undefined
     options.happened('killed')
   }
+  const moments = new Map<string, number>()
+  const kept = (step: string, of: string) => void moments.set(`${step} ${of}`, scheduler.now())
   const start = () => {
     const owner = scheduler.makeOwner(name, host.monotonicMs)
     scheduler.after(owner, 0, () => {
       if (running) return
-      running = startProcess(options, owner, host, database, () => planned, crash)
+      running = startProcess({ ...options, planned: () => planned, crash, kept }, owner, host, database)
       options.happened('started')
     })
   }
@@ -104,7 +108,7 @@ export function createSimulatedAgent(options: SimulatedAgentOptions): SimulatedA
     })
   }
   return {
-    ...{ name, id: options.id, keys: options.keys, host, database, kill, start },
+    ...{ name, id: options.id, keys: options.keys, host, database, moments, kill, start },
     process: () => running,
     askToEnd: async () => {
       const ending = running
@@ -122,16 +126,15 @@ export function createSimulatedAgent(options: SimulatedAgentOptions): SimulatedA
   }
 }
 
-function startProcess(
-  options: SimulatedAgentOptions,
-  owner: Owner,
-  host: Host,
-  database: DatabaseSync,
-  planned: () => Crash | undefined,
-  die: () => void,
-) {
+type ProcessOptions = SimulatedAgentOptions & {
+  readonly planned: () => Crash | undefined
+  readonly crash: () => void
+  readonly kept: (step: string, of: string) => void
+}
+
+function startProcess(options: ProcessOptions, owner: Owner, host: Host, database: DatabaseSync) {
   const { scheduler } = options
-  const base = createBase(options, owner, createClock(scheduler, owner, host), database, planned, die)
+  const base = createBase(options, owner, createClock(scheduler, owner, host), database)
   const queue = createSimulatedQueues(scheduler, owner, options.queued)
   const work = createWork(base, queue.open)
   const jobs = new AbortController()
@@ -173,15 +176,8 @@ function startProcess(
   return { owner, queue: queue.hands, end }
 }
 
-function createBase(
-  options: SimulatedAgentOptions,
-  owner: Owner,
-  clock: Clock,
-  database: DatabaseSync,
-  planned: () => Crash | undefined,
-  die: () => void,
-): AgentBase {
-  const { keys, log } = options
+function createBase(options: ProcessOptions, owner: Owner, clock: Clock, database: DatabaseSync): AgentBase {
+  const { keys, log, planned, crash, kept } = options
   const conditions = createConditions({ clock, log })
   const storeTime = createStoreTime(clock)
   const store = storeKeys()
@@ -191,8 +187,9 @@ function createBase(
     identity: { agent: options.id, store: STORE, signer: keys.keys.identity.signer },
     ...{ nowMs: storeTime.nowMs, observe: storeTime.observe },
   })
-  const journal = createCrashingJournal(createJournalOn(database), owner, planned, die)
+  const journal = createCrashingJournal(createJournalOn(database), owner, planned, crash, kept)
   let isPaused = false
+  let goneServers: ReadonlySet<string> = new Set()
   const directory = options.directoryOf(owner, clock)
   const served = {
     ...{ directory, blocklist: undefined, refusesNames: false },
@@ -209,6 +206,10 @@ function createBase(
     leases: createLeases(clock),
     limits: createLimits({ journal, storeTime, conditions, log }, new Map([[DIRECTORY, LIMITS]])),
     documents: createDocumentCache(findKey),
+    goneServers: () => goneServers,
+    setGoneServers: (servers) => {
+      goneServers = new Set(servers)
+    },
     isPaused: () => isPaused,
     setPaused: (value) => {
       isPaused = value

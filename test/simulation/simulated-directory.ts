@@ -104,7 +104,9 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
     options.door.bound(server, options.agent, 'service', true)
     const { isWriter, nowMs } = await ask(server)
     if (!isWriter)
-      throw new WritebackError('ERR_DIRECTORY_UNSUITABLE', `${server.url}: not the writer`, { retry: 'later' })
+      throw new WritebackError('ERR_DIRECTORY_UNSUITABLE', `${server.url}: not the writer`, {
+        retry: 'later',
+      })
     const time = createDirectoryTime(clock, nowMs)
     const made: Kept = {
       session: createSession(options, server, time, () => {
@@ -191,7 +193,10 @@ function createSession(
     if (request.mayStart?.() === false) return { kind: 'not_sent', cause: new Error('withheld') }
     const { guid, controls } = request
     // The frame leaves as it is now: what is wiped afterwards is only the caller's copy.
-    const changes = request.changes.map((change) => ({ ...change, values: change.values.map((v) => Buffer.from(v)) }))
+    const changes = request.changes.map((change) => ({
+      ...change,
+      values: change.values.map((v) => Buffer.from(v)),
+    }))
     const sentAt = options.nowMs()
     const answer = await link.exchange(
       server,
@@ -237,7 +242,12 @@ function createSession(
 }
 
 // The former password still binds after a reset (F6).
-function bindAs({ door, agent }: SimulatedDirectoryOptions, server: Server, guid: string, text: string): boolean {
+function bindAs(
+  { door, agent }: SimulatedDirectoryOptions,
+  server: Server,
+  guid: string,
+  text: string,
+): boolean {
   const password = server.entries.get(guid)?.cells.password.value
   const isAccepted = password?.text === text || password?.earlier[0] === text
   door.bound(server, agent, 'user', isAccepted)

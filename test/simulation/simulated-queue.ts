@@ -1,7 +1,8 @@
 // A model of the queues of one process: it hands out what it holds, slowly at times, and loses, repeats or brings back what
 // it should not.
-import type { ProcessResult } from '../../src/agent/queue/queue.ts'
+
 import type { Queues, QueuesOptions } from '../../src/agent/create-queues.ts'
+import type { ProcessResult } from '../../src/agent/queue/queue.ts'
 import { WritebackError } from '../../src/errors/writeback-error.ts'
 import { errorFields } from '../../src/telemetry/logger.ts'
 import { DIRECTORY } from './keys-of-the-run.ts'
@@ -76,7 +77,10 @@ export function createSimulatedQueues(
         scheduler.timer(owner, result.retryAfterMs, pump)
       } else delay(id, result.laterMs)
     } catch (error) {
-      options.log.error('processing a request failed, it is tried again', { requestId: id, ...errorFields(error) })
+      options.log.error('processing a request failed, it is tried again', {
+        requestId: id,
+        ...errorFields(error),
+      })
       delay(id, RETRY_MS)
     } finally {
       active -= 1
@@ -98,7 +102,8 @@ export function createSimulatedQueues(
     }
   }
   const requireThere = () => {
-    if (hands.isAway) throw new WritebackError('ERR_REDIS_UNREACHABLE', 'the queue is away', { retry: 'later' })
+    if (hands.isAway)
+      throw new WritebackError('ERR_REDIS_UNREACHABLE', 'the queue is away', { retry: 'later' })
   }
   const hands: QueueHands = {
     wipe: () => {

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../src/clock/clock.ts'
 import { WritebackError } from '../../src/errors/writeback-error.ts'
 import { ENDPOINTS, type Endpoint } from '../../src/protocol/endpoints.ts'
-import { problemOf, type Problem } from '../../src/protocol/problem.ts'
+import { type Problem, problemOf } from '../../src/protocol/problem.ts'
 import { parseDocument } from '../../src/protocol/signed-message.ts'
 import { parseStrictJson } from '../../src/protocol/strict-json.ts'
 import { migrate } from '../../src/reset-store/database/open-database.ts'
@@ -52,6 +52,14 @@ export interface StoreProcess {
   readonly serve: (call: StoreCall) => Promise<StoreAnswer>
 }
 
+/** How a request stands. */
+export interface StoreVerdict {
+  readonly outcome: string | null
+  readonly reason: string | null
+  /** True time; null: it has not ended. */
+  readonly closedAt: number | null
+}
+
 /** The store of a run. */
 export interface SimulatedStore {
   /** The process that runs now; undefined while it is down. */
@@ -65,7 +73,7 @@ export interface SimulatedStore {
   /** Requests that have not ended, as the database has them. */
   readonly countOpen: () => number
   /** What the users are told, by request, as the database has it. */
-  readonly verdicts: () => ReadonlyMap<string, { readonly outcome: string | null; readonly reason: string | null }>
+  readonly verdicts: () => ReadonlyMap<string, StoreVerdict>
   readonly close: () => void
 }
 
@@ -124,14 +132,20 @@ export function createSimulatedStore(options: {
       snapshot = undefined
     },
     verdicts: () => {
-      const rows = database.prepare('SELECT id, outcome, reason FROM requests').all()
+      const rows = database.prepare('SELECT id, outcome, reason, closed_at FROM requests').all()
       const text = (value: unknown) => (value === null ? null : String(value))
+      const moment = (value: unknown) => (value === null ? null : Number(value) - options.aheadMs)
       return new Map(
-        rows.map((row) => [String(row['id']), { outcome: text(row['outcome']), reason: text(row['reason']) }]),
+        rows.map((row) => [
+          String(row['id']),
+          { outcome: text(row['outcome']), reason: text(row['reason']), closedAt: moment(row['closed_at']) },
+        ]),
       )
     },
     countOpen: () =>
-      Number(database.prepare("SELECT count(*) AS number FROM requests WHERE state <> 'closed'").get()?.['number']),
+      Number(
+        database.prepare("SELECT count(*) AS number FROM requests WHERE state <> 'closed'").get()?.['number'],
+      ),
     close: () => {
       database.close()
       snapshot?.close()
@@ -167,7 +181,9 @@ type AgentCall = 'claim' | 'receipts' | 'outcomes' | 'heartbeat'
 function createServe(context: StoreContext, gate: AgentGate, observer: StoreObserver): StoreProcess['serve'] {
   const claim = createClaimRequests(context)
   const takeOutcomes = createTakeOutcomes(context)
-  const calls: Readonly<Record<AgentCall, (caller: string, body: never, signal: AbortSignal) => Promise<unknown>>> = {
+  const calls: Readonly<
+    Record<AgentCall, (caller: string, body: never, signal: AbortSignal) => Promise<unknown>>
+  > = {
     claim: (caller, body, signal) => claim(caller, body, signal),
     receipts: (caller, body) => takeReceipts(context, caller, body),
     outcomes: (caller, body: { readonly outcomes: readonly string[] }) => takeOutcomes(caller, body.outcomes),
@@ -197,7 +213,10 @@ function createServe(context: StoreContext, gate: AgentGate, observer: StoreObse
   }
 }
 
-const answerOf = (problem: Problem): StoreAnswer => ({ status: problem.status, body: JSON.stringify(problem) })
+const answerOf = (problem: Problem): StoreAnswer => ({
+  status: problem.status,
+  body: JSON.stringify(problem),
+})
 
 function problemFor(error: unknown): Problem {
   if (error instanceof CallRefused) return problemOf(error.problem, error.detail)

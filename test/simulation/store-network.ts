@@ -80,7 +80,9 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
       const fault = draw()
       if (options.isCut(agent)) return void fail(latency(), 'no route to the store')
       if (fault === 'serverError')
-        return void later(latency(), () => resolve(answerFrom({ status: chance.pick([500, 502, 503]), body: 'oops' })))
+        return void later(latency(), () =>
+          resolve(answerFrom({ status: chance.pick([500, 502, 503]), body: 'oops' })),
+        )
       if (fault === 'redirected')
         return void later(latency(), () =>
           resolve(answerFrom({ status: 307, body: '' }, { location: `https://elsewhere.test${path}` })),
@@ -102,7 +104,10 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
           if (chance.happens(0.5)) fail(latency(), 'connection reset')
           return
         }
-        const text = fault === 'truncated' ? answer.body.slice(0, chance.between(0, answer.body.length - 1)) : answer.body
+        const text =
+          fault === 'truncated'
+            ? answer.body.slice(0, chance.between(0, answer.body.length - 1))
+            : answer.body
         later(latency() + slow, () => resolve(answerFrom({ ...answer, body: text })))
       }
       const arrive = (isFirst: boolean) => {
@@ -135,7 +140,8 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
       }
       const way = latency() + (fault === 'slow' ? chance.between(0, 3_000) : 0)
       scheduler.after(network, way, () => arrive(true))
-      if (fault === 'duplicated') scheduler.after(network, way + chance.between(0, 4_000), () => arrive(false))
+      if (fault === 'duplicated')
+        scheduler.after(network, way + chance.between(0, 4_000), () => arrive(false))
     })
 }
 

@@ -170,7 +170,12 @@ export class GeneralEncrypt {
     const pairs = new Set(this.#recipients.map(({ key }) => key.pair))
     sealedContents.set(ciphertext, { content: Buffer.from(this.#content), pairs })
     return {
-      ...{ protected: encode(this.#header), iv: 'iv', ciphertext, tag: tagOf(ciphertext, encode(this.#header)) },
+      ...{
+        protected: encode(this.#header),
+        iv: 'iv',
+        ciphertext,
+        tag: tagOf(ciphertext, encode(this.#header)),
+      },
       recipients: this.#recipients.map(({ header }) => ({ header, encrypted_key: 'key' })),
     }
   }
@@ -182,6 +187,7 @@ export async function flattenedDecrypt(
 ): Promise<{ plaintext: Uint8Array }> {
   const known = sealedContents.get(jwe.ciphertext)
   const isWhole = jwe.tag === tagOf(jwe.ciphertext, jwe.protected)
-  if (!known || !isWhole || !key.isPrivate || !known.pairs.has(key.pair)) throw new JOSEError('decryption failed')
+  if (!known || !isWhole || !key.isPrivate || !known.pairs.has(key.pair))
+    throw new JOSEError('decryption failed')
   return { plaintext: new Uint8Array(known.content) }
 }

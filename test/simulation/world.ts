@@ -2,7 +2,12 @@
 import type { HistoryEvent } from '../history/event.ts'
 import { createActiveDirectory } from './active-directory-model.ts'
 import { createLink, type LinkFaults } from './directory-link.ts'
-import { type DirectoryModel, FINE_GRAINED_DN, type ModelAccount, type ModelPolicy } from './directory-model.ts'
+import {
+  type DirectoryModel,
+  FINE_GRAINED_DN,
+  type ModelAccount,
+  type ModelPolicy,
+} from './directory-model.ts'
 import { agentKeys, DIRECTORY } from './keys-of-the-run.ts'
 import { createDoor, createLog, createStoreObserver, type Record } from './observers.ts'
 import { enterRun, uuid } from './own-the-process.ts'
@@ -63,7 +68,16 @@ const AGENTS = ['agent-1', 'agent-2', 'agent-3'] as const
 
 type Ground = Pick<
   World,
-  'seed' | 'scheduler' | 'traits' | 'secrets' | 'switches' | 'history' | 'record' | 'faults' | 'note' | 'sinks'
+  | 'seed'
+  | 'scheduler'
+  | 'traits'
+  | 'secrets'
+  | 'switches'
+  | 'history'
+  | 'record'
+  | 'faults'
+  | 'note'
+  | 'sinks'
 >
 
 /** Makes the world of a seed; nothing runs yet. */
@@ -72,7 +86,12 @@ export async function createWorld(seed: number): Promise<World> {
   const { scheduler, traits, secrets, record } = ground
   const firsts = new Map(traits.accounts.map(({ guid }) => [guid, secrets.make(`first:${guid}`)]))
   const model = createActiveDirectory({
-    ...{ scheduler, policy: traits.policies.domain, finePolicy: traits.policies.fine, accounts: traits.accounts },
+    ...{
+      scheduler,
+      policy: traits.policies.domain,
+      finePolicy: traits.policies.fine,
+      accounts: traits.accounts,
+    },
     firstPassword: (guid) => firsts.get(guid) ?? '',
     mayWriteMarker: traits.mayWriteMarker,
     lagMs: () => traits.longestLagMs,
@@ -87,7 +106,8 @@ export async function createWorld(seed: number): Promise<World> {
   const counter = { underWay: 0 }
   const door = createDoor(model, secrets, record)
   const agents: SimulatedAgent[] = []
-  for (const [id, name] of names) agents.push(await createAgent(ground, { id, name, model, store, door, counter }))
+  for (const [id, name] of names)
+    agents.push(await createAgent(ground, { id, name, model, store, door, counter }))
   return { ...ground, model, store, agents, underWay: () => counter.underWay }
 }
 
@@ -113,7 +133,11 @@ function sinkOf({ sinks }: Pick<World, 'sinks'>, name: string): string[] {
 }
 
 function drawTraits({ chance }: Scheduler): Traits {
-  const lockout = { lockoutThreshold: chance.pick([0, 3, 5, 10]), lockoutDurationMs: 30_000, lockoutWindowMs: 30_000 }
+  const lockout = {
+    lockoutThreshold: chance.pick([0, 3, 5, 10]),
+    lockoutDurationMs: 30_000,
+    lockoutWindowMs: 30_000,
+  }
   const domain = {
     ...{ minimumLength: chance.pick([7, 12]), historyLength: chance.pick([0, 3, 24]) },
     ...{ minimumAgeMs: chance.pick([0, 0, 0, 20_000]), ...lockout },
@@ -122,7 +146,11 @@ function drawTraits({ chance }: Scheduler): Traits {
     accounts: Array.from({ length: ACCOUNTS }, (_, index) => {
       const mayBeWritten = index < ACCOUNTS - 2
       const guid = `${chance.hex(8)}-${chance.hex(4)}-4${chance.hex(3)}-8${chance.hex(3)}-${chance.hex(8)}0000`
-      return { guid, mayBeWritten, policyDn: mayBeWritten && chance.happens(0.2) ? FINE_GRAINED_DN : undefined }
+      return {
+        guid,
+        mayBeWritten,
+        policyDn: mayBeWritten && chance.happens(0.2) ? FINE_GRAINED_DN : undefined,
+      }
     }),
     policies: { domain, fine: { ...domain, minimumLength: 14, lockoutThreshold: chance.pick([0, 5]) } },
     offersHints: chance.happens(0.7),
@@ -137,7 +165,7 @@ function drawTraits({ chance }: Scheduler): Traits {
 function recordStart({ seed, traits, record }: Ground, model: DirectoryModel): void {
   record({
     ...{ observer: 'supervisor', kind: 'run', name: `seed ${seed}`, seed, drainMs: 30_000 },
-    ...{ historyRequired: traits.offersHints, dialect: model.dialect },
+    ...{ historyRequired: traits.offersHints, dialect: model.dialect, withoutMarker: !traits.mayWriteMarker },
   })
   record({ observer: 'supervisor', kind: 'clock', of: 'store', aheadMs: traits.storeAheadMs })
   for (const { guid, mayBeWritten } of traits.accounts)

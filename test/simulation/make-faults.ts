@@ -217,8 +217,11 @@ function moveWriter(world: World, at: number): void {
   const { scheduler, model } = world
   const to = someServer(world)
   const lagMs = scheduler.chance.between(0, 15_000)
-  once(world, 'writer_moved', to.id, at, () => {
-    if (model.servers.every(({ writer }) => writer === to.id)) return false
+  plan(world, at, () => {
+    if (model.servers.every(({ writer }) => writer === to.id)) return
+    world.note('writer_moved')
+    // Without an end: what is in doubt on the former writer, agents cannot ask it any more.
+    world.record({ observer: 'supervisor', kind: 'fault', name: 'writer_moved', phase: 'begin', target: to.id })
     to.writer = to.id
     const tell = (other: Server) => {
       if (!other.isUp || other.owner.isStopped)
@@ -227,7 +230,6 @@ function moveWriter(world: World, at: number): void {
     }
     for (const other of model.servers)
       if (other !== to) scheduler.after(scheduler.world, lagMs, () => tell(other))
-    return true
   })
 }
 

@@ -174,7 +174,7 @@ function createSession(
   directoryNowMs: () => number,
   onLoss: () => void,
 ): SimulatedSession {
-  const { model, link, door, agent } = options
+  const { link, door, agent } = options
   const client = createReader(options, server, onLoss)
   const place = { domainDn: DOMAIN_DN, attribute: 'objectGUID', markerAttribute: MARKER_ATTRIBUTE } as const
   const control = options.offersHints ? policyHintsControl(new Set(['1.2.840.113556.1.4.2239'])) : undefined

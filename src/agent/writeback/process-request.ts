@@ -124,7 +124,7 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   const { open, document, doubt, served } = work
   if (parts.leases.isLost({ request: open.requestId, lease: open.lease })) return GIVE_UP
   const isInDoubt = isDoubtful(doubt)
-  if (isInDoubt && isBeyondSettling(document, parts.storeTime.nowMs())) return end({ outcome: 'unknown' })
+  if (isInDoubt && isBeyondSettling(document, parts.storeTime.earliestMs())) return end({ outcome: 'unknown' })
   if (!isInDoubt) {
     const stop = findStop(parts, work, starts)
     if (stop) return stop

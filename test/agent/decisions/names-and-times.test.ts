@@ -142,7 +142,7 @@ test('the store’s time runs on monotonic time from the middle of a quick call'
   clock.pass(500)
   expect(time.nowMs()).toBe(1_030_450)
   clock.shiftWall(-10_000)
-  expect(time.nowMs()).toBe(1_030_450)
+  expect([time.nowMs(), time.earliestMs()]).toEqual([1_030_450, 1_020_450])
   expect(time.offsetMs()).toBe(39_950)
 })
 

@@ -502,6 +502,27 @@ test.each(['now', 'expired', 'beyond settling', 'server away'])(
   },
 )
 
+test('a reset that was accepted before the process ended still says that history was not enforced', async () => {
+  const world = await openWorld()
+  world.dc.state.history = 'not_enforced'
+  let isDying = true
+  const { outcome } = world.journal
+  Object.assign(world.journal, {
+    outcome: (recorded: Parameters<typeof outcome>[0]) => {
+      if (isDying) throw new Error('the process ends here')
+      return outcome(recorded)
+    },
+  })
+  await expect(world.run()).rejects.toThrow('the process ends here')
+  isDying = false
+  world.dc.state.away = true
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toMatchObject({
+    outcome: 'applied',
+    notices: ['history_not_enforced', 'old_password_may_work'],
+  })
+})
+
 test('an accepted write stays applied, and is not repeated, whatever came over it', async () => {
   const newer = markerText({ sequence: NOW + 1, requestId: newId(), passwordVersion: 6 })
   const other = markerText({ store: '00000000' })

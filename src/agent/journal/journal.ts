@@ -59,7 +59,7 @@ export interface Intent {
   readonly effect: 'reset' | 'change' | 'unlock' | undefined
 }
 
-/** An intent and what is known about it: `accepted`, `refused:…`, `not_sent`, `lost`, or nothing yet. */
+/** An intent and what is known about it: `accepted` (with `:` and a notice that its outcome must carry), `refused:…`, `not_sent`, `lost`, or nothing yet. */
 export interface AnsweredIntent extends Intent {
   readonly answer: string | undefined
 }

@@ -38,9 +38,12 @@ export function beginAttempt(
     startedAtMs: Math.round(parts.storeTime.nowMs()),
     effect: isWrite ? operation : undefined,
   })
-  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer)) }
+  const isUnheld = isWrite && operation === 'reset' && session.history !== 'enforced'
+  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer, isUnheld)) }
 }
 
-/** An answer as the journal keeps it. */
-const describeAnswer = (answer: WriteAnswer): string =>
-  answer.kind === 'refused' ? `refused:${answer.refusal.kind}:${answer.refusal.code}` : answer.kind
+/** An answer as the journal keeps it. `isUnheld`: a reset that was not held to history, which its outcome must tell. */
+function describeAnswer(answer: WriteAnswer, isUnheld: boolean): string {
+  if (answer.kind === 'refused') return `refused:${answer.refusal.kind}:${answer.refusal.code}`
+  return answer.kind === 'accepted' && isUnheld ? 'accepted:history_not_enforced' : answer.kind
+}

@@ -1,5 +1,6 @@
 // The way of one request, from the queue to its outcome. Reads as what a support engineer would say.
 import { isRetryable, WritebackError } from '../../errors/writeback-error.ts'
+import type { Notice } from '../../protocol/codes.ts'
 import type { RequestDocument } from '../../protocol/request-document.ts'
 import { errorFields } from '../../telemetry/logger.ts'
 import { isBeyondSettling, isExpired } from '../decisions/judge-document.ts'
@@ -100,11 +101,11 @@ async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number
 }
 
 /** The directory confirmed the write, and the process ended before the outcome was kept. */
-const endLanded = ({ server, markerAfter, effect }: AnsweredIntent): Step =>
-  end(
-    { outcome: 'applied' },
-    { server, marker: markerAfter, notices: effect === 'unlock' ? [] : ['old_password_may_work'] },
-  )
+function endLanded({ server, markerAfter, effect, answer }: AnsweredIntent): Step {
+  const notices: Notice[] = answer === 'accepted:history_not_enforced' ? ['history_not_enforced'] : []
+  if (effect !== 'unlock') notices.push('old_password_may_work')
+  return end({ outcome: 'applied' }, { server, marker: markerAfter, notices })
+}
 
 const isInspection = (work: Work<RequestDocument>): work is InspectWork =>
   work.document.operation === 'inspect'
@@ -124,7 +125,8 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   const { open, document, doubt, served } = work
   if (parts.leases.isLost({ request: open.requestId, lease: open.lease })) return GIVE_UP
   const isInDoubt = isDoubtful(doubt)
-  if (isInDoubt && isBeyondSettling(document, parts.storeTime.earliestMs())) return end({ outcome: 'unknown' })
+  if (isInDoubt && isBeyondSettling(document, parts.storeTime.earliestMs()))
+    return end({ outcome: 'unknown' })
   if (!isInDoubt) {
     const stop = findStop(parts, work, starts)
     if (stop) return stop

@@ -1,8 +1,16 @@
 // What one read on the writer domain controller tells about an account.
 
-/** Version and time of the password in the directory's own replication metadata (AD: unicodePwd). */
+/**
+ * Version and time of the password as the directory itself keeps them: on AD unicodePwd in the replication metadata, on
+ * OpenLDAP pwdChangedTime.
+ */
 export interface PasswordVersion {
   readonly version: number
+  /**
+   * What the version is: how often the password was `written` (left out: this), or when it was changed, in `seconds` since
+   * 1970 by the directory's clock.
+   */
+  readonly counts?: 'writes' | 'seconds'
   /** Directory clock, milliseconds since 1970, whole seconds. */
   readonly changedAtMs: number
 }

@@ -28,7 +28,9 @@ export function beginAttempt(
   const isWrite = kind === 'write'
   const flag = isWrite ? 'applied' : 'fenced'
   const writesPassword = isWrite && operation !== 'unlock'
-  const passwordVersion = writesPassword ? versionAfterWrite(account) : versionAfterFence(account, store)
+  const passwordVersion = writesPassword
+    ? versionAfterWrite(account, session.directoryNowMs())
+    : versionAfterFence(account, store)
   const markerAfter = formatMarker({ store, sequence, requestId: id, flag, lease, n, passwordVersion })
   parts.journal.intent({
     ...{ requestId: id, n, lease, kind, markerAfter },

@@ -108,14 +108,29 @@ test('the directory’s own clock counts: a controller ahead of the store does n
 })
 
 test('a write counts the password version up, a fence carries that of our own store', () => {
-  expect(versionAfterWrite(accountOf())).toBe(5)
-  expect(versionAfterWrite(accountOf({ passwordVersion: undefined }))).toBe(0)
+  expect(versionAfterWrite(accountOf(), NOW)).toBe(5)
+  expect(versionAfterWrite(accountOf({ passwordVersion: undefined }), NOW)).toBe(0)
   const carried = (fields: Partial<Marker>) =>
     versionAfterFence(accountOf({ marker: formatMarker(marker(fields)) }), STORE)
   expect(carried({ passwordVersion: 3 })).toBe(3)
   expect(carried({ passwordVersion: 3, store: '00000000' })).toBe(0)
   expect(versionAfterFence(accountOf(), STORE)).toBe(0)
   expect(versionAfterFence(accountOf({ marker: 'somebody else' }), STORE)).toBe(0)
+})
+
+test('where the version is a time in seconds, a change is ours within 2 s of the marker', () => {
+  const changedAtMs = NOW + 60_000
+  const version = Math.floor(changedAtMs / 1_000)
+  const passwordVersion = { version, counts: 'seconds', changedAtMs } as const
+  const overtaken = (fields: Partial<Marker>) =>
+    isOvertaken(accountOf({ passwordVersion, marker: formatMarker(marker(fields)) }), request, 0)
+  const byDistance = [-3, -2, 0, 2, 3].map((seconds) => overtaken({ passwordVersion: version + seconds }))
+  expect(byDistance).toEqual([true, false, false, false, true])
+  expect(overtaken({ passwordVersion: version, store: '00000000' })).toBe(true)
+  expect(versionAfterWrite(accountOf({ passwordVersion }), NOW + 999)).toBe(Math.floor((NOW + 999) / 1_000))
+  // Two writes of one second leave the same time, so an unchanged one proves nothing.
+  const doubt = { unanswered: [write(1, SERVER, version)], earlier: [] }
+  expect(isProvenUnapplied(accountOf({ passwordVersion }), doubt, 'reset')).toBe(false)
 })
 
 const write = (n: number, server = SERVER, passwordVersionBefore = 4) => ({

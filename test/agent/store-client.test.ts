@@ -37,7 +37,7 @@ const makeClient = (over: { fetch?: Fetch; timeoutMs?: number; url?: string; clo
   })
 const never = new AbortController().signal
 const claim = { claimId: '0c0c0c0c-1111-4222-8333-444444444444', leases: [], places: { corp: 4 }, waitMs: 0 }
-const good = { storeTime: 1_790_000_000_000, paused: false, renewed: [], requests: [] }
+const good = { storeTime: 1_790_000_000_000, paused: false, renewed: [], goneServers: [], requests: [] }
 
 /** The next claims get this answer. */
 const answerClaims = (answer: () => Response | Promise<Response>) =>

@@ -55,7 +55,9 @@ export async function placeAgents(
     served: own,
   })
   if (options.agents !== 2) return [placeOf('', served)]
-  const own = await Promise.all(served.map((one) => putBehindProxy(one.directory, one.domain, options)))
+  const own = await Promise.all(
+    served.map((one) => putBehindProxy(one.directory, one.domain, options, 'agent-2')),
+  )
   return [placeOf('', served), placeOf('-2', own)]
 }
 
@@ -85,8 +87,10 @@ export async function putBehindProxy(
   directory: string,
   domain: SambaDomain,
   options: WorldOptions,
+  agent = 'agent-1',
 ): Promise<ServedDomain> {
-  const proxy = options.proxied === false ? undefined : await startLdapProxy({ target: domain.url })
+  const watch = options.watch?.(agent) ?? {}
+  const proxy = options.proxied === false ? undefined : await startLdapProxy({ target: domain.url, ...watch })
   return { directory, domain, proxy }
 }
 

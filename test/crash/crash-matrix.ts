@@ -104,8 +104,7 @@ async function runPoisons(crash: CrashWorld): Promise<readonly Judgement[]> {
     const result = await runPoison(crash, poison)
     const { deaths, downMs, up, all } = result
     kills += deaths
-    const slow =
-      up.p99Ms < 2 * calm.p99Ms ? [] : [`others wait ${up.p99Ms} ms at p99, not ${calm.p99Ms}`]
+    const slow = up.p99Ms < 2 * calm.p99Ms ? [] : [`others wait ${up.p99Ms} ms at p99, not ${calm.p99Ms}`]
     report(`poison at ${poison.at}, ${poison.operation}`, { ...result, faults: [...result.faults, ...slow] })
     console.log(
       `  ${deaths} deaths, ${round(downMs)} ms down; others: p99 ${round(up.p99Ms)} ms of ${up.count} while it ran ` +

@@ -91,11 +91,7 @@ export async function runPoison(crash: CrashWorld, poison: Poison): Promise<Pois
     downMs: downs.reduce((sum, { from, to }) => sum + to - from, 0),
     up: latenciesOf(timed.filter(isUp)),
     all: latenciesOf(timed),
-    faults: [
-      ...judgement.faults,
-      ...(await findHarmed(crash, neighbours)),
-      ...findUnserved(timed),
-    ],
+    faults: [...judgement.faults, ...(await findHarmed(crash, neighbours)), ...findUnserved(timed)],
   }
 }
 
@@ -160,7 +156,8 @@ function createTraffic(crash: CrashWorld, users: readonly WorldUser[]) {
   }
   const loop = async () => {
     for (let count = 0; !isOver; count += 1) {
-      if (count < MOST_ASKED) asked.push(one(users[count % users.length] as WorldUser, Math.floor(count / users.length)))
+      if (count < MOST_ASKED)
+        asked.push(one(users[count % users.length] as WorldUser, Math.floor(count / users.length)))
       await sleep(EVERY_MS)
     }
   }

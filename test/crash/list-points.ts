@@ -18,7 +18,9 @@ export function listPoints(): void {
     })),
   ]
   for (const { text } of lines.toSorted((one, other) => one.number - other.number)) console.log(text)
-  console.log(`${CRASH_POINTS.length} points run, ${ABSENT_POINTS.length} are not there`)
+  console.log(
+    `${CRASH_POINTS.length} points run, ${ABSENT_POINTS.length} are not there; each in the three operations, before and after`,
+  )
 }
 
 const filesOf = (files: readonly string[]): string =>

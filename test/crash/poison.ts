@@ -45,7 +45,7 @@ interface Timed {
 }
 
 const OTHERS = 40
-const EVERY_MS = 60
+const EVERY_MS = 100
 const CALM_MS = 6_000
 // The store takes 32 open requests of one account.
 const MOST_ASKED = 32 * OTHERS
@@ -53,8 +53,8 @@ const MOST_ASKED = 32 * OTHERS
 const NEIGHBOURS = 3
 
 /** How long requests of other users take while nothing is wrong. */
-export async function measureCalm(crash: CrashWorld): Promise<Latencies> {
-  const traffic = createTraffic(crash, await createOthers(crash, 'calm'))
+export async function measureCalm(crash: CrashWorld, { at }: Poison): Promise<Latencies> {
+  const traffic = createTraffic(crash, await createOthers(crash, `calm${at.replace(':', '')}`))
   traffic.start()
   await sleep(CALM_MS)
   return latenciesOf(await traffic.stop())

@@ -4,6 +4,8 @@ import type { SourceEdit } from './source-edits.ts'
 /** One planted bug. */
 export interface Plant {
   readonly what: string
+  /** The crash point at which it shows. */
+  readonly point: string
   readonly edits: readonly SourceEdit[]
 }
 
@@ -11,6 +13,7 @@ export interface Plant {
 export const PLANTS: Readonly<Record<string, Plant>> = {
   'intent-is-proof': {
     what: 'a journaled intent is taken for a write that the directory confirmed',
+    point: 'C18',
     edits: [
       {
         file: 'src/agent/writeback/past-writes.ts',
@@ -21,6 +24,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   },
   'outcome-first': {
     what: 'the outcome is kept and reported before the write is sent',
+    point: 'C17',
     edits: [
       {
         file: 'src/agent/writeback/write-once.ts',
@@ -32,6 +36,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   },
   'late-intent': {
     what: 'the intent is journaled after the write',
+    point: 'C22',
     edits: [
       {
         file: 'src/agent/writeback/attempt.ts',
@@ -47,6 +52,7 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
   },
   'blind-retry': {
     what: 'what may have been written is not looked for: the request is written again',
+    point: 'C22',
     edits: [
       {
         file: 'src/agent/writeback/process-request.ts',

@@ -6,6 +6,7 @@ import { type Conditions, createConditions } from '../telemetry/conditions.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Identity } from './agent-identity.ts'
 import { createDirectories } from './create-directories.ts'
+import type { GoneServers } from './decisions/judge-doubt.ts'
 import { createLeases, type Leases } from './decisions/leases.ts'
 import { createStoreTime, type StoreTime } from './decisions/store-time.ts'
 import type { WriteLimits } from './decisions/write-limits.ts'
@@ -42,6 +43,9 @@ export interface AgentBase extends AgentOptions {
   /** The store's switch that stops all writing. */
   readonly isPaused: () => boolean
   readonly setPaused: (paused: boolean) => void
+  /** Domain controllers that an operator declared gone at the store; none before its first answer. */
+  readonly goneServers: () => GoneServers
+  readonly setGoneServers: (servers: readonly string[]) => void
   /** Aborts calls to the store that nobody will wait for. */
   readonly stopping: AbortController
   /** Closes connections and the journal. */
@@ -73,6 +77,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     ...options,
     ...{ enrolled, conditions, journal, storeTime, findKey, client, directories },
     ...createPause(conditions),
+    ...createGoneServers(),
     keys: identity.keys,
     leases: createLeases(clock),
     limits: createLimits({ journal, storeTime, conditions, log: options.log }, limitsOf(config)),
@@ -93,6 +98,16 @@ const limitsOf = ({ directories }: AgentConfig): ReadonlyMap<string, WriteLimits
       return [name, { ...rest, burstWindowMs: burstMinutes * 60_000 }]
     }),
   )
+
+function createGoneServers(): Pick<AgentBase, 'goneServers' | 'setGoneServers'> {
+  let gone: GoneServers = new Set()
+  return {
+    goneServers: () => gone,
+    setGoneServers: (servers) => {
+      gone = new Set(servers)
+    },
+  }
+}
 
 function createPause(conditions: Conditions): Pick<AgentBase, 'isPaused' | 'setPaused'> {
   let paused = false

@@ -22,6 +22,7 @@ run \`writeback store request inspect <user>\` once then, so that the store pins
 export function addStoreAdministration(store: Command, io: Io): void {
   addUserCommands(store, io)
   addAgentCommands(store, io)
+  addServerCommands(store, io)
   leaf(store, 'enrolment-code', 'make a code that enrols one agent; the code alone goes to standard output')
     .requiredOption('--directory <name...>', 'directory the agent serves; may be repeated')
     .option('--valid-minutes <number>', 'how long the code may be used', '60')
@@ -106,6 +107,31 @@ function addAgentCommands(store: Command, io: Io): void {
       say(io, words.json ? JSON.stringify({ agent: id, state: 'revoked' }) : `revoked ${id}`)
     },
   )
+}
+
+const GONE_HELP = `
+Without it a request that may have been written to a domain controller that died waits for it, and ends unknown. Declare
+one gone only when it never comes back and what it had replicated has arrived everywhere. The id is its invocationId, as
+the agents log it and as verdicts show it (server).`
+
+function addServerCommands(store: Command, io: Io): void {
+  const server = store.command('server').description('domain controllers that are gone for good')
+  const tell = (servers: readonly string[], words: Words): void => {
+    for (const line of words.json ? [JSON.stringify({ servers })] : servers) say(io, line)
+  }
+  leaf(server, 'list', 'the domain controllers that are declared gone').action(async (words: Words) =>
+    tell((await (await connectToStore(io, words))('listGoneServers')).servers, words),
+  )
+  for (const [name, gone, description] of [
+    ['gone', true, 'nobody waits any more for what was sent to this domain controller; nobody writes there'],
+    ['back', false, 'take that back'],
+  ] as const)
+    leaf(server, `${name} <id>`, description)
+      .addHelpText('after', gone ? GONE_HELP : '')
+      .action(async (id: string, words: Words) => {
+        const call = { parameters: { id: id.toLowerCase() }, body: { gone } }
+        tell((await (await connectToStore(io, words))('declareServer', call)).servers, words)
+      })
 }
 
 async function makeCode(io: Io, words: Words<{ directory: string[]; validMinutes: string }>): Promise<void> {

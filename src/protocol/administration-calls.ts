@@ -1,6 +1,6 @@
 // The calls of the store's administrator: users, agents, enrolment codes, policies, pause.
 import { z } from 'zod'
-import { policiesCallSchema } from './agent-calls.ts'
+import { goneServersSchema, policiesCallSchema } from './agent-calls.ts'
 import {
   agentIdSchema,
   anchorSchema,
@@ -57,5 +57,8 @@ export const policiesAnswerSchema = policiesCallSchema.extend({
 export type PoliciesAnswer = z.infer<typeof policiesAnswerSchema>
 
 export const pauseSchema = z.strictObject({ paused: z.boolean() })
+
+export const goneSchema = z.strictObject({ gone: z.boolean().describe('false takes the declaration back') })
+export const goneServersAnswerSchema = z.strictObject({ servers: goneServersSchema })
 
 export const requestsAnswerSchema = z.strictObject({ requests: z.array(verdictSchema).max(200) })

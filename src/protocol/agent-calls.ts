@@ -31,6 +31,15 @@ export const enrolAnswerSchema = z.strictObject({
 
 const leaseSchema = z.strictObject({ request: requestIdSchema, lease: leaseNumberSchema })
 
+/** Most servers that can be declared gone at a time. */
+export const MOST_GONE_SERVERS = 64
+export const goneServersSchema = z
+  .array(serverIdSchema)
+  .max(MOST_GONE_SERVERS)
+  .describe(
+    'domain controllers that an operator declared gone for good: what was sent there counts as never to land, nobody waits for them, and nobody writes there',
+  )
+
 export const claimCallSchema = z.strictObject({
   claimId: z.uuid().describe('repeated: the same leases again'),
   leases: z
@@ -48,6 +57,7 @@ export const claimAnswerSchema = z.strictObject({
     .boolean()
     .describe('no write may begin; an inspect, and what has a receipt, is handed out all the same'),
   renewed: z.array(leaseSchema).max(MOST_LEASES).describe('the named leases that still hold'),
+  goneServers: goneServersSchema.default([]),
   requests: z.array(
     z.strictObject({
       request: requestIdSchema,

@@ -5,6 +5,8 @@ import {
   agentsAnswerSchema,
   enrolmentCodeAnswerSchema,
   enrolmentCodeCallSchema,
+  goneSchema,
+  goneServersAnswerSchema,
   newUserSchema,
   pauseSchema,
   policiesAnswerSchema,
@@ -235,6 +237,26 @@ export const ENDPOINTS = {
     answer: pauseSchema,
     status: 200,
     problems: ['body_invalid', 'credential_refused'],
+  },
+  declareServer: {
+    method: 'PUT',
+    path: '/v1/servers/{id}/gone',
+    caller: 'administrator',
+    summary:
+      'declare a domain controller gone for good, by its invocationId, so that nobody waits for what was sent there; or take that back',
+    body: goneSchema,
+    answer: goneServersAnswerSchema,
+    status: 200,
+    problems: ['body_invalid', 'credential_refused', 'call_invalid', 'too_many_requests'],
+  },
+  listGoneServers: {
+    method: 'GET',
+    path: '/v1/servers/gone',
+    caller: 'administrator',
+    summary: 'the domain controllers that are declared gone',
+    answer: goneServersAnswerSchema,
+    status: 200,
+    problems: ['credential_refused'],
   },
 } as const satisfies Record<string, Endpoint>
 export type EndpointName = keyof typeof ENDPOINTS

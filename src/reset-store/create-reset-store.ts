@@ -12,6 +12,7 @@ import { createServer, type StoreServer } from './http/create-server.ts'
 import { createChanges } from './requests/changes.ts'
 import { createClaimRequests } from './requests/claim-requests.ts'
 import { createRequest } from './requests/create-request.ts'
+import { declareServer, listGone } from './requests/gone-servers.ts'
 import { setPause } from './requests/pause.ts'
 import { publishPolicies, readPolicies } from './requests/policies.ts'
 import { sealRequest } from './requests/seal-request.ts'
@@ -133,6 +134,8 @@ function callsOf(context: StoreContext, gate: AgentGate, enrolment: Enrolment): 
     createEnrolmentCode: ({ body }) => enrolment.createCode(body.directories, body.validForMs),
     readPolicies: ({ parameter }) => readPolicies(context, parameter),
     setPause: ({ body }) => setPause(context, body.paused),
+    declareServer: ({ parameter, body }) => declareServer(context, parameter, body.gone),
+    listGoneServers: async () => ({ servers: await context.repository.transaction(listGone) }),
   }
 }
 

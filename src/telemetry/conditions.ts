@@ -53,6 +53,11 @@ export const CONDITIONS = {
     remedy:
       'grant the service account read access on the Password Settings Container, as install/active-directory/README.md shows',
   },
+  server_declared_gone: {
+    severity: 'error',
+    remedy:
+      'a domain controller that was declared gone is the writer: take the declaration back with writeback store server back, or configure another writer',
+  },
   outcome_not_delivered: {
     severity: 'warning',
     remedy: 'read the log: the store refuses the signature or the form of an outcome',

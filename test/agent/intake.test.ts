@@ -59,6 +59,7 @@ function openIntake(answers: (Answer | Response)[] = []) {
     enqueued: [] as string[],
     enqueueFault: undefined as Error | undefined,
     paused: [] as boolean[],
+    gone: [] as (readonly string[])[],
     sleeps: [] as number[],
     wakes: 0,
     server: SERVER as string | undefined,
@@ -127,6 +128,7 @@ function openIntake(answers: (Answer | Response)[] = []) {
     clock,
     log: silentLogger,
     setPaused: (paused) => seen.paused.push(paused),
+    setGoneServers: (servers) => seen.gone.push(servers),
     serverOf: () => seen.server,
     enqueue: async (directory, ids) => {
       if (seen.enqueueFault) throw seen.enqueueFault
@@ -384,12 +386,14 @@ test('a queue that is away is a condition; the request stays in the journal', as
   expect(world.journal.openIds(DIRECTORY)).toEqual([document.id])
 })
 
-test('the pause of the store is handed on with each answer', async () => {
-  const world = openIntake([{ paused: true }, { paused: true }, { paused: false }])
+test('the pause of the store, and which servers are gone, is handed on with each answer', async () => {
+  const gone = [newId()]
+  const world = openIntake([{ paused: true }, { paused: true, goneServers: gone }, { paused: false }])
   world.intake.start()
   await world.until(world.intake.hasClaimed)
   await world.claims(4)
   expect(world.seen.paused.slice(0, 3)).toEqual([true, true, false])
+  expect(world.seen.gone.slice(0, 3)).toEqual([[], gone, []])
 })
 
 test('a store that is away or refuses the agent is a condition, and a growing wait, until it answers', async () => {

@@ -294,6 +294,28 @@ test('the subject’s previous request on another server must arrive here first'
   expect(await world.outcome()).toEqual(ended('applied'))
 })
 
+test('a server that is declared gone is waited for no more: settled and fenced here, then applied', async () => {
+  const earlier = [{ agent: newId(), server: OTHER_SERVER }]
+  const last = { server: OTHER_SERVER, marker: null, settled: false }
+  const world = await openWorld({ accepted: { earlier, last } })
+  expect(await world.run()).toMatchObject({ laterMs: 1_000 })
+  world.flags.gone.add(OTHER_SERVER)
+  await world.finish()
+  expect(world.dc.state.calls.filter((call) => call !== 'read')).toEqual(['fence', 'write'])
+  expect(await world.outcome()).toEqual(ended('applied'))
+})
+
+test('nothing is written on a server that is declared gone and answers all the same', async () => {
+  const world = await openWorld()
+  world.flags.gone.add(SERVER)
+  expect(await world.run()).toMatchObject({ laterMs: 5_000 })
+  expect(world.dc.state.calls).toEqual([])
+  expect(world.conditions.list()).toMatchObject([{ code: 'server_declared_gone' }])
+  world.flags.gone.clear()
+  await world.finish()
+  expect([await world.outcome(), world.conditions.list()]).toEqual([ended('applied'), []])
+})
+
 test('a higher lease in the marker ends the work in silence', async () => {
   for (const answer of [null, undefined]) {
     const world = await openWorld()

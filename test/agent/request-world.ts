@@ -90,7 +90,13 @@ export async function openWorld(wish: Wish = {}) {
       ],
     ]),
   )
-  const flags = { paused: false, receipts: [] as string[], receipt: async () => true, reports: 0 }
+  const flags = {
+    paused: false,
+    gone: new Set<string>(),
+    receipts: [] as string[],
+    receipt: async () => true,
+    reports: 0,
+  }
   const parts: WritebackParts = {
     agent: parties.agent,
     store: STORE,
@@ -116,6 +122,7 @@ export async function openWorld(wish: Wish = {}) {
     clock,
     log: silentLogger,
     isPaused: () => flags.paused,
+    goneServers: () => flags.gone,
     readDocument: createDocumentCache(parties.findStoreKey).read,
     confirmReceipt: async ({ requestId, lease }, server) => {
       flags.receipts.push(server)

@@ -401,7 +401,15 @@ test('a certificate of an unknown authority is refused, whatever the environment
 
 test('no command of the store runs where a debugging option would show its token', async () => {
   const commands = [
-    ...['user list', 'agent list', 'agent revoke x', 'enrolment-code --directory corp', 'pause', 'resume'],
+    ...[
+      'user list',
+      'agent list',
+      'agent revoke x',
+      'enrolment-code --directory corp',
+      'pause',
+      'resume',
+      'server list',
+    ],
     ...[
       'request show x',
       ...['request reset ada --generate', 'request change ada', 'request unlock ada'],
@@ -448,6 +456,14 @@ test('agents are listed and revoked, writing is paused and resumed', async () =>
   expect((await run('pause')).out).toBe('paused: nothing is written\n')
   expect((await agent.claim()).paused).toBe(true)
   expect((await run('resume --json')).out).toBe('{"paused":false}\n')
+})
+
+test('a domain controller is declared gone, listed and taken back', async () => {
+  const id = randomUUID()
+  expect((await run(`server gone ${id.toUpperCase()}`)).out).toBe(`${id}\n`)
+  expect((await run('server list --json')).out).toBe(`{"servers":["${id}"]}\n`)
+  expect((await run(`server back ${id}`)).out).toBe('')
+  expect((await run('server gone dc1')).err).toContain('call_invalid')
 })
 
 test('from another host the store is named by URL, authority and token file; a wrong authority is refused', async () => {

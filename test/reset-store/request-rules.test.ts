@@ -354,6 +354,22 @@ test('while paused only what has a receipt is handed out, and whoever waits hear
   expect(claimedNow.request).toBe(fresh)
 })
 
+test('a server that is declared gone is told to every agent, at once to one that waits', async () => {
+  const gone = randomUUID()
+  const parameters = { id: gone }
+  const waiting = agent.claim({ waitMs: 10_000 })
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect((await store.admin('declareServer', { gone: true }, parameters)).json).toEqual({ servers: [gone] })
+  expect((await store.admin('declareServer', { gone: true }, parameters)).json).toEqual({ servers: [gone] })
+  expect((await waiting).goneServers).toEqual([gone])
+  expect((await other.claim()).goneServers).toEqual([gone])
+  expect((await store.admin('listGoneServers')).json).toEqual({ servers: [gone] })
+  expect((await store.admin('declareServer', { gone: false }, parameters)).json).toEqual({ servers: [] })
+  expect((await agent.claim()).goneServers).toEqual([])
+  const wrong = await store.admin('declareServer', { gone: true }, { id: 'dc1' })
+  expect([wrong.status, wrong.json]).toMatchObject([400, { code: 'call_invalid' }])
+})
+
 test('two agents that race for the work never hold the same subject', async () => {
   const anchors = await Promise.all(Array.from({ length: 6 }, addUser))
   const asked = (await Promise.all([...anchors, ...anchors, ...anchors].map((anchor) => ask(anchor)))).length

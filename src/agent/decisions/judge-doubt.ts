@@ -20,9 +20,12 @@ export interface Doubt {
 /** True when a write of this request may be under way or done. */
 export const isDoubtful = (doubt: Doubt): boolean => doubt.unanswered.length > 0 || doubt.earlier.length > 0
 
-/** True when every write in doubt went to this server, so that a fence here excludes them all. */
-export const canSettleOn = (server: string, doubt: Doubt): boolean =>
-  [...doubt.unanswered, ...doubt.earlier].every((sent) => sent.server === server)
+/** Servers that an operator declared gone for good: what was sent there counts as never to land. */
+export type GoneServers = ReadonlySet<string>
+
+/** True when every write in doubt went to this server, or to one that is gone, so that a fence here excludes them all. */
+export const canSettleOn = (server: string, doubt: Doubt, gone: GoneServers): boolean =>
+  [...doubt.unanswered, ...doubt.earlier].every((sent) => sent.server === server || gone.has(sent.server))
 
 /**
  * True when a fence on the account already excludes every write in doubt: it was made under the present lease, after
@@ -40,14 +43,16 @@ export interface PreviousRequest {
 
 /**
  * True when the previous request of the subject cannot surprise a write on this server: it went to the same server,
- * where the marker orders everything, or it is settled and its marker has arrived here (contract, Calls).
+ * where the marker orders everything, or to one that is gone, or it is settled and its marker has arrived here
+ * (contract, Calls).
  */
 export function isPreviousVisible(
   previous: PreviousRequest | null,
   server: string,
   marker: string | undefined,
+  gone: GoneServers,
 ): boolean {
-  if (previous === null || previous.server === server) return true
+  if (previous === null || previous.server === server || gone.has(previous.server)) return true
   if (!previous.settled) return false
   if (previous.marker === null || previous.marker.toLowerCase() === marker?.toLowerCase()) return true
   const expected = parseMarker(previous.marker)

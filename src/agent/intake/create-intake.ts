@@ -76,6 +76,7 @@ async function claimOnce(
     )
     parts.storeTime.observe({ sentMs, answeredMs, storeTime: answer.storeTime })
     parts.setPaused(answer.paused)
+    parts.setGoneServers(answer.goneServers)
     noteLeases(parts, held, answer.renewed, sentMs)
     const taken = await takeIn(parts, answer.requests, sentMs, signal)
     noteReachable(parts)

@@ -25,6 +25,7 @@ export interface IntakeParts {
   readonly log: Logger
   readonly receipts: Receipts
   readonly setPaused: (paused: boolean) => void
+  readonly setGoneServers: (servers: readonly string[]) => void
   /** The server whose receipt can be given now; undefined while the directory is away. */
   readonly serverOf: (directory: string) => string | undefined
   /** Puts requests into the queue of their directory. */

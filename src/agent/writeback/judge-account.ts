@@ -39,7 +39,8 @@ export function judgeAccount(
   if (refusal) return end({ outcome: 'refused', reason: refusal }, here)
   if (document.operation === 'reset' && session.history === 'not_enforceable')
     return end({ outcome: 'refused', reason: 'history_not_enforceable' }, here)
-  if (!isPreviousVisible(open.last, session.server, account.marker)) return wait(REPLICATION_LOOK_MS)
+  if (!isPreviousVisible(open.last, session.server, account.marker, parts.goneServers()))
+    return wait(REPLICATION_LOOK_MS)
   // An unlock undoes nobody's password.
   if (document.operation === 'unlock') return undefined
   return isOvertaken(account, markedRequest(work), directoryAheadMs(parts, session))

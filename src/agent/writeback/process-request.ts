@@ -4,6 +4,7 @@ import type { RequestDocument } from '../../protocol/request-document.ts'
 import { errorFields } from '../../telemetry/logger.ts'
 import { isBeyondSettling, isExpired } from '../decisions/judge-document.ts'
 import { type Doubt, isDoubtful } from '../decisions/judge-doubt.ts'
+import type { WriterSession } from '../directory/directory.ts'
 import type { AnsweredIntent, OpenRequest } from '../journal/journal.ts'
 import { conclude } from './conclude.ts'
 import { findLeaseObstacle, findObstacle } from './find-obstacle.ts'
@@ -23,6 +24,7 @@ const MOST_STARTS = 6
 const MOST_ROUNDS = 10
 const CROWDED_LOOK_MS = 2_000
 const STORE_AWAY_MS = 1_000
+const GONE_LOOK_MS = 5_000
 const REFUSED_READ_MS = 5_000
 const SUSPECT_LOOK_MS = 50
 
@@ -140,6 +142,7 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
     if (stop) return stop
   }
   const session = await served.directory.writer()
+  if (isDeclaredGone(parts, work, session)) return wait(GONE_LOOK_MS)
   if (isInDoubt) {
     const settled = await settleDoubt(parts, work, session)
     if (settled) return settled
@@ -158,6 +161,19 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
     parts.conditions.clear('marker_implausible', `${document.directory}/${document.subject.anchor}`)
   }
   return step
+}
+
+/** A server that is said to be gone and yet answers must not be written: what is written there may never leave it. */
+function isDeclaredGone(
+  { conditions, goneServers }: WritebackParts,
+  { document }: Work,
+  session: WriterSession,
+) {
+  const isGone = goneServers().has(session.server)
+  const detail = `${session.url} answers, though ${session.server} was declared gone at the reset store`
+  if (isGone) conditions.raise('server_declared_gone', document.directory, detail)
+  else conditions.clear('server_declared_gone', document.directory)
+  return isGone
 }
 
 const lastFence = ({ journal }: WritebackParts, { requestId }: OpenRequest): string | undefined =>

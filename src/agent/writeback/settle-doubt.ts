@@ -28,7 +28,7 @@ export async function settleDoubt(
   const { subject, operation } = work.document
   const reading = await session.readAccount(subject, operation)
   const account = reading === 'ambiguous' ? undefined : reading
-  const canSettle = canSettleOn(session.server, work.doubt)
+  const canSettle = canSettleOn(session.server, work.doubt, parts.goneServers())
   if (!account && canSettle)
     return end({ outcome: 'unknown' }, { server: session.server, detail: 'the account is gone' })
   const position = account && readPosition(account, markedRequest(work), parts.storeTime.nowMs())

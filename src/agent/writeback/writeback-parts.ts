@@ -6,7 +6,7 @@ import type { RequestDocument, WriteDocument } from '../../protocol/request-docu
 import type { SigningKey } from '../../protocol/signed-message.ts'
 import type { Conditions } from '../../telemetry/conditions.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import type { Doubt } from '../decisions/judge-doubt.ts'
+import type { Doubt, GoneServers } from '../decisions/judge-doubt.ts'
 import type { Leases } from '../decisions/leases.ts'
 import type { StoreTime } from '../decisions/store-time.ts'
 import type { Directory } from '../directory/directory.ts'
@@ -42,6 +42,8 @@ export interface WritebackParts {
   readonly clock: Clock
   readonly log: Logger
   readonly isPaused: () => boolean
+  /** Domain controllers that an operator declared gone for good at the store. */
+  readonly goneServers: () => GoneServers
   /** Reads a journaled document; the signature was verified when it was accepted. */
   readonly readDocument: (open: OpenRequest) => Promise<RequestDocument>
   /** Confirms at the store that this request will be carried out on this server. False: the lease is lost. */

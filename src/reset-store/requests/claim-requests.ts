@@ -6,6 +6,7 @@ import { requireActive } from './active-agent.ts'
 import { agentKey, directoryKey } from './changes.ts'
 import { describeClaimed } from './claimed-request.ts'
 import { inTime } from './close-overdue.ts'
+import { listGone } from './gone-servers.ts'
 import { isPaused } from './pause.ts'
 import { nextNumber, type StoreContext } from './store-context.ts'
 import { waitFor } from './wait-for.ts'
@@ -24,13 +25,14 @@ export function createClaimRequests(context: StoreContext): ClaimRequests {
   // The newest claim of each agent. An older one that still waits ends, or both would fill the same places.
   const newest = new Map<string, ClaimCall>()
 
-  async function waitForRequests({ agent, paused }: BegunClaim, call: ClaimCall, signal: AbortSignal) {
+  async function waitForRequests({ agent, paused, gone }: BegunClaim, call: ClaimCall, signal: AbortSignal) {
     const look = async () => {
       if (signal.aborted || newest.get(agent.id) !== call) return []
       const requests = await inTime(context, async (records, now) => {
         const active = await requireActive(records, agent.id)
-        // An agent that has work must hear of a pause at once.
-        return (await isPaused(records)) === paused ? grantLeases(records, now, active, call) : undefined
+        // An agent that has work must hear of a pause at once, and of a server that it need not wait for.
+        const isOld = (await isPaused(records)) !== paused || String(await listGone(records)) !== String(gone)
+        return isOld ? undefined : grantLeases(records, now, active, call)
       })
       return requests === undefined ? [] : requests.length > 0 ? requests : undefined
     }
@@ -47,14 +49,25 @@ export function createClaimRequests(context: StoreContext): ClaimRequests {
     const isDone =
       begun.requests.length > 0 || Object.values(call.places).every((free) => free === 0) || call.waitMs === 0
     const requests = isDone ? begun.requests : await waitForRequests(begun, call, signal)
-    const paused = isDone ? begun.paused : await context.repository.transaction(isPaused)
-    return { storeTime: context.clock.wallMs(), paused, renewed: begun.renewed, requests }
+    const switches = isDone ? begun : await context.repository.transaction(readSwitches)
+    const { paused, gone } = switches
+    const storeTime = context.clock.wallMs()
+    return { storeTime, paused, renewed: begun.renewed, goneServers: [...gone], requests }
   }
 }
 
-interface BegunClaim {
-  readonly agent: AgentRecord
+interface Switches {
   readonly paused: boolean
+  readonly gone: readonly string[]
+}
+
+const readSwitches = async (records: Transaction): Promise<Switches> => ({
+  paused: await isPaused(records),
+  gone: await listGone(records),
+})
+
+interface BegunClaim extends Switches {
+  readonly agent: AgentRecord
   readonly renewed: ClaimAnswer['renewed']
   readonly requests: ClaimedRequest[]
   readonly lapsedIn: ReadonlySet<string>
@@ -74,7 +87,7 @@ async function beginClaim(
   for (const request of repeated) requests.push(await describeClaimed(records, request))
   return {
     agent,
-    paused: await isPaused(records),
+    ...(await readSwitches(records)),
     renewed: named.map(({ id, lease }) => ({ request: id, lease: lease.number })),
     requests: repeated.length > 0 ? requests : await grantLeases(records, now, agent, call),
     lapsedIn: new Set(others.map(({ directory }) => directory)),

@@ -8,6 +8,7 @@ import {
   isPreviousVisible,
   isProvenUnapplied,
   isSettledBy,
+  type PreviousRequest,
   type UnansweredWrite,
 } from '../../../src/agent/decisions/judge-doubt.ts'
 import {
@@ -130,14 +131,17 @@ test('a doubt is an unanswered write or an earlier holder', () => {
 })
 
 test('only the server of every write in doubt can settle it', () => {
-  const on = (unanswered: string[], earlier: string[]) =>
-    canSettleOn(SERVER, {
+  const on = (unanswered: string[], earlier: string[], gone: string[] = []) => {
+    const doubt = {
       unanswered: unanswered.map((server, n) => write(n, server)),
       earlier: earlier.map((server) => ({ server })),
-    })
+    }
+    return canSettleOn(SERVER, doubt, new Set(gone))
+  }
   expect(on([SERVER], [SERVER, SERVER])).toBe(true)
   expect(on([SERVER, OTHER_SERVER], [])).toBe(false)
   expect(on([SERVER], [OTHER_SERVER])).toBe(false)
+  expect(on([OTHER_SERVER], [OTHER_SERVER], [OTHER_SERVER])).toBe(true)
 })
 
 test('a fence settles what was tried before it, under the present lease only', () => {
@@ -152,18 +156,21 @@ test('a previous request elsewhere must be settled and have arrived here', () =>
   const settledMarker = formatMarker(marker({ requestId: newId(), sequence: NOW - 100, flag: 'applied' }))
   const newer = formatMarker(marker({ requestId: newId(), sequence: NOW - 50 }))
   const older = formatMarker(marker({ requestId: newId(), sequence: NOW - 500 }))
+  const isVisible = (previous: PreviousRequest | null, marker: string | undefined, gone: string[] = []) =>
+    isPreviousVisible(previous, SERVER, marker, new Set(gone))
   const last = { server: OTHER_SERVER, marker: settledMarker, settled: true }
-  expect(isPreviousVisible(null, SERVER, undefined)).toBe(true)
-  expect(isPreviousVisible({ ...last, server: SERVER, settled: false }, SERVER, undefined)).toBe(true)
-  expect(isPreviousVisible({ ...last, settled: false }, SERVER, settledMarker)).toBe(false)
-  expect(isPreviousVisible({ ...last, marker: null }, SERVER, undefined)).toBe(true)
-  expect(isPreviousVisible(last, SERVER, settledMarker.toUpperCase())).toBe(true)
-  expect(isPreviousVisible(last, SERVER, undefined)).toBe(false)
-  expect(isPreviousVisible(last, SERVER, newer)).toBe(true)
-  expect(isPreviousVisible(last, SERVER, older)).toBe(false)
-  expect(isPreviousVisible(last, SERVER, newer.replace(STORE, '00000000'))).toBe(false)
-  expect(isPreviousVisible(last, SERVER, 'somebody else')).toBe(false)
-  expect(isPreviousVisible({ ...last, marker: 'no marker' }, SERVER, newer)).toBe(false)
+  expect(isVisible(null, undefined)).toBe(true)
+  expect(isVisible({ ...last, server: SERVER, settled: false }, undefined)).toBe(true)
+  expect(isVisible({ ...last, settled: false }, settledMarker)).toBe(false)
+  expect(isVisible({ ...last, marker: null }, undefined)).toBe(true)
+  expect(isVisible(last, settledMarker.toUpperCase())).toBe(true)
+  expect(isVisible(last, undefined)).toBe(false)
+  expect(isVisible(last, newer)).toBe(true)
+  expect(isVisible(last, older)).toBe(false)
+  expect(isVisible(last, newer.replace(STORE, '00000000'))).toBe(false)
+  expect(isVisible(last, 'somebody else')).toBe(false)
+  expect(isVisible({ ...last, marker: 'no marker' }, newer)).toBe(false)
+  expect(isVisible({ ...last, settled: false }, undefined, [OTHER_SERVER])).toBe(true)
 })
 
 test('the count of password writes proves that a lost one never came', () => {

@@ -60,7 +60,9 @@ const range = (count: number): readonly number[] => Array.from({ length: count }
 
 async function look(name: string): Promise<void> {
   const first = known[name]
-  const seeds = values.full ? range(FULL_SEEDS) : [...(first ? [first.seed] : []), ...range(Number(values.seeds))]
+  const seeds = values.full
+    ? range(FULL_SEEDS)
+    : [...(first ? [first.seed] : []), ...range(Number(values.seeds))]
   let tried = 0
   let hits = 0
   await runWith(name, seeds, (report) => {

@@ -143,7 +143,11 @@ ${SENT}`,
     name: 'dedupe-by-job-only',
     what: 'only the job in the queue keeps a request from being written twice: neither journal nor marker is asked',
     edits: [
-      edit(PROCESS, `  if (landed) return endLanded(landed)`, `  if (landed && !open) return endLanded(landed)`),
+      edit(
+        PROCESS,
+        `  if (landed) return endLanded(landed)`,
+        `  if (landed && !open) return endLanded(landed)`,
+      ),
       edit(
         PROCESS,
         `const doubt = { unanswered, earlier: open.earlier }`,

@@ -221,7 +221,13 @@ function moveWriter(world: World, at: number): void {
     if (model.servers.every(({ writer }) => writer === to.id)) return
     world.note('writer_moved')
     // Without an end: what is in doubt on the former writer, agents cannot ask it any more.
-    world.record({ observer: 'supervisor', kind: 'fault', name: 'writer_moved', phase: 'begin', target: to.id })
+    world.record({
+      observer: 'supervisor',
+      kind: 'fault',
+      name: 'writer_moved',
+      phase: 'begin',
+      target: to.id,
+    })
     to.writer = to.id
     const tell = (other: Server) => {
       if (!other.isUp || other.owner.isStopped)

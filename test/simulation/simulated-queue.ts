@@ -61,7 +61,7 @@ export function createSimulatedQueues(
   }
   const once = (id: string) => {
     const underWay = running.get(id)
-    if (underWay) return underWay
+    if (underWay !== undefined) return underWay
     const work = options.process(id, stopping.signal).finally(() => running.delete(id))
     running.set(id, work)
     return work

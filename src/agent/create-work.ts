@@ -6,6 +6,7 @@ import { createIntake, type Intake } from './intake/create-intake.ts'
 import { concludeInvalid, type InvalidRequest } from './writeback/conclude-invalid.ts'
 import { processRequest } from './writeback/process-request.ts'
 import { createReporter, type Reporter } from './writeback/report-outcomes.ts'
+import { createSuspects } from './writeback/suspects.ts'
 import type { WritebackParts } from './writeback/writeback-parts.ts'
 
 /** The working parts. */
@@ -60,6 +61,7 @@ function writebackParts(base: AgentBase, reporter: Reporter, receipts: Receipts)
     ...base,
     agent: enrolled.agent,
     store: enrolled.store,
+    suspects: createSuspects(),
     signer: keys.identity.signer,
     readDocument: base.documents.read,
     confirmReceipt: async ({ requestId, lease }, server) => {

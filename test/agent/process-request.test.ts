@@ -569,6 +569,34 @@ test('resting does not count as an end of the process', async () => {
   expect(await world.outcome()).toEqual(ended('applied'))
 })
 
+test('a request that ended the process is not forgiven because it rested for a lease after the restart', async () => {
+  const world = await openWorld()
+  const dieInTheMiddle = () => world.journal.started(world.document.id)
+  for (let deaths = 0; deaths < 5; deaths += 1) {
+    dieInTheMiddle()
+    world.leases.drop({ request: world.document.id, lease: LEASE })
+    expect(await world.run()).toEqual({ kind: 'rest', laterMs: 500 })
+  }
+  dieInTheMiddle()
+  world.hold()
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toEqual(ended('failed', 'internal'))
+})
+
+test('requests that were there when the process ended are carried out one at a time, so that only the deadly one pays', async () => {
+  const world = await openWorld()
+  world.journal.started(world.document.id)
+  world.parts.suspects.enter('another request')
+  expect(await world.run()).toEqual({ laterMs: expect.any(Number) })
+  expect(world.journal.find(world.document.id)?.crashStarts).toBe(1)
+  world.parts.suspects.leave('another request')
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toEqual(ended('applied'))
+  const clean = await openWorld()
+  clean.parts.suspects.enter('another request')
+  expect(await clean.run()).toBe('done')
+})
+
 test('a sealed value of another key, a tampered one, or a NUL in the password fails before any write', async () => {
   const foreign = await makeParties()
   const base = await resetOf(parties, { nowMs: NOW })

@@ -10,6 +10,7 @@ import { createJournal } from '../../src/agent/journal/create-journal.ts'
 import type { AcceptedDocument, Intent } from '../../src/agent/journal/journal.ts'
 import { createLimits } from '../../src/agent/writeback/limit-writes.ts'
 import { processRequest } from '../../src/agent/writeback/process-request.ts'
+import { createSuspects } from '../../src/agent/writeback/suspects.ts'
 import type { WritebackParts } from '../../src/agent/writeback/writeback-parts.ts'
 import type { Blocklist } from '../../src/policy/blocklist.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
@@ -116,6 +117,7 @@ export async function openWorld(wish: Wish = {}) {
     storeTime,
     leases,
     limits,
+    suspects: createSuspects(),
     conditions,
     clock,
     log: silentLogger,

@@ -66,7 +66,9 @@ function judgeEnd(judge: Judge, account: AccountTrack): void {
 }
 
 interface Step {
-  readonly at: number
+  /** It took effect somewhere between. */
+  readonly from: number
+  readonly to: number
   readonly server: string | null
   readonly value: string | null
   readonly isCertain: boolean
@@ -77,8 +79,10 @@ function possiblePasswords({ modifies, foreign, name }: AccountTrack): ReadonlyS
   const ours = modifies.flatMap((modify) =>
     modify.password === undefined ? [] : stepsOf(modify, modify.password),
   )
-  const others = foreign.flatMap(({ what, at, server, secret }) =>
-    what === 'password' ? [{ at, server, value: secret ?? null, isCertain: true }] : [],
+  const others = foreign.flatMap(({ what, at, since, server, secret }) =>
+    what === 'password'
+      ? [{ from: since ?? at, to: at, server, value: secret ?? null, isCertain: true }]
+      : [],
   )
   return lastValues([...ours, ...others], `first:${name}`)
 }
@@ -91,25 +95,35 @@ function possibleMarkers({ modifies }: AccountTrack): ReadonlySet<string | null 
   return steps.some(({ isCertain }) => isCertain) ? lastValues(steps, null) : new Set()
 }
 
-const stepsOf = ({ seen, effect }: Modify, value: string): Step[] =>
-  effect === 'refused' ? [] : [{ at: seen.at, server: seen.server, value, isCertain: effect === 'landed' }]
+const stepsOf = ({ seen, effect, answeredAt }: Modify, value: string): Step[] =>
+  effect === 'refused'
+    ? []
+    : [
+        {
+          from: seen.at,
+          to: answeredAt ?? seen.at,
+          server: seen.server,
+          value,
+          isCertain: effect === 'landed',
+        },
+      ]
 
 /**
- * What may stand last. Of each server the last certain value and the open ones after it: which of two servers wins is
- * up to their replication.
+ * What may stand last. Of each server the last certain value, what overlaps with it, and the open ones after it: which
+ * of two servers wins is up to their replication.
  */
 function lastValues(steps: readonly Step[], first: string | null): ReadonlySet<string | null> {
-  const last = new Map<string, Set<string | null>>()
+  const last = new Map<string, Map<string | null, number>>()
   const servers = new Set(steps.flatMap(({ server }) => server ?? []))
-  for (const server of servers.size === 0 ? ['any'] : servers) last.set(server, new Set())
-  for (const step of steps.toSorted((a, b) => a.at - b.at))
+  for (const server of servers.size === 0 ? ['any'] : servers) last.set(server, new Map())
+  for (const step of steps.toSorted((a, b) => a.from - b.from))
     for (const [server, values] of last) {
       if (step.server !== null && step.server !== server) continue
-      if (step.isCertain) values.clear()
-      else if (values.size === 0) values.add(first)
-      values.add(step.value)
+      if (!step.isCertain && values.size === 0) values.set(first, step.from)
+      if (step.isCertain) for (const [value, to] of values) if (to < step.from) values.delete(value)
+      values.set(step.value, step.to)
     }
-  const all = new Set([...last.values()].flatMap((values) => [...values]))
+  const all = new Set([...last.values()].flatMap((values) => [...values.keys()]))
   return all.size === 0 ? new Set([first]) : all
 }
 

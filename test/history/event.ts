@@ -144,6 +144,8 @@ export type DirectoryEvent = At & { readonly observer: 'directory' } & (
           | 'deleted'
           | 'recreated'
         readonly server: string | null
+        /** When it was begun, if that was not at once; it took effect somewhere between. */
+        readonly since?: number
         /** Of `password`: the new one's name. */
         readonly secret?: SecretName
       }

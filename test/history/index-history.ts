@@ -126,7 +126,13 @@ function createSorting() {
       findOrMake(account(event.account).reads, event.agent, () => []).push(event.at)
     else if (event.kind === 'answered') {
       const modify = byId.get(`${event.server} ${event.id}`)
-      if (modify) Object.assign(modify, { code: event.code, hex: event.hex, effect: effectOf(event.code) })
+      if (modify)
+        Object.assign(modify, {
+          code: event.code,
+          hex: event.hex,
+          answeredAt: event.at,
+          effect: effectOf(event.code),
+        })
     } else {
       const modify = readModify(event)
       byId.set(`${event.server} ${event.id}`, modify)

@@ -23,6 +23,8 @@ export interface Modify {
   /** What the directory answered, as far as it was seen. */
   readonly code: number | undefined
   readonly hex: string | undefined
+  /** When its answer was seen. */
+  readonly answeredAt: number | undefined
   /** `open`: no answer was seen, and nothing later tells. */
   readonly effect: 'landed' | 'refused' | 'open'
 }
@@ -59,6 +61,7 @@ export function readModify(seen: ModifyEvent): Modify {
     clearsLockout,
     code: undefined,
     hex: undefined,
+    answeredAt: undefined,
     effect: 'open',
   }
 }

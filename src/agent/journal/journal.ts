@@ -135,7 +135,7 @@ export interface Journal {
    * cut may lose it, which only grants another try.
    */
   readonly started: (requestId: string) => number
-  /** Processing came back without an outcome: the starts so far killed nobody. */
+  /** Processing came back without an outcome: this start killed nobody, and is taken off the count. */
   readonly rested: (requestId: string) => void
   /** Records an outcome and wipes the document. The first one wins. Throws ERR_INTERNAL for an unknown request. */
   readonly outcome: (outcome: RecordedOutcome) => Recording

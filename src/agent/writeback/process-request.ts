@@ -27,6 +27,7 @@ const CROWDED_LOOK_MS = 2_000
 const STORE_AWAY_MS = 1_000
 const GONE_LOOK_MS = 5_000
 const REFUSED_READ_MS = 5_000
+const SUSPECT_LOOK_MS = 50
 
 /** Carries one request as far as it goes now. Throws only for defects; the queue then tries again later. */
 export async function processRequest(
@@ -34,11 +35,22 @@ export async function processRequest(
   requestId: string,
   signal: AbortSignal,
 ): Promise<Processed> {
+  const isSuspect = (parts.journal.find(requestId)?.crashStarts ?? 0) > 0
+  if (!isSuspect) return start(parts, requestId, signal)
+  if (!parts.suspects.enter(requestId)) return { laterMs: SUSPECT_LOOK_MS }
+  try {
+    return await start(parts, requestId, signal)
+  } finally {
+    parts.suspects.leave(requestId)
+  }
+}
+
+async function start(parts: WritebackParts, requestId: string, signal: AbortSignal): Promise<Processed> {
   const starts = parts.journal.started(requestId)
   const step = await carryOut(parts, requestId, starts, signal)
-  if (step.kind === 'end' || step.kind === 'give_up') return 'done'
+  if (step.kind === 'end') return 'done'
   parts.journal.rested(requestId)
-  return step
+  return step.kind === 'give_up' ? 'done' : step
 }
 
 type Carried =

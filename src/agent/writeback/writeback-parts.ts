@@ -13,6 +13,7 @@ import type { Directory } from '../directory/directory.ts'
 import type { AnsweredIntent, Journal, OpenRequest } from '../journal/journal.ts'
 import type { Keys } from '../keys/open-keys.ts'
 import type { Limits } from './limit-writes.ts'
+import type { Suspects } from './suspects.ts'
 
 /** One directory with what the configuration says of it. */
 export interface ServedDirectory {
@@ -36,6 +37,7 @@ export interface WritebackParts {
   readonly storeTime: StoreTime
   readonly leases: Leases
   readonly limits: Limits
+  readonly suspects: Suspects
   readonly conditions: Conditions
   readonly clock: Clock
   readonly log: Logger

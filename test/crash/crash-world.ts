@@ -39,8 +39,8 @@ export interface CrashWorld {
 /** A request of somebody else, to see when the agent is back at work. */
 export interface Probe {
   readonly request: string
-  /** `performance.now()` at the moment the directory had accepted it; rejects after 30 s. */
-  readonly appliedAt: () => Promise<number>
+  /** `performance.now()` at the moment the directory had accepted it; undefined: not within 30 s. */
+  readonly appliedAt: () => Promise<number | undefined>
 }
 
 /** Starts the world. `running`: so many of the agents run at once, default all; `plant`: the bug to plant into them. */
@@ -107,7 +107,7 @@ function createProbe(world: World, proxies: readonly LdapProxy[]): CrashWorld['p
       for (;;) {
         const at = applied()[earlier]
         if (at !== undefined) return at
-        if (performance.now() > end) throw new Error('nothing was applied within 30 s')
+        if (performance.now() > end) return undefined
         await new Promise((resolve) => setTimeout(resolve, 5))
       }
     }

@@ -26,6 +26,8 @@ export type StoreEvent = At & { readonly observer: 'store' } & (
         readonly expiresAt: number
         readonly unlock: boolean
         readonly mustChange: boolean
+        /** Characters of the new password; left out where nobody looked. */
+        readonly passwordLength?: number
       }
     | {
         readonly kind: 'handed_out'
@@ -62,6 +64,8 @@ export type StoreEvent = At & { readonly observer: 'store' } & (
         readonly request: string
         readonly outcome: string | null
         readonly reason: string | null
+        /** When the store closed the request; left out: at the first accepted delivery. */
+        readonly closedAt?: number | null
       }
   )
 
@@ -103,7 +107,13 @@ export type ProxyEvent = At & { readonly observer: 'proxy'; readonly server: str
         readonly controls: readonly { readonly oid: string; readonly critical: boolean }[]
         readonly isSecure: boolean
       }
-    | { readonly kind: 'answered'; readonly id: number; readonly code: number }
+    | {
+        readonly kind: 'answered'
+        readonly id: number
+        readonly code: number
+        /** The leading hex digits of the directory's text, upper case. */
+        readonly hex?: string
+      }
     | { readonly kind: 'other_operation'; readonly agent: string | null; readonly operation: string }
   )
 
@@ -134,6 +144,10 @@ export type DirectoryEvent = At & { readonly observer: 'directory' } & (
           | 'deleted'
           | 'recreated'
         readonly server: string | null
+        /** When it was begun, if that was not at once; it took effect somewhere between. */
+        readonly since?: number
+        /** Of `password`: the new one's name. */
+        readonly secret?: SecretName
       }
     | {
         readonly kind: 'sample'
@@ -183,6 +197,12 @@ export type SupervisorEvent = At & { readonly observer: 'supervisor' } & (
         readonly historyRequired: boolean
         /** The dialect tells which attributes a write may name. */
         readonly dialect: 'active-directory' | 'openldap'
+        /** How far the times of different observers may be apart. Left out: not at all. */
+        readonly stampErrorMs?: number
+        /** How far the agents' own times may be off, which stand in their journals. Left out: not at all. */
+        readonly journalErrorMs?: number
+        /** The service account may not write the marker: the documented way without it. */
+        readonly withoutMarker?: boolean
       }
     | {
         readonly kind: 'process'

@@ -189,7 +189,7 @@ export async function setDomainPolicy(client: Client, baseDn: string, policy: Do
 }
 
 /** objectGUID bytes as text: the first three groups are little endian. */
-function formatGuid(bytes: Buffer): string {
+export function formatGuid(bytes: Buffer): string {
   const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15]
   const hex = Buffer.from(order.map((at) => bytes[at] as number)).toString('hex')
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')

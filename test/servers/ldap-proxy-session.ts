@@ -14,6 +14,7 @@ export interface SessionParts {
   readonly server: TLSSocket
   readonly rules: () => readonly ActiveRule[]
   readonly record: (message: RecordedMessage, pdu: Buffer) => void
+  readonly forwarded: (message: RecordedMessage, pdu: Buffer) => void
 }
 
 type ResponseFilter = (
@@ -26,12 +27,6 @@ interface Pending {
   readonly answered: () => void
   /** Final answers still to come before this is forgotten. */
   left: number
-}
-
-/** A session as the proxy holds it. */
-export interface RunningSession {
-  /** Ends both connections, after `lastWord` has been sent to the client. */
-  readonly end: (lastWord?: Buffer) => void
 }
 
 /** A session as the proxy holds it. */
@@ -102,65 +97,70 @@ class Session {
     const rule = this.#parts.rules().find((candidate) => candidate.takes(message))
     if (rule) this.#play(rule.fault, rule, pdu, message)
     // A held request still needs the connection that an unbind would end.
-    else if (message.operation !== 'unbind' || this.#held === 0) this.toServer(pdu)
+    else if (message.operation !== 'unbind' || this.#held === 0) this.#pass(pdu, message)
   }
 
   #play(fault: RequestFault, rule: ActiveRule, pdu: Buffer, message: RecordedMessage): void {
-    const { messageId } = message
     const drop: ResponseFilter = () => undefined
     switch (fault.kind) {
       case 'swallow-request':
         return
       case 'swallow-response':
-        this.#forward(pdu, messageId, drop)
+        this.#forward(pdu, message, drop)
         return
       case 'delay-request':
-        void sleep(fault.ms).then(() => this.toServer(pdu))
+        void sleep(fault.ms).then(() => this.#pass(pdu, message))
         return
       case 'delay-response':
-        this.#forward(pdu, messageId, (answer) => sleep(fault.ms, answer))
+        this.#forward(pdu, message, (answer) => sleep(fault.ms, answer))
         return
       case 'hold':
         this.#held += 1
-        rule.onRelease(() => this.#deliverLate(pdu, messageId))
+        rule.onRelease(() => this.#deliverLate(pdu, message))
         return
       case 'duplicate':
-        this.#duplicate(pdu, messageId)
+        this.#duplicate(pdu, message)
         return
       case 'cut':
         this.#cut(pdu.subarray(0, fault.bytes))
         return
       case 'reset':
-        this.#reset(fault.when, pdu, messageId)
+        this.#reset(fault.when, pdu, message)
         return
       case 'slice':
         this.#sliced = true
-        this.toServer(pdu)
+        this.#pass(pdu, message)
         return
       case 'answer':
-        this.#answer(writeLdapResult(message, fault.result), fault.forward === true, pdu, messageId)
+        this.#answer(writeLdapResult(message, fault.result), fault.forward === true, pdu, message)
         return
       case 'raw':
         this.toClient(fault.bytes(message))
         return
       case 'edit-response':
-        this.#forward(pdu, messageId, fault.edit)
+        this.#forward(pdu, message, fault.edit)
         return
     }
   }
 
   /** Passes a request on; `filter` decides about its answers; `answered` is called at the last one, or when none can come. */
-  #forward(pdu: Buffer, messageId: number, filter: ResponseFilter, answers = 1, answered = () => {}): void {
-    this.#pending.set(messageId, { filter, answered, left: answers })
-    for (let i = 0; i < answers; i += 1) this.toServer(pdu)
+  #forward(
+    pdu: Buffer,
+    message: RecordedMessage,
+    filter: ResponseFilter,
+    answers = 1,
+    answered = () => {},
+  ): void {
+    this.#pending.set(message.messageId, { filter, answered, left: answers })
+    for (let i = 0; i < answers; i += 1) this.#pass(pdu, message)
     if (this.#parts.server.destroyed) answered()
   }
 
-  #deliverLate(pdu: Buffer, messageId: number): Promise<void> {
+  #deliverLate(pdu: Buffer, message: RecordedMessage): Promise<void> {
     return new Promise((resolve) => {
       this.#forward(
         pdu,
-        messageId,
+        message,
         (answer) => answer,
         1,
         () => {
@@ -172,14 +172,14 @@ class Session {
     })
   }
 
-  #duplicate(pdu: Buffer, messageId: number): void {
+  #duplicate(pdu: Buffer, request: RecordedMessage): void {
     let finals = 0
     const firstOnly: ResponseFilter = (answer, message) => {
       const passes = finals === 0
       if (isFinal(message)) finals += 1
       return passes ? answer : undefined
     }
-    this.#forward(pdu, messageId, firstOnly, 2)
+    this.#forward(pdu, request, firstOnly, 2)
   }
 
   #cut(head: Buffer): void {
@@ -191,7 +191,7 @@ class Session {
     void this.#toServer.then(() => this.destroyBoth())
   }
 
-  #reset(when: 'before' | 'forwarded' | 'answered', pdu: Buffer, messageId: number): void {
+  #reset(when: 'before' | 'forwarded' | 'answered', pdu: Buffer, message: RecordedMessage): void {
     const resetClient = () => this.#parts.rawClient.resetAndDestroy()
     if (when === 'before') {
       resetClient()
@@ -203,13 +203,13 @@ class Session {
       if (when === 'answered') resetClient()
       this.#endServerWhenIdle()
     }
-    this.#forward(pdu, messageId, () => undefined, 1, answered)
+    this.#forward(pdu, message, () => undefined, 1, answered)
     if (when === 'forwarded') void this.#toServer.then(resetClient)
   }
 
-  #answer(answer: Buffer, forward: boolean, pdu: Buffer, messageId: number): void {
+  #answer(answer: Buffer, forward: boolean, pdu: Buffer, request: RecordedMessage): void {
     if (!forward) this.toClient(answer)
-    else this.#forward(pdu, messageId, (_, message) => (isFinal(message) ? answer : undefined))
+    else this.#forward(pdu, request, (_, message) => (isFinal(message) ? answer : undefined))
   }
 
   async #onResponse(pdu: Buffer, message: RecordedMessage): Promise<void> {
@@ -225,6 +225,12 @@ class Session {
 
   toClient(pdu: Buffer): void {
     this.#toClient = this.#toClient.then(() => write(this.#parts.client, pdu, this.#sliced))
+  }
+
+  #pass(pdu: Buffer, message: RecordedMessage): void {
+    if (!this.#parts.server.destroyed && !this.#parts.server.writableEnded)
+      this.#parts.forwarded(message, pdu)
+    this.toServer(pdu)
   }
 
   toServer(pdu: Buffer): void {

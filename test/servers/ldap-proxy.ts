@@ -27,7 +27,12 @@ export interface LdapProxyOptions {
   readonly certificate?: ServerCertificate
   /** Sees every message as it is, passwords included. */
   readonly onPdu?: (message: RecordedMessage, pdu: Buffer) => void
+  /** Sees every request when the real server gets it: later than it came, twice, or never, as the faults have it. */
+  readonly onForwarded?: (message: RecordedMessage, pdu: Buffer) => void
 }
+
+/** What only looks on. */
+export type ProxyWatch = Pick<LdapProxyOptions, 'onPdu' | 'onForwarded'>
 
 /** A running proxy. */
 export interface LdapProxy {
@@ -86,6 +91,7 @@ export async function startLdapProxy(options: LdapProxyOptions): Promise<LdapPro
       server,
       rules: () => rules,
       record: record.add,
+      forwarded: options.onForwarded ?? (() => undefined),
     })
     sessions.add(session)
     client.on('close', () => {

@@ -56,7 +56,9 @@ export async function placeAgents(
   })
   const places = [placeOf('', served)]
   for (let number = 2; number <= (options.agents ?? 1); number += 1) {
-    const own = await Promise.all(served.map((one) => putBehindProxy(one.directory, one.domain, options)))
+    const own = await Promise.all(
+      served.map((one) => putBehindProxy(one.directory, one.domain, options, `agent-${number}`)),
+    )
     places.push(placeOf(`-${number}`, own))
   }
   return places
@@ -88,8 +90,10 @@ export async function putBehindProxy(
   directory: string,
   domain: SambaDomain,
   options: WorldOptions,
+  agent = 'agent-1',
 ): Promise<ServedDomain> {
-  const proxy = options.proxied === false ? undefined : await startLdapProxy({ target: domain.url })
+  const watch = options.watch?.(agent) ?? {}
+  const proxy = options.proxied === false ? undefined : await startLdapProxy({ target: domain.url, ...watch })
   return { directory, domain, proxy }
 }
 

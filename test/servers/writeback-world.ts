@@ -7,7 +7,7 @@ import path from 'node:path'
 import type { Operation } from '../../src/protocol/identifiers.ts'
 import type { Verdict } from '../../src/protocol/sealer-calls.ts'
 import type { CreatedUser, NewUser } from './directory-admin.ts'
-import type { LdapProxy } from './ldap-proxy.ts'
+import type { LdapProxy, ProxyWatch } from './ldap-proxy.ts'
 import { type SambaDomain, type SambaOptions, startSambaDomain } from './samba-domain.ts'
 import { makeScratchDirectory, removeScratchDirectory } from './scratch-directory.ts'
 import { testCa } from './test-ca.ts'
@@ -58,6 +58,8 @@ export interface WorldOptions {
   readonly agents?: number
   /** So many of them run when the world is there; the others are only enrolled. Default all. */
   readonly runningAgents?: number
+  /** Looks on at the proxies of an agent, by the agent's name. */
+  readonly watch?: (agent: string) => ProxyWatch
   /** Environment of the agents. */
   readonly agentEnv?: Readonly<Record<string, string>>
   /** Called with the world's directory and its first domain before the agent starts. */

@@ -1,0 +1,321 @@
+// Histories by hand about effects, order and promises: for each invariant one that keeps it and one that breaks it alone.
+import type { HistoryEvent } from './event.ts'
+import {
+  ANNA,
+  changeOf,
+  DC1,
+  DC2,
+  ended,
+  faultsOver,
+  foreign,
+  goodReset,
+  handedOut,
+  idOf,
+  intent,
+  markerOf,
+  modify,
+  move,
+  read,
+  receipt,
+  reported,
+  requested,
+  run,
+  sample,
+  setTo,
+  tale,
+  UNLOCK,
+  verdict,
+} from './sample-history.ts'
+
+/** A pair of histories: what is told of, the invariant, one that keeps it, one that breaks it and no other. */
+export type Pair = readonly [what: string, invariant: string, good: HistoryEvent[], bad: HistoryEvent[]]
+
+const write = (number: number, before: string | null = null, n = 1, lease = 1) => [
+  ...move(before, markerOf(number, 'a', n, lease)),
+  setTo(number),
+]
+const fence = (number: number, before: string | null, n: number, lease = 1) =>
+  move(before, markerOf(number, 'f', n, lease))
+const told = (number: number, outcome: string, at = 300) => [
+  reported(number, outcome, { at }),
+  verdict(number, outcome),
+]
+const begun = (number: number, at = 100, fields: Parameters<typeof requested>[1] = {}) => [
+  requested(number, { at, ...fields }),
+  handedOut(number, { at: at + 10 }),
+  receipt(number, { at: at + 20 }),
+]
+const away = (from: number, to: number): HistoryEvent[] =>
+  [from, to].map((at, index) => ({
+    at,
+    observer: 'supervisor',
+    kind: 'server',
+    server: DC1,
+    isReachable: index === 1,
+  }))
+const second = markerOf(1, 'a', 2)
+
+/** The pairs. */
+export const EFFECT_PAIRS: readonly Pair[] = [
+  [
+    'a request that was handed out has no outcome in the end',
+    'I1',
+    tale(goodReset(), faultsOver()),
+    tale(begun(1), verdict(1, null), faultsOver()),
+  ],
+  ['a verdict that no agent reported', 'I1', tale(goodReset()), tale(begun(1), verdict(1, 'failed'))],
+  [
+    'a write that landed twice',
+    'I2',
+    tale(goodReset(1, [...modify(1, write(1)), ...modify(2, write(1), { at: 220, code: 20 })])),
+    tale(goodReset(1, [...modify(1, write(1)), ...modify(2, write(1, markerOf(1), 2), { at: 220 })])),
+  ],
+  [
+    'a write landed again after its answer was lost, seen by the marker it left',
+    'I2',
+    tale(goodReset(1, modify(1, write(1), { code: null })), ended(`new:${idOf(1)}`, markerOf(1))),
+    tale(
+      goodReset(1, [
+        ...modify(1, write(1), { code: null }),
+        ...modify(2, write(1, markerOf(1), 2), { at: 220 }),
+      ]),
+      ended(`new:${idOf(1)}`, second),
+    ),
+  ],
+  [
+    'applied is said of a write that was refused',
+    'I3',
+    tale(goodReset()),
+    tale(goodReset(1, modify(1, write(1), { code: 19 }))),
+  ],
+  [
+    'applied is said before the write lands',
+    'I3',
+    tale(goodReset()),
+    tale(goodReset(1, modify(1, write(1), { sentAt: 200, at: 400 }))),
+  ],
+  [
+    'another password binds at the end than the one that was written last',
+    'I3',
+    tale(goodReset(), ended(`new:${idOf(1)}`, markerOf(1))),
+    tale(goodReset(), ended(`first:${ANNA}`, markerOf(1))),
+  ],
+  [
+    'somebody else’s password binds at the end, and nobody set it',
+    'I3',
+    tale(goodReset(), foreign(500, 'password', { secret: 'foreign:1' }), ended('foreign:1', markerOf(1))),
+    tale(goodReset(), ended('foreign:1', markerOf(1))),
+  ],
+  [
+    'a marker stands at the end that nobody was seen to write',
+    'I3',
+    tale(goodReset(), ended(`new:${idOf(1)}`, markerOf(1))),
+    tale(goodReset(), ended(`new:${idOf(1)}`, second)),
+  ],
+  [
+    'expired is said, and a late write lands afterwards',
+    'I4',
+    tale(begun(1), modify(1, fence(1, null, 2), { at: 250 }), told(1, 'expired'), [
+      ...modify(2, write(1), { sentAt: 200, at: 5_000, code: 16 }),
+    ]),
+    tale(begun(1), told(1, 'expired'), modify(2, write(1), { sentAt: 200, at: 5_000 })),
+  ],
+  [
+    'refused is said of a write that landed before',
+    'I4',
+    tale(begun(1), modify(1, write(1), { code: 19 }), told(1, 'refused')),
+    tale(begun(1), modify(1, write(1)), told(1, 'refused')),
+  ],
+  [
+    'unknown is said at once, while the server was there',
+    'I5',
+    tale(begun(1), modify(1, write(1), { code: null }), away(210, 400_000), [
+      reported(1, 'unknown', { at: 361_000 }),
+      verdict(1, 'unknown', { at: 370_000 }),
+    ]),
+    tale(begun(1), modify(1, write(1), { code: null }), told(1, 'unknown')),
+  ],
+  [
+    'unknown is said though the server was back long before expiry',
+    'I5',
+    tale(begun(1), modify(1, write(1), { code: null }), away(210, 400_000), [
+      reported(1, 'unknown', { at: 361_000 }),
+      verdict(1, 'unknown', { at: 370_000 }),
+    ]),
+    tale(begun(1), modify(1, write(1), { code: null }), away(210, 5_000), [
+      reported(1, 'unknown', { at: 361_000 }),
+      verdict(1, 'unknown', { at: 370_000 }),
+    ]),
+  ],
+  [
+    'unknown is said of a request that nobody can have written',
+    'I5',
+    tale(begun(1), modify(1, write(1), { code: null }), foreign(250, 'deleted'), told(1, 'unknown')),
+    tale([requested(1), handedOut(1)], foreign(250, 'deleted'), told(1, 'unknown')),
+  ],
+  [
+    'an older request is written over a newer one',
+    'I6',
+    tale(goodReset(), begun(2, 400), modify(2, write(2, markerOf(1)), { at: 500 }), told(2, 'applied', 600)),
+    tale(
+      begun(2),
+      modify(2, write(2), { at: 150 }),
+      told(2, 'applied'),
+      goodReset(1, modify(1, write(1, markerOf(2)))),
+    ),
+  ],
+  [
+    'a password goes over somebody else’s newer one that the agent had read',
+    'I7',
+    tale(goodReset(1, modify(1, write(1), { at: 9_300 })).slice(0, -2), read(9_000), [
+      ...told(1, 'applied', 9_400),
+      foreign(9_200, 'password'),
+    ]),
+    tale(goodReset(1, modify(1, write(1), { at: 9_300 })).slice(0, -2), read(9_000), [
+      ...told(1, 'applied', 9_400),
+      foreign(8_000, 'password'),
+    ]),
+  ],
+  [
+    'a write leaves after expiry',
+    'I8',
+    tale(goodReset(1, modify(1, write(1), { sentAt: 200, at: 250 }))),
+    tale(goodReset(1, modify(1, write(1), { at: 300_101 })).slice(0, -2), told(1, 'applied', 300_200)),
+  ],
+  [
+    'one request ends in two ways',
+    'I9',
+    tale(goodReset(), reported(1, 'applied', { at: 350 })),
+    tale(
+      begun(1),
+      reported(1, 'failed', { agent: 'a2', at: 250 }),
+      told(1, 'superseded').slice(0, 1),
+      verdict(1, 'superseded'),
+    ),
+  ],
+  [
+    'the verdict is another than the accepted end',
+    'I9',
+    tale(begun(1), handedOut(1, { at: 115, lease: 2 }), told(1, 'superseded')),
+    tale(begun(1), handedOut(1, { at: 115, lease: 2 }), reported(1, 'superseded'), [
+      reported(1, 'failed', { agent: 'a2', answer: 'outcome_closed', at: 310 }),
+      verdict(1, 'failed'),
+    ]),
+  ],
+  [
+    'two writes succeed from one marker',
+    'I10',
+    tale(goodReset(), begun(2, 400), modify(2, write(2, markerOf(1)), { at: 500 }), told(2, 'applied', 600)),
+    tale(goodReset(), begun(2, 400), modify(2, write(2), { at: 500 }), told(2, 'applied', 600)),
+  ],
+  [
+    'a write lands after the fence that excludes it',
+    'I10',
+    tale(goodReset(1, [...modify(1, fence(1, null, 1)), ...modify(2, write(1, markerOf(1, 'f'), 2))])),
+    tale(goodReset(1, [...modify(1, fence(1, null, 2)), ...modify(2, write(1, markerOf(1, 'f', 2), 1))])),
+  ],
+  [
+    'attempts of the agent bring an account to its lockout',
+    'I11',
+    tale(
+      begun(1, 100, { operation: 'change' }),
+      modify(1, [...move(null, markerOf(1)), ...changeOf(1)], { code: 19, hex: '00000056' }),
+      told(1, 'refused'),
+      [sample(150, 2), sample(210, 3), foreign(220, 'bad_password'), foreign(230, 'bad_password')],
+      sample(240, 5, true),
+    ),
+    tale(
+      begun(1, 100, { operation: 'change' }),
+      modify(1, [...move(null, markerOf(1)), ...changeOf(1)], { code: 19, hex: '00000056' }),
+      told(1, 'refused'),
+      [sample(150, 4), sample(210, 5, true)],
+    ),
+  ],
+  [
+    'the agent tries a user’s password by a bind',
+    'I11',
+    tale(
+      begun(1, 100, { operation: 'change' }),
+      modify(1, [...move(null, markerOf(1)), ...changeOf(1)], { code: 19, hex: '00000056' }),
+      told(1, 'refused'),
+    ),
+    tale(goodReset(), {
+      at: 210,
+      observer: 'proxy',
+      kind: 'bind',
+      server: DC1,
+      agent: 'a1',
+      who: 'user',
+      accepted: true,
+      isSecure: true,
+    }),
+  ],
+  [
+    'a delivery is not signed',
+    'I19',
+    tale(goodReset()),
+    tale(goodReset().slice(0, -2), [reported(1, 'applied', { isSigned: false }), verdict(1, 'applied')]),
+  ],
+  [
+    'an agent delivers other bytes the second time',
+    'I19',
+    tale(goodReset(), reported(1, 'applied', { at: 350 })),
+    tale(goodReset(), reported(1, 'applied', { at: 350, digest: 'another' })),
+  ],
+  [
+    'a request ends long after the faults',
+    'I20',
+    tale(goodReset(), faultsOver()),
+    tale(
+      goodReset().slice(0, -2),
+      [reported(1, 'applied', { at: 50_000 }), verdict(1, 'applied')],
+      faultsOver(),
+    ),
+  ],
+  [
+    'a write on another server while the first one’s marker is not there',
+    'I25',
+    tale(
+      begun(1),
+      modify(1, fence(1, null, 2), { at: 210 }),
+      modify(2, write(1, markerOf(1, 'f', 2), 3), { at: 300, server: DC2 }),
+      told(1, 'applied', 400),
+    ),
+    tale(
+      begun(1),
+      modify(1, fence(1, null, 2), { at: 210 }),
+      modify(2, write(1, null, 3), { at: 300, server: DC2 }),
+      told(1, 'applied', 400),
+    ),
+  ],
+  [
+    'an attempt on another server while one without an answer is in doubt',
+    'I25',
+    tale([
+      intent(1, markerOf(1), { answer: null }),
+      intent(1, markerOf(1, 'f', 2), { at: 160, n: 2, effect: 'fence' }),
+      intent(1, markerOf(1, 'a', 3), { at: 170, n: 3, server: DC2, answer: 'not_sent' }),
+      run({ withoutMarker: true }),
+      ...modify(1, fence(1, null, 2), { at: 165 }),
+      requested(1),
+    ]),
+    tale([
+      intent(1, markerOf(1), { answer: null }),
+      intent(1, markerOf(1, 'a', 3), { at: 170, n: 3, server: DC2, answer: 'not_sent' }),
+    ]),
+  ],
+  [
+    'an unlock is said to be applied, and the lockout was never cleared',
+    'I3',
+    tale(
+      begun(1, 100, { operation: 'unlock' }),
+      modify(1, [...move(null, markerOf(1)), UNLOCK]),
+      told(1, 'applied'),
+    ),
+    tale(
+      begun(1, 100, { operation: 'unlock' }),
+      modify(1, [...move(null, markerOf(1)), UNLOCK], { code: 50 }),
+      told(1, 'applied'),
+    ),
+  ],
+]

@@ -1,0 +1,227 @@
+// A history sorted once by request, account and observer, so that every rule looks things up instead of searching.
+import type {
+  AuditEvent,
+  DirectoryEvent,
+  HistoryEvent,
+  ProxyEvent,
+  StoreEvent,
+  SupervisorEvent,
+} from './event.ts'
+import { type Modify, readModify, resolveOpen } from './modify.ts'
+
+type Kind<Event, Name> = Extract<Event, { readonly kind: Name }>
+/** The `store` event of one kind. */
+export type StoreSaid<Name extends StoreEvent['kind']> = Kind<StoreEvent, Name>
+/** The `proxy` event of one kind. */
+export type ProxySaw<Name extends ProxyEvent['kind']> = Kind<ProxyEvent, Name>
+/** The `directory` event of one kind. */
+export type DirectorySaid<Name extends DirectoryEvent['kind']> = Kind<DirectoryEvent, Name>
+/** The `audit` event of one kind. */
+export type AuditSaid<Name extends AuditEvent['kind']> = Kind<AuditEvent, Name>
+/** The `supervisor` event of one kind. */
+export type SupervisorSaid<Name extends SupervisorEvent['kind']> = Kind<SupervisorEvent, Name>
+
+/** All that was seen of one request. `asked` is undefined when the store never heard of it. */
+export interface RequestTrack {
+  readonly id: string
+  asked: StoreSaid<'requested'> | undefined
+  verdict: StoreSaid<'verdict'> | undefined
+  readonly handedOut: StoreSaid<'handed_out'>[]
+  readonly receipts: StoreSaid<'receipt'>[]
+  readonly reported: StoreSaid<'reported'>[]
+  readonly intents: AuditSaid<'intent'>[]
+  readonly outcomes: AuditSaid<'outcome'>[]
+  /** In the order of arrival. */
+  readonly modifies: Modify[]
+}
+
+/** All that was seen of one account. */
+export interface AccountTrack {
+  readonly name: string
+  known: DirectorySaid<'account'> | undefined
+  end: DirectorySaid<'end'> | undefined
+  readonly modifies: Modify[]
+  readonly foreign: DirectorySaid<'foreign'>[]
+  readonly samples: DirectorySaid<'sample'>[]
+  /** Times of the reads of each agent, ascending. */
+  readonly reads: Map<string | null, number[]>
+}
+
+/** Something that stood in the way for a while; `to` is Infinity when its end was not seen. */
+export interface Trouble {
+  readonly what: string
+  readonly from: number
+  readonly to: number
+}
+
+/** The sorted history. */
+export interface History {
+  readonly run: SupervisorSaid<'run'>
+  readonly faultsOver: number | undefined
+  readonly endsAt: number
+  readonly requests: ReadonlyMap<string, RequestTrack>
+  readonly accounts: ReadonlyMap<string, AccountTrack>
+  readonly modifies: readonly Modify[]
+  readonly binds: readonly ProxySaw<'bind'>[]
+  readonly others: readonly ProxySaw<'other_operation'>[]
+  readonly supervisor: readonly SupervisorEvent[]
+  readonly troubles: readonly Trouble[]
+  /** True when any agent's journal was read. */
+  readonly hasAudit: boolean
+}
+
+/** Sorts a history. Throws when it does not begin with `run`. */
+export function indexHistory(unsorted: readonly HistoryEvent[]): History {
+  const events = inOrder(unsorted)
+  const run = events.find((event) => event.observer === 'supervisor' && event.kind === 'run')
+  if (run?.observer !== 'supervisor' || run.kind !== 'run')
+    throw new Error('a history begins with the event `run`')
+  const sorting = createSorting()
+  for (const event of events) sorting.take(event)
+  for (const account of sorting.accounts.values()) resolveOpen(account)
+  const { requests, accounts, modifies, binds, others, supervisor } = sorting
+  const over = supervisor.find((event) => event.kind === 'faults_over')
+  return {
+    run,
+    faultsOver: over?.at,
+    endsAt: events.at(-1)?.at ?? 0,
+    ...{ requests, accounts, modifies, binds, others, supervisor },
+    troubles: findTroubles(supervisor, sorting.pauses),
+    hasAudit: sorting.hasAudit(),
+  }
+}
+
+// Most histories are in order already, and a sort of thousands of events would be the dearest step.
+function inOrder(events: readonly HistoryEvent[]): readonly HistoryEvent[] {
+  const isSorted = events.every((event, index) => index === 0 || (events[index - 1]?.at ?? 0) <= event.at)
+  return isSorted ? events : events.toSorted((a, b) => a.at - b.at)
+}
+
+function createSorting() {
+  const requests = new Map<string, RequestTrack>()
+  const accounts = new Map<string, AccountTrack>()
+  const byId = new Map<string, Modify>()
+  const modifies: Modify[] = []
+  const binds: ProxySaw<'bind'>[] = []
+  const others: ProxySaw<'other_operation'>[] = []
+  const supervisor: SupervisorEvent[] = []
+  const pauses: StoreSaid<'pause'>[] = []
+  let hasAudit = false
+  const request = (id: string) => findOrMake(requests, id, emptyRequest)
+  const account = (name: string) => findOrMake(accounts, name, emptyAccount)
+  const takeProxy = (event: ProxyEvent) => {
+    if (event.kind === 'bind') binds.push(event)
+    else if (event.kind === 'other_operation') others.push(event)
+    else if (event.kind === 'read')
+      findOrMake(account(event.account).reads, event.agent, () => []).push(event.at)
+    else if (event.kind === 'answered') {
+      const modify = byId.get(`${event.server} ${event.id}`)
+      if (modify)
+        Object.assign(modify, {
+          code: event.code,
+          hex: event.hex,
+          answeredAt: event.at,
+          effect: effectOf(event.code),
+        })
+    } else {
+      const modify = readModify(event)
+      byId.set(`${event.server} ${event.id}`, modify)
+      modifies.push(modify)
+      account(event.account).modifies.push(modify)
+      if (modify.request !== undefined) request(modify.request).modifies.push(modify)
+    }
+  }
+  const take = (event: HistoryEvent) => {
+    if (event.observer === 'proxy') takeProxy(event)
+    else if (event.observer === 'store')
+      event.kind === 'pause' ? pauses.push(event) : takeStore(request(event.request), event)
+    else if (event.observer === 'directory') takeDirectory(account(event.account), event)
+    else if (event.observer === 'supervisor') supervisor.push(event)
+    else {
+      hasAudit = true
+      const track = request(event.request)
+      if (event.kind === 'intent') track.intents.push(event)
+      else track.outcomes.push(event)
+    }
+  }
+  return {
+    ...{ requests, accounts, modifies, binds, others, supervisor, pauses, take },
+    hasAudit: () => hasAudit,
+  }
+}
+
+const effectOf = (code: number): Modify['effect'] => (code === 0 ? 'landed' : 'refused')
+
+function takeStore(track: RequestTrack, event: Exclude<StoreEvent, { kind: 'pause' }>): void {
+  if (event.kind === 'requested') track.asked = event
+  else if (event.kind === 'verdict') track.verdict = event
+  else if (event.kind === 'handed_out') track.handedOut.push(event)
+  else if (event.kind === 'receipt') track.receipts.push(event)
+  else track.reported.push(event)
+}
+
+function takeDirectory(track: AccountTrack, event: DirectoryEvent): void {
+  if (event.kind === 'account') track.known = event
+  else if (event.kind === 'foreign') track.foreign.push(event)
+  else if (event.kind === 'sample') track.samples.push(event)
+  else track.end = event
+}
+
+function findOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: (key: Key) => Value): Value {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const made = make(key)
+  map.set(key, made)
+  return made
+}
+
+const emptyRequest = (id: string): RequestTrack => ({
+  id,
+  asked: undefined,
+  verdict: undefined,
+  handedOut: [],
+  receipts: [],
+  reported: [],
+  intents: [],
+  outcomes: [],
+  modifies: [],
+})
+
+const emptyAccount = (name: string): AccountTrack => ({
+  name,
+  known: undefined,
+  end: undefined,
+  modifies: [],
+  foreign: [],
+  samples: [],
+  reads: new Map(),
+})
+
+/** What began and ended: servers out of reach, processes that stood still, faults, pauses of the store. */
+function findTroubles(
+  supervisor: readonly SupervisorEvent[],
+  pauses: readonly StoreSaid<'pause'>[],
+): readonly Trouble[] {
+  const open = new Map<string, number>()
+  const troubles: Trouble[] = []
+  const turn = (what: string, isOn: boolean, at: number) => {
+    const from = open.get(what)
+    if (isOn) open.set(what, from ?? at)
+    else if (from !== undefined) {
+      open.delete(what)
+      troubles.push({ what, from, to: at })
+    }
+  }
+  for (const event of supervisor) {
+    if (event.kind === 'server') turn(`server ${event.server}`, !event.isReachable, event.at)
+    else if (event.kind === 'process')
+      turn(`process ${event.agent}`, !(event.what === 'started' || event.what === 'continued'), event.at)
+    else if (event.kind === 'fault' && event.phase === 'once')
+      troubles.push({ what: `fault ${event.name}`, from: event.at, to: event.at })
+    else if (event.kind === 'fault')
+      turn(`fault ${event.name} ${event.target}`, event.phase === 'begin', event.at)
+  }
+  for (const { on, at } of pauses) turn('pause', on, at)
+  for (const [what, from] of open) troubles.push({ what, from, to: Number.POSITIVE_INFINITY })
+  return troubles
+}

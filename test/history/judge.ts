@@ -1,0 +1,16 @@
+// What a rule of the checker is: it looks at the sorted history and says what it decided and what is broken.
+import type { History } from './index-history.ts'
+
+/** Where a rule says what it found. */
+export interface Judge {
+  /** Counts cases that the history let the rule decide, well or badly. */
+  readonly decide: (cases?: number) => void
+  /** `what`: one sentence with the ids that matter. */
+  readonly violate: (at: number, what: string) => void
+}
+
+/** One invariant. */
+export type Rule = (history: History, judge: Judge) => void
+
+/** Rules by their invariant, `I1` to `I26`. */
+export type Rules = Readonly<Record<string, Rule>>

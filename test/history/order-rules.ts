@@ -1,0 +1,194 @@
+// What comes before what: I6 order of one account, I7 no regress, I8 expiry, I10 the fence, I25 one server per doubt.
+import { CLOCK_UNCERTAINTY_MS } from '../../src/protocol/identifiers.ts'
+import { type Marker, parseMarker } from '../../src/protocol/marker.ts'
+import type { AccountTrack, History, RequestTrack } from './index-history.ts'
+import type { Judge, Rules } from './judge.ts'
+import { isEffect, type Modify, nameOf } from './modify.ts'
+
+// The directory keeps the time of a password change in whole seconds.
+const DIRECTORY_TICK_MS = 1_000
+
+/** The effects of one account land in the order of their sequence. */
+function inOrder(history: History, judge: Judge): void {
+  for (const { modifies } of history.accounts.values()) {
+    const newest = new Map<string, { readonly sequence: number; readonly request: string | undefined }>()
+    let newestEffect = 0
+    for (const modify of modifies) {
+      const sequence = sequenceOf(history, modify)
+      if (modify.effect !== 'landed' || sequence === undefined) continue
+      const { server } = modify.seen
+      const before = Math.max(newest.get(server)?.sequence ?? 0, newestEffect)
+      if (isEffect(modify)) {
+        if (before > 0) judge.decide()
+        if (sequence < before) judge.violate(modify.seen.at, `after a newer one: ${nameOf(modify)}`)
+        newestEffect = Math.max(newestEffect, sequence)
+      }
+      if (sequence > before) newest.set(server, { sequence, request: modify.request })
+    }
+  }
+}
+
+/** What the store says counts; the marker serves where the store says nothing. */
+const sequenceOf = (history: History, { request, marker }: Modify): number | undefined =>
+  history.requests.get(request ?? '')?.asked?.sequence ?? marker?.sequence
+
+/** No password goes over somebody else's newer one that the agent could see when it last read the account. */
+function noRegress(history: History, judge: Judge): void {
+  for (const account of history.accounts.values()) {
+    const changes = account.foreign.filter(({ what }) => what === 'password')
+    if (changes.length === 0) continue
+    for (const modify of account.modifies) {
+      const asked = history.requests.get(modify.request ?? '')?.asked
+      const readAt = lastRead(account, modify)
+      if (modify.password === undefined || modify.effect !== 'landed' || !asked || readAt === undefined)
+        continue
+      const { server, at } = modify.seen
+      if (changes[0] && changes[0].at < at) judge.decide()
+      const newer = changes.find(
+        (change) =>
+          (change.server === null || change.server === server) &&
+          change.at <= readAt &&
+          change.at > asked.issuedAt + CLOCK_UNCERTAINTY_MS + DIRECTORY_TICK_MS,
+      )
+      if (newer) judge.violate(at, `over a password that was set at ${newer.at} and seen: ${nameOf(modify)}`)
+    }
+  }
+}
+
+/** When the agent last read the account before it sent the modify. */
+export function lastRead({ reads }: AccountTrack, { seen }: Modify): number | undefined {
+  const times = reads.get(seen.agent) ?? []
+  let low = 0
+  let high = times.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((times[middle] as number) <= seen.sentAt) low = middle + 1
+    else high = middle
+  }
+  return times[low - 1]
+}
+
+/** Nothing that carries a password or an unlock leaves an agent after expiry. The agent keeps the clocks' margin itself. */
+function notExpired(history: History, judge: Judge): void {
+  for (const modify of history.modifies) {
+    const asked = history.requests.get(modify.request ?? '')?.asked
+    if (!asked || !isEffect(modify)) continue
+    judge.decide()
+    const late = modify.seen.sentAt - asked.expiresAt
+    if (late > 0)
+      judge.violate(modify.seen.sentAt, `sent ${Math.round(late)} ms after expiry: ${nameOf(modify)}`)
+  }
+}
+
+/** No two modifies succeed from one marker value on one server, and nothing lands that a fence excludes. */
+function fenced(history: History, judge: Judge): void {
+  for (const account of history.accounts.values()) {
+    const isTouched = account.foreign.some(({ what }) => what === 'marker' || what === 'recreated')
+    const used = new Set<string>()
+    const fences = new Map<string, Marker>()
+    for (const modify of account.modifies) {
+      const { markerAfter, marker, seen, request } = modify
+      if (modify.effect !== 'landed' || markerAfter === undefined || marker === undefined) continue
+      judge.decide()
+      const from = isCompared(modify) ? `${seen.server} ${modify.markerBefore ?? 'absent'}` : undefined
+      if (from !== undefined && used.has(from) && !isTouched)
+        judge.violate(
+          seen.at,
+          `a second one from the marker ${modify.markerBefore ?? 'absent'}: ${nameOf(modify)}`,
+        )
+      if (from !== undefined) used.add(from)
+      const key = `${seen.server} ${request}`
+      const fence = fences.get(key)
+      if (fence && isEffect(modify) && isExcluded(marker, fence))
+        judge.violate(seen.at, `landed after the fence that excludes it: ${nameOf(modify)}`)
+      if (modify.kind === 'fence') fences.set(key, marker)
+    }
+  }
+}
+
+/** A marker that is replaced is compared with nothing. */
+const isCompared = ({ seen, markerAfter }: Modify): boolean =>
+  seen.changes.some(
+    ({ operation, values }) => operation === 'add' && values[0]?.toLowerCase() === markerAfter,
+  )
+
+const isExcluded = (marker: Marker, fence: Marker): boolean =>
+  marker.lease < fence.lease || (marker.lease === fence.lease && marker.n < fence.n)
+
+/** What may have happened on one server is settled there, and visible here, before anything is written here. */
+function oneServer(history: History, judge: Judge): void {
+  for (const account of history.accounts.values()) {
+    const servers = new Set(account.modifies.map(({ seen }) => seen.server))
+    if (servers.size < 2 || account.foreign.some(({ what }) => what === 'marker')) continue
+    for (const modify of account.modifies.filter(isEffect)) {
+      judge.decide()
+      const elsewhere = newestElsewhere(account, modify)
+      if (elsewhere && !isVisible(elsewhere, modify))
+        judge.violate(
+          modify.seen.sentAt,
+          `sent before what landed at ${elsewhere.seen.server} was visible: ${nameOf(modify)}`,
+        )
+    }
+  }
+  for (const track of history.requests.values()) judgeIntents(judge, track)
+}
+
+/** The newest that was sent to any other server before, of this request or an older one, and landed there at any time. */
+function newestElsewhere(account: AccountTrack, { seen, marker }: Modify): Modify | undefined {
+  return account.modifies
+    .filter(
+      (one) =>
+        one.seen.server !== seen.server &&
+        one.effect === 'landed' &&
+        one.marker !== undefined &&
+        one.marker.sequence <= (marker?.sequence ?? 0) &&
+        one.seen.sentAt < seen.sentAt,
+    )
+    .reduce<Modify | undefined>((newest, one) => (newest && isAtLeast(newest, one) ? newest : one), undefined)
+}
+
+const isAtLeast = ({ marker: a }: Modify, { marker: b }: Modify): boolean =>
+  a !== undefined && b !== undefined && compareMarkers(a, b) >= 0
+
+const compareMarkers = (a: Marker, b: Marker): number =>
+  a.sequence - b.sequence || a.lease - b.lease || a.n - b.n
+
+function isVisible({ marker, markerAfter, request, kind }: Modify, modify: Modify): boolean {
+  if (!marker) return true
+  // Once it was applied anywhere, nothing of the same request is written anywhere.
+  if (request === modify.request && kind !== 'fence') return false
+  const before = modify.markerBefore === undefined ? undefined : parseMarker(modify.markerBefore)
+  return modify.markerBefore === markerAfter || (before !== undefined && compareMarkers(before, marker) > 0)
+}
+
+/** By the agents' own journals: a write without an answer on one server is fenced there before one on another begins. */
+function judgeIntents(judge: Judge, { intents, id }: RequestTrack): void {
+  const servers = new Set(intents.map(({ server }) => server))
+  if (servers.size < 2) return
+  const isOpen = (answer: string | null) => answer === null || answer === 'lost'
+  for (const [index, intent] of intents.entries()) {
+    if (intent.effect === 'fence') continue
+    judge.decide()
+    const before = intents.slice(0, index)
+    const doubt = before.find(
+      ({ server, effect, answer, at }, place) =>
+        server !== intent.server &&
+        effect !== 'fence' &&
+        isOpen(answer) &&
+        !before
+          .slice(place)
+          .some(
+            (one) =>
+              one.server === server && one.effect === 'fence' && one.answer === 'accepted' && one.at >= at,
+          ),
+    )
+    if (doubt)
+      judge.violate(
+        intent.at,
+        `request ${id} was tried on server ${intent.server} while a write on ${doubt.server} was in doubt`,
+      )
+  }
+}
+
+/** The rules of order. */
+export const orderRules: Rules = { I6: inOrder, I7: noRegress, I8: notExpired, I10: fenced, I25: oneServer }

@@ -1,0 +1,139 @@
+// What was promised to whoever asked: I1 no loss, I5 honest `unknown`, I9 replay-proof, I19 whole results, I20 liveness.
+import { SETTLE_AFTER_EXPIRY_MS } from '../../src/protocol/identifiers.ts'
+import type { History, RequestTrack, StoreSaid } from './index-history.ts'
+import type { Judge, Rules } from './judge.ts'
+import { isEffect } from './modify.ts'
+
+const OUTCOMES = new Set(['applied', 'refused', 'superseded', 'expired', 'unknown', 'failed'])
+
+/** Every request that was handed out has one verdict in the end, and somebody who decided it. */
+function noLoss(history: History, judge: Judge): void {
+  for (const track of history.requests.values()) {
+    if (track.handedOut.length === 0 || !track.asked) continue
+    const { verdict, id } = track
+    judge.decide()
+    if (!verdict) {
+      judge.violate(history.endsAt, `request ${id} was handed out, and nobody asked for its verdict`)
+      continue
+    }
+    const { outcome, at } = verdict
+    if (outcome === null) {
+      if (at >= deadlineOf(history, track)) judge.violate(at, `request ${id} has no outcome`)
+    } else if (!OUTCOMES.has(outcome)) judge.violate(at, `request ${id} ended with ${outcome}`)
+    else if (!isByStore(outcome) && !track.reported.some((report) => report.outcome === outcome))
+      judge.violate(at, `the verdict ${outcome} of request ${id} was reported by no agent`)
+  }
+}
+
+/** The store may say by itself that a request expired or that nobody knows. */
+const isByStore = (outcome: string): boolean => outcome === 'expired' || outcome === 'unknown'
+
+/** When a request must have its verdict at the latest. */
+function deadlineOf(history: History, { asked }: RequestTrack): number {
+  if (!asked) return Number.POSITIVE_INFINITY
+  const { run, faultsOver, troubles } = history
+  const settled = asked.expiresAt + SETTLE_AFTER_EXPIRY_MS + run.drainMs
+  if (faultsOver === undefined) return settled
+  const healthy = Math.max(faultsOver, asked.issuedAt) + run.drainMs
+  // What still stands in the way leaves only the time that the contract gives.
+  return troubles.some(({ to, from }) => to > faultsOver && from < healthy) ? settled : healthy
+}
+
+/** `unknown` is only said when a write may be under way and nothing could be found out before expiry. */
+function honestUnknown(history: History, judge: Judge): void {
+  for (const track of history.requests.values()) {
+    const { asked, verdict, id } = track
+    const first = track.reported.find(({ outcome, answer }) => outcome === 'unknown' && answer === 'accepted')
+    if (!asked || (verdict?.outcome !== 'unknown' && !first)) continue
+    const at = first?.at ?? verdict?.closedAt ?? asked.expiresAt + SETTLE_AFTER_EXPIRY_MS
+    judge.decide()
+    if (!mayBeSent(track))
+      judge.violate(at, `request ${id} ended unknown, and nothing of it can have been sent`)
+    else if (!isHidden(history, track, at) && !wasOutOfReach(history, asked.expiresAt, at))
+      judge.violate(at, `request ${id} ended unknown, though the directory could have been asked`)
+  }
+}
+
+const mayBeSent = (track: RequestTrack): boolean =>
+  track.modifies.some(isEffect) ||
+  track.intents.some(({ effect, answer }) => effect !== 'fence' && answer !== 'not_sent') ||
+  track.receipts.some(({ answer }) => answer === 'accepted')
+
+/** True when the account itself could not tell any more: gone, not to be written, its marker overwritten. */
+function isHidden(history: History, track: RequestTrack, at: number): boolean {
+  const account = history.accounts.get(track.asked?.account ?? '')
+  if (!account) return true
+  const since = track.handedOut[0]?.at ?? 0
+  const isNewer = account.modifies.some(
+    ({ seen, effect, marker }) =>
+      effect !== 'refused' && seen.at <= at && (marker?.sequence ?? 0) > (track.asked?.sequence ?? 0),
+  )
+  const isFenceRefused = track.modifies.some(
+    ({ kind, code }) =>
+      kind === 'fence' && code !== undefined && ![0, 3, 11, 16, 19, 20, 51, 52].includes(code),
+  )
+  const isForeign = account.foreign.some(
+    ({ what, at: when }) => what !== 'password' && what !== 'bad_password' && when >= since && when <= at,
+  )
+  return isNewer || isFenceRefused || isForeign || history.run.withoutMarker === true
+}
+
+/** The server, or whoever could have asked it, was away near the end of the request. Before that the doubt must wait. */
+const wasOutOfReach = ({ troubles, run }: History, expiresAt: number, at: number): boolean =>
+  at >= expiresAt && troubles.some(({ from, to }) => from <= at && to >= expiresAt - run.drainMs)
+
+/** However often a request is delivered, it ends once, and with the same outcome. */
+function replayProof(history: History, judge: Judge): void {
+  for (const track of history.requests.values()) {
+    const { reported, handedOut, verdict, id } = track
+    if (reported.length < 2 && handedOut.length < 2) continue
+    judge.decide()
+    const accepted = reported.filter(({ answer }) => answer === 'accepted')
+    const ends = new Set(accepted.map(({ outcome }) => outcome).filter((outcome) => outcome !== 'unknown'))
+    const said = verdict?.outcome ?? undefined
+    const [end] = ends
+    if (ends.size > 1)
+      judge.violate(accepted.at(-1)?.at ?? 0, `request ${id} ended as ${[...ends].join(' and ')}`)
+    else if (end !== undefined && said !== undefined && said !== end)
+      judge.violate(verdict?.at ?? 0, `request ${id} ended as ${end}, and its verdict is ${said}`)
+  }
+}
+
+/** Every delivery is signed, and an agent always sends the same bytes for a request. */
+function wholeResults(history: History, judge: Judge): void {
+  for (const { reported, id } of history.requests.values()) {
+    const digests = new Map<string, string>()
+    for (const { agent, digest, isSigned, at } of reported) {
+      judge.decide()
+      if (!isSigned) judge.violate(at, `agent ${agent} reported request ${id} without its signature`)
+      const known = digests.get(agent) ?? digest
+      if (known !== digest) judge.violate(at, `agent ${agent} reported request ${id} in different bytes`)
+      digests.set(agent, known)
+    }
+  }
+}
+
+/** When the faults are over the rest of the work is done soon, and nobody waits for another one's trouble. */
+function liveness(history: History, judge: Judge): void {
+  for (const track of history.requests.values()) {
+    const { verdict, handedOut } = track
+    if (!track.asked || !verdict || verdict.outcome === null || handedOut.length === 0) continue
+    const closedAt = verdict.closedAt ?? firstAccepted(track)?.at
+    if (closedAt === undefined) continue
+    judge.decide()
+    const late = closedAt - deadlineOf(history, track)
+    if (late > 0) judge.violate(closedAt, `request ${track.id} ended ${Math.round(late)} ms too late`)
+  }
+}
+
+const firstAccepted = ({ reported }: RequestTrack): StoreSaid<'reported'> | undefined =>
+  reported.find(({ answer }) => answer === 'accepted')
+
+/** The rules of what is promised and told. */
+export const outcomeRules: Rules = {
+  I1: noLoss,
+  I5: honestUnknown,
+  I9: replayProof,
+  I19: wholeResults,
+  I20: liveness,
+}

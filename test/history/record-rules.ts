@@ -1,0 +1,101 @@
+// What is left behind: I16 no plaintext, I23 the agent's records against what the proxy saw, I24 bounded.
+import type { AuditSaid, History, RequestTrack, SupervisorSaid } from './index-history.ts'
+import type { Judge, Rules } from './judge.ts'
+import { isEffect, type Modify, nameOf } from './modify.ts'
+
+/** No secret is found in anything that was searched. */
+function noPlaintext({ supervisor }: History, judge: Judge): void {
+  for (const event of supervisor) {
+    if (event.kind === 'searched' && event.bytes > 0) judge.decide(event.sinks)
+    if (event.kind === 'leak') {
+      judge.decide()
+      judge.violate(event.at, `${event.secret} as ${event.form} in ${event.sink}`)
+    }
+  }
+}
+
+/** Every modify was written down once before it was sent, and what was written down of its answer is true. */
+function audited(history: History, judge: Judge): void {
+  if (!history.hasAudit) return
+  const tolerance = (history.run.stampErrorMs ?? 0) + (history.run.journalErrorMs ?? 0)
+  for (const track of history.requests.values()) {
+    const intents = Map.groupBy(track.intents, ({ markerAfter }) => markerAfter.toLowerCase())
+    for (const modify of track.modifies) {
+      judge.decide()
+      const own = intents.get(modify.markerAfter ?? '') ?? []
+      const [intent, second] = own
+      if (!intent) judge.violate(modify.seen.at, `without an intent: ${nameOf(modify)}`)
+      else if (second) judge.violate(modify.seen.at, `with ${own.length} intents: ${nameOf(modify)}`)
+      else if (intent.at > modify.seen.sentAt + tolerance)
+        judge.violate(modify.seen.at, `sent before its intent was written down: ${nameOf(modify)}`)
+    }
+    judgeAnswers(judge, track)
+    judgeOutcomes(judge, track)
+  }
+}
+
+/** An answer in the journal is what the directory said; a duplicate on the way makes two modifies of one intent. */
+function judgeAnswers(judge: Judge, { intents, modifies, id }: RequestTrack): void {
+  const seen = Map.groupBy(modifies, ({ markerAfter }) => markerAfter ?? '')
+  for (const intent of intents) {
+    const arrived = seen.get(intent.markerAfter.toLowerCase()) ?? []
+    const fault = findAnswerFault(intent, arrived)
+    if (fault) judge.violate(intent.at, `attempt ${intent.n} of request ${id} ${fault}`)
+  }
+}
+
+function findAnswerFault({ answer }: AuditSaid<'intent'>, arrived: readonly Modify[]): string | undefined {
+  if (answer === 'accepted' && !arrived.some(({ effect }) => effect !== 'refused'))
+    return 'is written down as accepted, and nothing of it landed'
+  if (answer === 'not_sent' && arrived.length > 0) return 'is written down as not sent, and it arrived'
+  if (
+    answer?.startsWith('refused') &&
+    arrived.length > 0 &&
+    arrived.every(({ effect }) => effect === 'landed')
+  )
+    return 'is written down as refused, and it landed'
+  return undefined
+}
+
+/** What an agent reports is what it wrote down; a request that was written has an end written down somewhere. */
+function judgeOutcomes(judge: Judge, { outcomes, reported, modifies, id, verdict }: RequestTrack): void {
+  for (const { agent, outcome, at } of reported) {
+    const own = outcomes.filter((one) => one.agent === agent)
+    if (own.length > 1) judge.violate(at, `agent ${agent} wrote down ${own.length} outcomes of request ${id}`)
+    else if (own[0]?.outcome !== outcome)
+      judge.violate(
+        at,
+        `agent ${agent} reported ${outcome} for request ${id}, and wrote down ${own[0]?.outcome}`,
+      )
+  }
+  const isLeftOpen = outcomes.length === 0 && reported.length === 0 && verdict?.outcome !== 'unknown'
+  if (verdict && isLeftOpen && modifies.some(isEffect))
+    judge.violate(verdict.at, `request ${id} was written, and no agent wrote down how it ended`)
+}
+
+/** What an agent's heap may grow by over a run, in bytes. */
+const HEAP_GROWTH_BYTES = 64 * 1024 * 1024
+
+/** Files, sockets and queue keys come back to what they were; the heap stays within its bound. */
+function bounded({ supervisor }: History, judge: Judge): void {
+  const before = new Map<string, SupervisorSaid<'held'>>()
+  for (const event of supervisor) {
+    if (event.kind !== 'held') continue
+    const first = before.get(event.agent)
+    if (event.when === 'before') before.set(event.agent, event)
+    else if (first) {
+      judge.decide()
+      const grown = [
+        event.files > first.files ? `${event.files - first.files} files` : '',
+        event.queueKeys > first.queueKeys ? `${event.queueKeys - first.queueKeys} queue keys` : '',
+        event.heapBytes > first.heapBytes + HEAP_GROWTH_BYTES
+          ? `${event.heapBytes - first.heapBytes} bytes of heap`
+          : '',
+      ].filter((text) => text !== '')
+      if (grown.length > 0) judge.violate(event.at, `agent ${event.agent} holds ${grown.join(', ')} more`)
+    }
+  }
+}
+
+/** The rules of what is left behind. */
+export const recordRules: Rules = { I16: noPlaintext, I23: audited, I24: bounded }

@@ -114,7 +114,7 @@ function findUnserved(timed: readonly Timed[]): readonly string[] {
 }
 
 /** Starts the agent again whenever it died; tells when it was down. */
-function supervise({ agent }: CrashWorld) {
+function supervise({ agent, history }: CrashWorld) {
   const downs: { from: number; to: number }[] = []
   let isOver = false
   const loop = async () => {
@@ -122,6 +122,8 @@ function supervise({ agent }: CrashWorld) {
       await sleep(3)
       if (agent.isRunning()) continue
       const from = performance.now()
+      history.process(agent, 'killed')
+      history.process(agent, 'started')
       await agent.start().catch(() => undefined)
       downs.push({ from, to: performance.now() })
     }
@@ -131,24 +133,26 @@ function supervise({ agent }: CrashWorld) {
     end: async () => {
       isOver = true
       await running
-      if (!agent.isRunning()) await agent.start()
+      if (agent.isRunning()) return downs
+      history.process(agent, 'started')
+      await agent.start()
       return downs
     },
   }
 }
 
-const createOthers = ({ world }: CrashWorld, name: string): Promise<readonly WorldUser[]> =>
-  Promise.all(Array.from({ length: OTHERS }, (_, index) => world.createUser({ name: `${name}${index}` })))
+const createOthers = ({ createUser }: CrashWorld, name: string): Promise<readonly WorldUser[]> =>
+  Promise.all(Array.from({ length: OTHERS }, (_, index) => createUser(`${name}${index}`)))
 
 /** Resets of other users: each asks for the next one when the last one has ended. */
-function createTraffic({ world }: CrashWorld, users: readonly WorldUser[]) {
+function createTraffic({ world, reset }: CrashWorld, users: readonly WorldUser[]) {
   const timed: Timed[] = []
   let isOver = false
   let running: Promise<unknown> = Promise.resolve()
   const loop = async (user: WorldUser) => {
     for (let round = 0; !isOver; round += 1) {
       const from = performance.now()
-      const request = await world.ask(user, round % 2 === 0 ? newPassword() : laterPassword())
+      const request = await reset(user, round % 2 === 0 ? newPassword() : laterPassword())
       const { outcome } = await world.verdict(request, 90_000)
       timed.push({ outcome, from, to: performance.now() })
     }

@@ -47,6 +47,7 @@ export async function runCell(crash: CrashWorld, cell: Cell): Promise<CellResult
   const missed: string[] = []
   for (const next of crashes) {
     const isDead = await awaitDeath(agent)
+    crash.history.process(agent, 'killed')
     if (!isDead || readDiary(agent.configFile).at(-1) !== next) missed.push(`${next} was not reached`)
     planCrash(agent.configFile, next === crashes[0] && crashes[1] ? { at: crashes[1] } : undefined)
     const backMs = await startAgain(crash, next === crashes.at(-1))
@@ -63,6 +64,7 @@ export async function runCell(crash: CrashWorld, cell: Cell): Promise<CellResult
 
 /** Starts the agent; measures how long it takes until a request of somebody else is applied, unless it dies again. */
 async function startAgain(crash: CrashWorld, isLast: boolean): Promise<number | 'never' | undefined> {
+  crash.history.process(crash.agent, 'started')
   if (!isLast) {
     // It dies again, perhaps before it is ready.
     await crash.agent.start().catch(() => undefined)

@@ -112,11 +112,8 @@ async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number
 }
 
 /** The directory confirmed the write, and the process ended before the outcome was kept. */
-const endLanded = ({ server, markerAfter, effect }: AnsweredIntent): Step =>
-  end(
-    { outcome: 'applied' },
-    { server, marker: markerAfter, notices: effect === 'unlock' ? [] : ['old_password_may_work'] },
-  )
+const endLanded = ({ server, markerAfter, notices }: AnsweredIntent): Step =>
+  end({ outcome: 'applied' }, { server, marker: markerAfter, notices })
 
 const isInspection = (work: Work<RequestDocument>): work is InspectWork =>
   work.document.operation === 'inspect'

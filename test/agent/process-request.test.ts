@@ -502,27 +502,6 @@ test.each(['now', 'expired', 'beyond settling', 'server away'])(
   },
 )
 
-test('a reset that was accepted before the process ended still says that history was not enforced', async () => {
-  const world = await openWorld()
-  world.dc.state.history = 'not_enforced'
-  let isDying = true
-  const { outcome } = world.journal
-  Object.assign(world.journal, {
-    outcome: (recorded: Parameters<typeof outcome>[0]) => {
-      if (isDying) throw new Error('the process ends here')
-      return outcome(recorded)
-    },
-  })
-  await expect(world.run()).rejects.toThrow('the process ends here')
-  isDying = false
-  world.dc.state.away = true
-  expect(await world.run()).toBe('done')
-  expect(await world.outcome()).toMatchObject({
-    outcome: 'applied',
-    notices: ['history_not_enforced', 'old_password_may_work'],
-  })
-})
-
 test('an accepted write stays applied, and is not repeated, whatever came over it', async () => {
   const newer = markerText({ sequence: NOW + 1, requestId: newId(), passwordVersion: 6 })
   const other = markerText({ store: '00000000' })
@@ -582,6 +561,30 @@ test('a request that ended the process is not forgiven because it rested for a l
   expect(await world.run()).toBe('done')
   expect(await world.outcome()).toEqual(ended('failed', 'internal'))
 })
+
+test.each(['reset', 'unlock'] as const)(
+  'a %s whose process ended before its outcome was kept says the same beside applied',
+  async (operation) => {
+    const account = { disabled: true, locked: true }
+    const world = await openWorld({ account, ...(operation === 'unlock' ? { operation } : {}) })
+    world.dc.state.history = 'not_enforced'
+    const keep = world.journal.outcome
+    const dying = Object.assign(world.journal, {
+      outcome: () => {
+        throw new WritebackError('ERR_JOURNAL_UNUSABLE', 'the process ends here')
+      },
+    })
+    await expect(world.run()).rejects.toThrow('the process ends here')
+    Object.assign(dying, { outcome: keep })
+    expect(await world.run()).toBe('done')
+    expect((await world.outcome())?.notices).toEqual(
+      operation === 'unlock'
+        ? ['account_disabled']
+        : ['history_not_enforced', 'account_disabled', 'old_password_may_work'],
+    )
+    expect(world.dc.state.effects).toHaveLength(1)
+  },
+)
 
 test('requests that were there when the process ended are carried out one at a time, so that only the deadly one pays', async () => {
   const world = await openWorld()

@@ -181,6 +181,7 @@ export async function openWorld(wish: Wish = {}) {
       markerAfter: formatMarker(marker),
       passwordVersionBefore: account.passwordVersion?.version,
       startedAtMs: NOW,
+      notices: [],
       effect: wish.operation === 'change' || wish.operation === 'unlock' ? wish.operation : 'reset',
       ...fields,
     }

@@ -4,13 +4,14 @@
 // name is in the agent, and the run passes when it is found; `all`: each of them.
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
+import type { Verdict } from '../history/event.ts'
 import { PLANTS } from '../test-build/crash-plants.ts'
 import { CRASH_POINTS, type WritingOperation } from '../test-build/crash-points.ts'
 import { checkJournals } from './check-journals.ts'
 import { type CrashWorld, startCrashWorld } from './crash-world.ts'
 import type { Judgement } from './judge-cell.ts'
 import { listPoints } from './list-points.ts'
-import { isPausePoint, runPauses } from './pauses.ts'
+import { PAUSE_POINTS, runPauses } from './pauses.ts'
 import { measureCalm, POISONS, runPoison } from './poison.ts'
 import { quantile } from './quantile.ts'
 import { runSeries, SERIES } from './repeated-kills.ts'
@@ -27,7 +28,7 @@ const { values: wish } = parseArgs({
   },
 })
 const OPERATIONS: readonly WritingOperation[] = ['reset', 'change', 'unlock']
-const PAUSES_AT_ONCE = 10
+const PAUSES_AT_ONCE = 15
 const LONGEST_BACK_MS = 5_000
 const ENOUGH_KILLS = 30
 
@@ -37,6 +38,8 @@ type Third = number | 'all'
 let failed = 0
 let kills = 0
 const backAtWorkMs: number[] = []
+// Agents of another world that start meanwhile would be measured, too.
+let areOthersStarting = false
 
 function report(name: string, { outcome, reason, faults }: Judgement): void {
   if (faults.length > 0) failed += 1
@@ -48,6 +51,14 @@ function reportAll(what: string, faults: readonly string[]): void {
   failed += faults.length
   console.log(`${faults.length === 0 ? 'passed' : 'FAILED'}: ${what}`)
   for (const fault of faults) console.log(`  ${fault}`)
+}
+
+function reportHistory({ violations, decided }: Verdict): void {
+  const counts = Object.entries(decided).filter(([, count]) => count > 0)
+  reportAll(
+    `the checker decided ${counts.map(([name, count]) => `${name} ${count}`).join(', ')}`,
+    violations.map(({ invariant, at, what }) => `${invariant} at ${at} ms: ${what}`),
+  )
 }
 
 function readCommit(): string {
@@ -95,7 +106,7 @@ async function runDeaths(cells: readonly Cell[], third: Third): Promise<void> {
     ...(isWished('kills') ? await runKills(crash, third) : []),
     ...(isWished('poison') ? await runPoisons(crash, third) : []),
   ]
-  await crash.agent.stop()
+  reportHistory(await crash.history.finish(crash.world))
   reportAll('journal and store agree', checkJournals(crash.world.agents, judgements))
   await crash.world.stop()
 }
@@ -105,7 +116,7 @@ async function runCells(crash: CrashWorld, cells: readonly Cell[]): Promise<read
   for (const cell of cells) {
     const result = await runCell(crash, cell)
     kills += result.kills
-    backAtWorkMs.push(...result.backAtWorkMs)
+    if (!areOthersStarting) backAtWorkMs.push(...result.backAtWorkMs)
     judgements.push(result)
     report(nameOf(cell), result)
   }
@@ -143,14 +154,25 @@ async function runPoisons(crash: CrashWorld, third: Third): Promise<readonly Jud
   return judgements
 }
 
-async function runStandstills(cells: readonly Cell[]): Promise<number> {
-  const paused = isWished('pauses') ? cells.filter(isPausePoint) : []
+/** In a third: every point once, so that one lease is waited for. */
+function choosePauses(cells: readonly Cell[], third: Third): readonly Cell[] {
+  if (!isWished('pauses')) return []
+  const points = CRASH_POINTS.filter(({ id }) => PAUSE_POINTS.has(id))
+  const inTurn = points.flatMap((point, index) =>
+    cells.filter((cell) => cell.point === point).slice(index % 2, (index % 2) + 1),
+  )
+  return third === 'all' ? cells.filter(({ point }) => PAUSE_POINTS.has(point.id)) : inTurn
+}
+
+async function runStandstills(paused: readonly Cell[]): Promise<void> {
+  areOthersStarting = paused.length > 0
   for (let first = 0; first < paused.length; first += PAUSES_AT_ONCE) {
-    const { results, faults } = await runPauses(paused.slice(first, first + PAUSES_AT_ONCE))
+    const { results, faults, verdict } = await runPauses(paused.slice(first, first + PAUSES_AT_ONCE))
     for (const result of results) report(`paused at ${nameOf(result.cell)}`, result)
+    reportHistory(verdict)
     reportAll('journals and store agree after the pauses', faults)
   }
-  return paused.length
+  areOthersStarting = false
 }
 
 async function runPlant(name: string): Promise<void> {
@@ -163,7 +185,7 @@ async function runPlant(name: string): Promise<void> {
     crash,
     (['before', 'after'] as const).map((side) => ({ point, side, operation: 'reset' })),
   )
-  await crash.agent.stop()
+  reportHistory(await crash.history.finish(crash.world))
   reportAll('journal and store agree', checkJournals(crash.world.agents, judgements))
   await crash.world.stop()
   const isFound = failed > before
@@ -188,12 +210,16 @@ async function main(): Promise<void> {
   }
   console.log(`crash matrix of commit ${commit}: third ${third} of 0, 1, 2`)
   const cells = chooseCells(third)
-  const [pauses] = await Promise.all([runStandstills(cells), runDeaths(cells, third)])
+  const paused = choosePauses(cells, third)
+  if (third === 'all') {
+    await runDeaths(cells, third)
+    await runStandstills(paused)
+  } else await Promise.all([runStandstills(paused), runDeaths(cells, third)])
   const [p50, p99] = [quantile(backAtWorkMs, 0.5), quantile(backAtWorkMs, 0.99)]
   if (backAtWorkMs.length >= ENOUGH_KILLS)
     reportAll('back at work within 5 s', p99 <= LONGEST_BACK_MS ? [] : [`p99 is ${round(p99)} ms`])
   console.log(
-    `third ${third}: ${isWished('cells') ? cells.length : 0} cells and ${pauses} pauses of ` +
+    `third ${third}: ${isWished('cells') ? cells.length : 0} cells and ${paused.length} pauses of ` +
       `${CRASH_POINTS.length} points, ${kills} kills, ${failed} failed; back at work after a kill: ` +
       `p50 ${round(p50)} ms, p99 ${round(p99)} ms of ${backAtWorkMs.length}; ${round((performance.now() - began) / 1000)} s`,
   )

@@ -11,6 +11,7 @@ import type { LdapProxy } from '../servers/ldap-proxy.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
 import type { WritingOperation } from '../test-build/crash-points.ts'
+import { type CrashHistory, createCrashHistory } from './crash-history.ts'
 import { type EffectCounts, readEffects } from './read-effects.ts'
 
 /** Wrong passwords that lock an account of this world. */
@@ -28,6 +29,10 @@ export interface CrashWorld {
   readonly world: World
   readonly agent: WorldAgent
   readonly proxies: readonly LdapProxy[]
+  readonly history: CrashHistory
+  readonly createUser: (name: string) => Promise<WorldUser>
+  /** Begins a reset of anybody. */
+  readonly reset: (user: WorldUser, password: Buffer) => Promise<string>
   /** A fresh account, locked when it is for an unlock. */
   readonly subject: (operation: WritingOperation) => Promise<Subject>
   /** Begins the request that the subject was made for. */
@@ -39,8 +44,8 @@ export interface CrashWorld {
 /** A request of somebody else, to see when the agent is back at work. */
 export interface Probe {
   readonly request: string
-  /** `performance.now()` at the moment the directory had accepted it; rejects after 30 s. */
-  readonly appliedAt: () => Promise<number>
+  /** `performance.now()` at the moment the directory had accepted it; undefined: not within 30 s. */
+  readonly appliedAt: () => Promise<number | undefined>
 }
 
 /** Starts the world. `running`: so many of the agents run at once, default all; `plant`: the bug to plant into them. */
@@ -48,7 +53,10 @@ export async function startCrashWorld(
   agents: number,
   { running = agents, plant }: { readonly running?: number; readonly plant?: string | undefined } = {},
 ): Promise<CrashWorld> {
+  const history = createCrashHistory(agents, LOCKOUT_THRESHOLD)
   const world = await startWorld({
+    watch: history.watch,
+    beforeAgent: (_directory, domain) => history.prepare(domain),
     ...{ agents, runningAgents: running },
     agentImports: [path.resolve(import.meta.dirname, '../test-build/crash-build.ts')],
     agentEnv: plant === undefined ? {} : { PLANT: plant },
@@ -64,20 +72,34 @@ export async function startCrashWorld(
     directorySettings: `    operationTimeoutSeconds: 3
     limits: { perAccountAndHour: 1000, perMinute: 100000, burst: 1000000 }`,
   })
+  history.begin(world)
   const proxies = world.agents.map(({ proxy }) => proxy as LdapProxy)
+  const createUser = async (name: string) => {
+    const user = await world.createUser({ name })
+    history.born(user)
+    return user
+  }
+  const send = async (user: WorldUser, operation: WritingOperation, passwords: readonly Buffer[]) => {
+    const request = await world.request(operation, user, { passwords })
+    history.asked(request, user, passwords)
+    return request
+  }
+  const reset: CrashWorld['reset'] = (user, password) => send(user, 'reset', [password])
   let users = 0
   const subject = async (operation: WritingOperation): Promise<Subject> => {
     users += 1
-    const user = await world.createUser({ name: `crash${users}` })
-    if (operation === 'unlock')
+    const user = await createUser(`crash${users}`)
+    if (operation === 'unlock') {
       for (let tries = 0; tries < LOCKOUT_THRESHOLD; tries += 1)
         await world.domain.canBind(user.principal, wrongPassword())
+      history.locked(user)
+    }
     return { user, operation, before: await readEffects(await world.domain.admin(), user.dn) }
   }
   return {
-    ...{ world, agent: world.agent, proxies, subject },
-    ask: ({ user, operation }) => world.request(operation, user, { passwords: passwordsOf(operation) }),
-    probe: createProbe(world, proxies),
+    ...{ world, agent: world.agent, proxies, history, createUser, reset, subject },
+    ask: ({ user, operation }) => send(user, operation, passwordsOf(operation)),
+    probe: createProbe(proxies, createUser, reset),
   }
 }
 
@@ -92,22 +114,26 @@ export function validPassword(operation: WritingOperation, isApplied: boolean): 
   return operation === 'reset' ? newPassword() : changedPassword()
 }
 
-function createProbe(world: World, proxies: readonly LdapProxy[]): CrashWorld['probe'] {
+function createProbe(
+  proxies: readonly LdapProxy[],
+  createUser: CrashWorld['createUser'],
+  reset: CrashWorld['reset'],
+): CrashWorld['probe'] {
   let user: WorldUser | undefined
   let count = 0
   return async () => {
-    user ??= await world.createUser({ name: 'probe' })
+    user ??= await createUser('probe')
     const { anchor } = user
     const applied = () => proxies.flatMap((proxy) => acceptedAt(proxy, anchor))
     const earlier = applied().length
     count += 1
-    const request = await world.ask(user, count % 2 === 0 ? newPassword() : laterPassword())
+    const request = await reset(user, count % 2 === 0 ? newPassword() : laterPassword())
     const appliedAt = async () => {
       const end = performance.now() + 30_000
       for (;;) {
         const at = applied()[earlier]
         if (at !== undefined) return at
-        if (performance.now() > end) throw new Error('nothing was applied within 30 s')
+        if (performance.now() > end) return undefined
         await new Promise((resolve) => setTimeout(resolve, 5))
       }
     }

@@ -1,6 +1,7 @@
 // Agents that stand still in the middle of a request, longer than their lease, while another one completes it: when they
 // go on, they change nothing and claim nothing false.
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Verdict } from '../history/event.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
 import { planCrash, readDiary } from '../test-build/crash-plan.ts'
 import { checkJournals } from './check-journals.ts'
@@ -10,13 +11,11 @@ import { type Judgement, judge } from './judge-cell.ts'
 import { type EffectCounts, readEffects } from './read-effects.ts'
 import { type Cell, nameOf } from './run-cell.ts'
 
-const PAUSED = new Set([
+/** The points at which agents are paused, too. */
+export const PAUSE_POINTS: ReadonlySet<string> = new Set([
   ...['C13', 'C14', 'C15', 'C16', 'C17', 'C18', 'C19', 'C20', 'C21', 'C22', 'C23', 'C24'],
   ...['C31', 'C32', 'C33'],
 ])
-
-/** True for a point at which agents are paused, too. */
-export const isPausePoint = ({ point }: Cell): boolean => PAUSED.has(point.id)
 
 /** What came of one pause. */
 export interface PauseResult extends Judgement {
@@ -36,26 +35,32 @@ interface Paused {
 }
 
 /** Pauses one agent per cell, all at the same time, in a world of their own. Gives the faults of all journals as well. */
-export async function runPauses(
-  cells: readonly Cell[],
-): Promise<{ readonly results: readonly PauseResult[]; readonly faults: readonly string[] }> {
+export async function runPauses(cells: readonly Cell[]): Promise<{
+  readonly results: readonly PauseResult[]
+  readonly faults: readonly string[]
+  readonly verdict: Verdict
+}> {
   const crash = await startCrashWorld(cells.length + 1, { running: 0 })
   const [active, ...victims] = crash.world.agents as [WorldAgent, ...WorldAgent[]]
   try {
     const paused: Paused[] = []
     for (const [index, cell] of cells.entries())
       paused.push(await pauseOne(crash, victims[index] as WorldAgent, cell))
+    crash.history.process(active, 'started')
     await active.start()
     await Promise.all(paused.map(({ request }) => crash.world.verdict(request, VERDICT_MS)))
     const before = await readAll(crash, paused)
-    for (const { agent } of paused) process.kill(agent.pid(), 'SIGCONT')
+    for (const { agent } of paused) {
+      crash.history.process(agent, 'continued')
+      process.kill(agent.pid(), 'SIGCONT')
+    }
     await Promise.all(paused.map(({ agent }) => awaitQuiet(agent)))
     const after = await readAll(crash, paused)
     const results: PauseResult[] = []
     for (const [index, one] of paused.entries())
       results.push(await judgeOne(crash, one, before[index] as EffectCounts, after[index] as EffectCounts))
-    await Promise.all(crash.world.agents.map((agent) => agent.stop()))
-    return { results, faults: checkJournals(crash.world.agents, results) }
+    const verdict = await crash.history.finish(crash.world)
+    return { results, verdict, faults: checkJournals(crash.world.agents, results) }
   } finally {
     for (const { pid, isRunning } of victims) if (isRunning()) process.kill(pid(), 'SIGCONT')
     await crash.world.stop()
@@ -65,10 +70,12 @@ export async function runPauses(
 /** Starts the agent, alone, and lets it stop in the middle of a request. */
 async function pauseOne(crash: CrashWorld, agent: WorldAgent, cell: Cell): Promise<Paused> {
   const subject = await crash.subject(cell.operation)
+  crash.history.process(agent, 'started')
   await agent.start()
   planCrash(agent.configFile, { at: `${cell.point.id}:${cell.side}`, how: 'stop' })
   const request = await crash.ask(subject)
   const isPaused = await awaitStrike(agent, 0)
+  crash.history.process(agent, 'stopped')
   // A call that waits for requests would take the next one into the sleeping agent; a change of this switch ends it.
   for (const paused of [true, false]) await crash.world.admin('setPause', { paused })
   return { cell, agent, subject, request, isPaused }

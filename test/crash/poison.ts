@@ -44,11 +44,8 @@ interface Timed {
   readonly to: number
 }
 
-const OTHERS = 40
-const EVERY_MS = 100
+const OTHERS = 4
 const CALM_MS = 6_000
-// The store takes 32 open requests of one account.
-const MOST_ASKED = 32 * OTHERS
 // Such as wait in the queue beside the poison when the agent first meets it.
 const NEIGHBOURS = 3
 
@@ -117,7 +114,7 @@ function findUnserved(timed: readonly Timed[]): readonly string[] {
 }
 
 /** Starts the agent again whenever it died; tells when it was down. */
-function supervise({ agent }: CrashWorld) {
+function supervise({ agent, history }: CrashWorld) {
   const downs: { from: number; to: number }[] = []
   let isOver = false
   const loop = async () => {
@@ -125,6 +122,8 @@ function supervise({ agent }: CrashWorld) {
       await sleep(3)
       if (agent.isRunning()) continue
       const from = performance.now()
+      history.process(agent, 'killed')
+      history.process(agent, 'started')
       await agent.start().catch(() => undefined)
       downs.push({ from, to: performance.now() })
     }
@@ -134,41 +133,38 @@ function supervise({ agent }: CrashWorld) {
     end: async () => {
       isOver = true
       await running
-      if (!agent.isRunning()) await agent.start()
+      if (agent.isRunning()) return downs
+      history.process(agent, 'started')
+      await agent.start()
       return downs
     },
   }
 }
 
-const createOthers = ({ world }: CrashWorld, name: string): Promise<readonly WorldUser[]> =>
-  Promise.all(Array.from({ length: OTHERS }, (_, index) => world.createUser({ name: `${name}${index}` })))
+const createOthers = ({ createUser }: CrashWorld, name: string): Promise<readonly WorldUser[]> =>
+  Promise.all(Array.from({ length: OTHERS }, (_, index) => createUser(`${name}${index}`)))
 
-/** Resets of other users, one after the other in a steady rhythm, and how long each took. */
-function createTraffic(crash: CrashWorld, users: readonly WorldUser[]) {
-  const asked: Promise<Timed>[] = []
+/** Resets of other users: each asks for the next one when the last one has ended. */
+function createTraffic({ world, reset }: CrashWorld, users: readonly WorldUser[]) {
+  const timed: Timed[] = []
   let isOver = false
-  let running: Promise<void> = Promise.resolve()
-  const one = async (user: WorldUser, round: number): Promise<Timed> => {
-    const from = performance.now()
-    const request = await crash.world.ask(user, round % 2 === 0 ? newPassword() : laterPassword())
-    const { outcome } = await crash.world.verdict(request, 90_000)
-    return { outcome, from, to: performance.now() }
-  }
-  const loop = async () => {
-    for (let count = 0; !isOver; count += 1) {
-      if (count < MOST_ASKED)
-        asked.push(one(users[count % users.length] as WorldUser, Math.floor(count / users.length)))
-      await sleep(EVERY_MS)
+  let running: Promise<unknown> = Promise.resolve()
+  const loop = async (user: WorldUser) => {
+    for (let round = 0; !isOver; round += 1) {
+      const from = performance.now()
+      const request = await reset(user, round % 2 === 0 ? newPassword() : laterPassword())
+      const { outcome } = await world.verdict(request, 90_000)
+      timed.push({ outcome, from, to: performance.now() })
     }
   }
   return {
     start: () => {
-      running = loop()
+      running = Promise.all(users.map(loop))
     },
     stop: async (): Promise<readonly Timed[]> => {
       isOver = true
       await running
-      return Promise.all(asked)
+      return timed
     },
   }
 }

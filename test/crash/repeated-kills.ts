@@ -54,6 +54,8 @@ export async function runSeries(
     if (!(await awaitDeath(agent))) missed.push(`kill ${index + 1} at ${at} did not come`)
     const next = series.deaths[index + 1]
     planCrash(agent.configFile, next === undefined ? undefined : { at: next })
+    crash.history.process(agent, 'killed')
+    crash.history.process(agent, 'started')
     // It may die before it is ready.
     await agent.start().catch(() => undefined)
   }

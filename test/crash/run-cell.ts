@@ -47,9 +47,12 @@ export async function runCell(crash: CrashWorld, cell: Cell): Promise<CellResult
   const missed: string[] = []
   for (const next of crashes) {
     const isDead = await awaitDeath(agent)
+    crash.history.process(agent, 'killed')
     if (!isDead || readDiary(agent.configFile).at(-1) !== next) missed.push(`${next} was not reached`)
     planCrash(agent.configFile, next === crashes[0] && crashes[1] ? { at: crashes[1] } : undefined)
-    backAtWorkMs.push(...(await startAgain(crash, next === crashes.at(-1))))
+    const backMs = await startAgain(crash, next === crashes.at(-1))
+    if (typeof backMs === 'number') backAtWorkMs.push(backMs)
+    if (backMs === 'never') missed.push('nothing was applied after the restart')
   }
   const judgement = await judge(crash, subject, request)
   return {
@@ -60,14 +63,16 @@ export async function runCell(crash: CrashWorld, cell: Cell): Promise<CellResult
 }
 
 /** Starts the agent; measures how long it takes until a request of somebody else is applied, unless it dies again. */
-async function startAgain(crash: CrashWorld, isLast: boolean): Promise<readonly number[]> {
+async function startAgain(crash: CrashWorld, isLast: boolean): Promise<number | 'never' | undefined> {
+  crash.history.process(crash.agent, 'started')
   if (!isLast) {
     // It dies again, perhaps before it is ready.
     await crash.agent.start().catch(() => undefined)
-    return []
+    return undefined
   }
   const probe = await crash.probe()
   const startedAt = performance.now()
   await crash.agent.start()
-  return [(await probe.appliedAt()) - startedAt]
+  const appliedAt = await probe.appliedAt()
+  return appliedAt === undefined ? 'never' : appliedAt - startedAt
 }

@@ -74,7 +74,7 @@ function recordIntent(db: DatabaseSync): Journal['intent'] {
   )
   const insert = db.prepare(
     `INSERT INTO intents (request_id, n, lease, kind, server, marker_before, marker_after, password_version_before,
-     started_at_ms, effect) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     started_at_ms, notices, effect) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   return (intent) =>
     transaction(db, 'journal an intent', () => {
@@ -93,6 +93,7 @@ function recordIntent(db: DatabaseSync): Journal['intent'] {
         intent.markerAfter,
         intent.passwordVersionBefore ?? null,
         intent.startedAtMs,
+        JSON.stringify(intent.notices),
         intent.effect ?? null,
       )
     })
@@ -110,6 +111,8 @@ function toIntent(row: Record<string, SQLOutputValue>): AnsweredIntent {
     markerAfter: String(row['marker_after']),
     passwordVersionBefore: version === null ? undefined : Number(version),
     startedAtMs: Number(row['started_at_ms']),
+    // An earlier version kept none.
+    notices: row['notices'] === null ? [] : JSON.parse(String(row['notices'])),
     effect: (row['effect'] ?? undefined) as Intent['effect'],
     answer: row['answer'] === null ? undefined : String(row['answer']),
   }

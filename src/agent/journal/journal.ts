@@ -1,4 +1,5 @@
 // What the journal remembers, as others see it. It never sees a password: a sealed value stays inside the document.
+import type { Notice } from '../../protocol/codes.ts'
 
 /** Another agent that held this request before, and the server its receipt named. */
 export interface EarlierHolder {
@@ -57,9 +58,11 @@ export interface Intent {
   readonly startedAtMs: number
   /** What a write was to do; undefined for a fence. */
   readonly effect: 'reset' | 'change' | 'unlock' | undefined
+  /** What is worth saying beside `applied` when this write lands. */
+  readonly notices: readonly Notice[]
 }
 
-/** An intent and what is known about it: `accepted` (with `:` and a notice that its outcome must carry), `refused:…`, `not_sent`, `lost`, or nothing yet. */
+/** An intent and what is known about it: `accepted`, `refused:…`, `not_sent`, `lost`, or nothing yet. */
 export interface AnsweredIntent extends Intent {
   readonly answer: string | undefined
 }

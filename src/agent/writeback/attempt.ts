@@ -1,6 +1,8 @@
 // One modify as the journal knows it: its intent is durable before any byte is sent, its answer is kept afterwards.
+import type { Operation } from '../../protocol/identifiers.ts'
 import { formatMarker } from '../../protocol/marker.ts'
 import type { Account } from '../decisions/account.ts'
+import { noticesFor } from '../decisions/judge-account.ts'
 import { versionAfterFence, versionAfterWrite } from '../decisions/judge-marker.ts'
 import type { WriteAnswer } from '../decisions/write-answer.ts'
 import type { WriterSession } from '../directory/directory.ts'
@@ -39,13 +41,15 @@ export function beginAttempt(
     passwordVersionBefore: account.passwordVersion?.version,
     startedAtMs: Math.round(parts.storeTime.nowMs()),
     effect: isWrite ? operation : undefined,
+    notices: isWrite ? noticesFor(unlocked(account, operation), work.document, session.history) : [],
   })
-  const isUnheld = isWrite && operation === 'reset' && session.history !== 'enforced'
-  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer, isUnheld)) }
+  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer)) }
 }
 
-/** An answer as the journal keeps it. `isUnheld`: a reset that was not held to history, which its outcome must tell. */
-function describeAnswer(answer: WriteAnswer, isUnheld: boolean): string {
-  if (answer.kind === 'refused') return `refused:${answer.refusal.kind}:${answer.refusal.code}`
-  return answer.kind === 'accepted' && isUnheld ? 'accepted:history_not_enforced' : answer.kind
-}
+// A write that lands leaves no lockout behind; what came after it is looked at when there is time for that.
+const unlocked = (account: Account, operation: Operation): Account =>
+  operation === 'unlock' ? { ...account, locked: false } : account
+
+/** An answer as the journal keeps it. */
+const describeAnswer = (answer: WriteAnswer): string =>
+  answer.kind === 'refused' ? `refused:${answer.refusal.kind}:${answer.refusal.code}` : answer.kind

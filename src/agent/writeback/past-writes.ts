@@ -13,7 +13,7 @@ export interface PastWrites {
 export function readPastWrites(tried: readonly AnsweredIntent[]): PastWrites {
   const writes = tried.filter(({ kind }) => kind === 'write')
   return {
-    landed: writes.find(({ answer }) => answer === 'accepted' || answer?.startsWith('accepted:')),
+    landed: writes.find(({ answer }) => answer === 'accepted'),
     unanswered: writes.filter(({ answer }) => answer === undefined || answer === 'lost'),
   }
 }

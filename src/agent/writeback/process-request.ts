@@ -113,11 +113,8 @@ async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number
 }
 
 /** The directory confirmed the write, and the process ended before the outcome was kept. */
-function endLanded({ server, markerAfter, effect, answer }: AnsweredIntent): Step {
-  const notices: Notice[] = answer === 'accepted:history_not_enforced' ? ['history_not_enforced'] : []
-  if (effect !== 'unlock') notices.push('old_password_may_work')
-  return end({ outcome: 'applied' }, { server, marker: markerAfter, notices })
-}
+const endLanded = ({ server, markerAfter, notices }: AnsweredIntent): Step =>
+  end({ outcome: 'applied' }, { server, marker: markerAfter, notices })
 
 const isInspection = (work: Work<RequestDocument>): work is InspectWork =>
   work.document.operation === 'inspect'

@@ -57,11 +57,20 @@ export interface Intent {
   readonly startedAtMs: number
   /** What a write was to do; undefined for a fence. */
   readonly effect: 'reset' | 'change' | 'unlock' | undefined
+  /** The write carried no marker: no fence excludes it, and no marker tells of it. Default: it did. */
+  readonly withoutMarker?: boolean
 }
 
 /** An intent and what is known about it: `accepted`, `refused:…`, `not_sent`, `lost`, or nothing yet. */
 export interface AnsweredIntent extends Intent {
   readonly answer: string | undefined
+}
+
+/** A password write that the directory confirmed. `passwordVersion`: after it; undefined when that could not be read. */
+export interface ConfirmedWrite {
+  readonly sequence: number
+  readonly server: string
+  readonly passwordVersion: number | undefined
 }
 
 /** A signed outcome. */
@@ -123,6 +132,8 @@ export interface Journal {
   readonly recentWrites: (
     sinceMs: number,
   ) => readonly { readonly directory: string; readonly account: string; readonly atMs: number }[]
+  /** The confirmed reset or change of an account with the highest sequence; undefined: none is remembered. */
+  readonly lastPasswordWrite: (directory: string, account: string) => ConfirmedWrite | undefined
   /**
    * How many current passwords that were tried for an account after `sinceMs` (store time) the directory called wrong, or
    * may have: an answer that is not known counts.

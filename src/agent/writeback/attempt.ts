@@ -21,6 +21,7 @@ export function beginAttempt(
   session: WriterSession,
   account: Account,
   kind: 'write' | 'fence',
+  withoutMarker = false,
 ): Attempt {
   const { id, store, sequence, operation } = work.document
   const { lease } = work.open
@@ -37,6 +38,7 @@ export function beginAttempt(
     passwordVersionBefore: account.passwordVersion?.version,
     startedAtMs: Math.round(parts.storeTime.nowMs()),
     effect: isWrite ? operation : undefined,
+    ...(withoutMarker ? { withoutMarker } : {}),
   })
   return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer)) }
 }

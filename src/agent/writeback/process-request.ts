@@ -98,10 +98,14 @@ async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number
 }
 
 /** The directory confirmed the write, and the process ended before the outcome was kept. */
-const endLanded = ({ server, markerAfter, effect }: AnsweredIntent): Step =>
+const endLanded = ({ server, markerAfter, effect, withoutMarker }: AnsweredIntent): Step =>
   end(
     { outcome: 'applied' },
-    { server, marker: markerAfter, notices: effect === 'unlock' ? [] : ['old_password_may_work'] },
+    {
+      server,
+      marker: withoutMarker ? undefined : markerAfter,
+      notices: effect === 'unlock' ? [] : ['old_password_may_work'],
+    },
   )
 
 const isInspection = (work: Work<RequestDocument>): work is InspectWork =>

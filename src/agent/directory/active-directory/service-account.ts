@@ -9,6 +9,7 @@ import { sidText } from './sid.ts'
 /** The service account in the directory. */
 export interface ServiceAccount {
   readonly objectGuid: string
+  readonly sid: string
 }
 
 // A token of a person holds exactly one SID of a user; all others are groups.
@@ -35,7 +36,7 @@ export async function readServiceAccount(client: ReadClient, url: string): Promi
     })
     const guid = entry && guidText(bytesOf(entry, 'objectGUID') ?? Buffer.alloc(0))
     if (guid !== undefined && entry && textsOf(entry, 'objectClass').includes('user'))
-      return { objectGuid: guid }
+      return { objectGuid: guid, sid }
   }
   throw unsuitable(url, 'the service account does not find itself in the directory')
 }

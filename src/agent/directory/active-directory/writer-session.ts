@@ -12,6 +12,7 @@ import { type ModifyRequest, openWriteConnection, type WriteConnection } from '.
 import { type AnchorAttribute, subjectRead } from './find-subject.ts'
 import { type FoundWriter, holdsWriterRole } from './find-writer.ts'
 import { checkMarkerAttribute } from './marker-attribute.ts'
+import { type GrantFor, markerGrant } from './marker-grant.ts'
 import {
   dnOfGuid,
   type EncodedEffect,
@@ -63,7 +64,8 @@ interface Pools {
 /** Opens a session on a found writer. Throws what its reads throw; the found connection is closed then. */
 export async function openWriterSession(options: SessionOptions): Promise<OwnedSession> {
   const { found, clock } = options
-  let rules = await introduce(options)
+  const introduction = await introduce(options)
+  let { rules } = introduction
   let sound = true
   const pools = createPools(options, () => {
     sound = false
@@ -103,7 +105,7 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       use: (read) => pools.readers.use(read),
       clock,
     }),
-    ...accountCalls(options, pools),
+    ...accountCalls(options, pools, introduction.grantFor),
   }
 }
 
@@ -117,7 +119,11 @@ function createPools({ found, settings, connections: size }: SessionOptions, onD
 
 type AccountCalls = Pick<WriterSession, 'history' | 'readAccount' | 'write' | 'fence'>
 
-function accountCalls(options: SessionOptions, { readers, writers }: Pools): AccountCalls {
+function accountCalls(
+  options: SessionOptions,
+  { readers, writers }: Pools,
+  grantFor: GrantFor,
+): AccountCalls {
   const { found, markerAttribute } = options
   const control = policyHintsControl(found.root.supportedControls)
   const place = { domainDn: found.root.defaultNamingContext, attribute: options.anchor, markerAttribute }
@@ -137,7 +143,8 @@ function accountCalls(options: SessionOptions, { readers, writers }: Pools): Acc
   return {
     history: control === undefined ? historyWithoutControl(options) : 'enforced',
     // The subject is checked before a connection is asked for: what is no GUID causes no byte on the wire.
-    readAccount: async (subject, operation) => readers.use(subjectRead(subject, operation, place)),
+    readAccount: async (subject, operation, { markerRight = false } = {}) =>
+      readers.use(subjectRead(subject, operation, markerRight ? { ...place, grantFor } : place)),
     fence: async (fence) =>
       modify({ dn: dnOfGuid(fence.objectGuid), changes: fenceChanges(marker(fence)), controls: [] }),
     write: async (write: Write) => {
@@ -146,7 +153,12 @@ function accountCalls(options: SessionOptions, { readers, writers }: Pools): Acc
       // A change is held to history by the directory without being asked.
       const controls = write.effect.kind === 'reset' && control !== undefined ? [control] : []
       const answer = await withEncoded(write.effect, (effect) =>
-        modify({ dn, changes: writeChanges(marker(write), effect), controls, mayStart }),
+        modify({
+          dn,
+          changes: writeChanges(write.withoutMarker ? undefined : marker(write), effect),
+          controls,
+          mayStart,
+        }),
       )
       return write.effect.kind === 'change' ? readAsChange(answer) : answer
     },
@@ -192,12 +204,19 @@ async function readAgain(
 }
 
 // What must be known before the first write, read on the connection that found the writer.
-async function introduce({ found, markerAttribute, rules }: SessionOptions): Promise<AccountRules> {
+async function introduce(
+  options: SessionOptions,
+): Promise<{ readonly rules: AccountRules; readonly grantFor: GrantFor }> {
+  const { found, markerAttribute, rules, settings } = options
   const { client, endpoint, root } = found
   try {
-    await checkMarkerAttribute(client, endpoint.url, root, markerAttribute)
-    const { objectGuid: serviceAccount } = await readServiceAccount(client, endpoint.url)
-    return { ...(await resolveRules(client, endpoint.url, rules)), serviceAccount }
+    const schemaGuid = await checkMarkerAttribute(client, endpoint.url, root, markerAttribute)
+    const { objectGuid: serviceAccount, sid } = await readServiceAccount(client, endpoint.url)
+    const asked = { attribute: markerAttribute, schemaGuid, account: settings.credentials.name, sid }
+    return {
+      rules: { ...(await resolveRules(client, endpoint.url, rules)), serviceAccount },
+      grantFor: (parentDn) => markerGrant(parentDn, asked),
+    }
   } catch (error) {
     client.close()
     throw error

@@ -34,6 +34,10 @@ export const CONDITIONS = {
     severity: 'warning',
     remedy: 'grant the service account the rights that the README lists',
   },
+  unsafe_runtime: {
+    severity: 'warning',
+    remedy: 'end the debugging, and start the agent without --allow-debug',
+  },
   marker_not_writable: {
     severity: 'warning',
     remedy:

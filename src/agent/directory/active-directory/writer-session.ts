@@ -81,6 +81,13 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       sound = false
     }
   }
+  const policies = createPolicyReader({
+    domainDn: found.root.defaultNamingContext,
+    refusesNames: !found.root.isSamba,
+    use: (read) => pools.readers.use(read),
+    clock,
+  })
+  await learnLockout(options, policies, introduction.policyDn)
   return {
     server: found.server,
     url: found.endpoint.url,
@@ -99,12 +106,7 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       pools.readers.stop()
       pools.writers.stop()
     },
-    ...createPolicyReader({
-      domainDn: found.root.defaultNamingContext,
-      refusesNames: !found.root.isSamba,
-      use: (read) => pools.readers.use(read),
-      clock,
-    }),
+    ...policies,
     ...accountCalls(options, pools, introduction.grantFor),
   }
 }
@@ -203,19 +205,37 @@ async function readAgain(
   return { root, rules: await resolveRules(client, found.endpoint.url, rules) }
 }
 
+interface Introduction {
+  readonly rules: AccountRules
+  readonly grantFor: GrantFor
+  /** Of the service account. */
+  readonly policyDn: string | undefined
+}
+
+// The gate then knows how many refused binds the service account can stand. Unread, it goes on being cautious.
+async function learnLockout(
+  { settings: { gate } }: SessionOptions,
+  { readPolicy }: Pick<WriterSession, 'readPolicy'>,
+  policyDn: string | undefined,
+): Promise<void> {
+  const reading = await readPolicy({ policyDn }).catch(() => undefined)
+  if (reading?.kind !== 'read') return
+  const { lockoutThreshold: threshold, lockoutWindowMs: windowMs } = reading.policy
+  gate.learn({ threshold, windowMs })
+}
+
 // What must be known before the first write, read on the connection that found the writer.
-async function introduce(
-  options: SessionOptions,
-): Promise<{ readonly rules: AccountRules; readonly grantFor: GrantFor }> {
+async function introduce(options: SessionOptions): Promise<Introduction> {
   const { found, markerAttribute, rules, settings } = options
   const { client, endpoint, root } = found
   try {
     const schemaGuid = await checkMarkerAttribute(client, endpoint.url, root, markerAttribute)
-    const { objectGuid: serviceAccount, sid } = await readServiceAccount(client, endpoint.url)
-    const asked = { attribute: markerAttribute, schemaGuid, account: settings.credentials.name, sid }
+    const { objectGuid: serviceAccount, sid, policyDn } = await readServiceAccount(client, endpoint.url)
+    const asked = { attribute: markerAttribute, schemaGuid, account: settings.bindName, sid }
     return {
       rules: { ...(await resolveRules(client, endpoint.url, rules)), serviceAccount },
       grantFor: (parentDn) => markerGrant(parentDn, asked),
+      policyDn,
     }
   } catch (error) {
     client.close()

@@ -15,6 +15,12 @@ export interface PasswordVersion {
   readonly changedAtMs: number
 }
 
+/** Whether the service account may write the marker of an account, and the grant that would let it. */
+export interface MarkerRight {
+  readonly held: boolean
+  readonly grant: string
+}
+
 /** One account as read, all in one search, by its immutable anchor. Times are directory clock, milliseconds. */
 export interface Account {
   /** Lower case, with dashes. Writes go by it, whatever the anchor of the request is. */
@@ -65,4 +71,8 @@ export interface Account {
   readonly passwordVersion: PasswordVersion | undefined
   /** The raw value of the marker attribute; undefined when the entry has none. */
   readonly marker: string | undefined
+  /** undefined: not asked for. */
+  readonly markerRight?: MarkerRight | undefined
+  /** lockoutTime, also of a lockout that is over; undefined: none, or not asked for, as only an unlock does. */
+  readonly lockedAtMs?: number | undefined
 }

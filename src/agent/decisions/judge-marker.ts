@@ -44,10 +44,13 @@ export function readPosition(account: Account, request: MarkedRequest, storeNowM
 /**
  * True when somebody else changed the password after the request was issued, so that writing would undo a newer one.
  * `directoryAheadMs` is directory time minus store time. A change is ours only if a marker of our store carries its
- * version. Without readable metadata nothing is known, and the order of markers alone decides.
+ * version. Where the metadata cannot be read, pwdLastSet tells; then a marker of our store, whose version is 0, cannot tell our
+ * own change from another, and the order of markers alone decides.
  */
 export function isOvertaken(account: Account, request: MarkedRequest, directoryAheadMs: number): boolean {
-  const change = account.passwordVersion
+  const setAtMs = account.passwordSetAtMs
+  const change =
+    account.passwordVersion ?? (setAtMs === undefined ? undefined : { version: 0, changedAtMs: setAtMs })
   if (!change) return false
   const marker = account.marker === undefined ? undefined : parseMarker(account.marker)
   const isOurs =

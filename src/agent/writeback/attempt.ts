@@ -23,6 +23,7 @@ export function beginAttempt(
   session: WriterSession,
   account: Account,
   kind: 'write' | 'fence',
+  withoutMarker = false,
 ): Attempt {
   const { id, store, sequence, operation } = work.document
   const { lease } = work.open
@@ -42,6 +43,7 @@ export function beginAttempt(
     startedAtMs: Math.round(parts.storeTime.nowMs()),
     effect: isWrite ? operation : undefined,
     notices: isWrite ? noticesFor(unlocked(account, operation), work.document, session.history) : [],
+    ...(withoutMarker ? { withoutMarker } : {}),
   })
   return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer)) }
 }

@@ -1,6 +1,5 @@
 // The way of one request, from the queue to its outcome. Reads as what a support engineer would say.
 import { isRetryable, WritebackError } from '../../errors/writeback-error.ts'
-import type { Notice } from '../../protocol/codes.ts'
 import type { RequestDocument } from '../../protocol/request-document.ts'
 import { errorFields } from '../../telemetry/logger.ts'
 import { isBeyondSettling, isExpired } from '../decisions/judge-document.ts'
@@ -113,8 +112,8 @@ async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number
 }
 
 /** The directory confirmed the write, and the process ended before the outcome was kept. */
-const endLanded = ({ server, markerAfter, notices }: AnsweredIntent): Step =>
-  end({ outcome: 'applied' }, { server, marker: markerAfter, notices })
+const endLanded = ({ server, markerAfter, notices, withoutMarker }: AnsweredIntent): Step =>
+  end({ outcome: 'applied' }, { server, marker: withoutMarker ? undefined : markerAfter, notices })
 
 const isInspection = (work: Work<RequestDocument>): work is InspectWork =>
   work.document.operation === 'inspect'

@@ -99,6 +99,17 @@ test('a later change is ours only by a marker of our store with its version', ()
   expect(isOvertaken(foreign, request, 0)).toBe(true)
 })
 
+test('where the metadata cannot be read, pwdLastSet tells of a later change, but not past a marker of ours', () => {
+  const hidden = { passwordVersion: undefined, passwordSetAtMs: NOW + 60_000 }
+  expect(isOvertaken(accountOf(hidden), request, 0)).toBe(true)
+  expect(isOvertaken(accountOf({ ...hidden, passwordSetAtMs: NOW }), request, 0)).toBe(false)
+  expect(isOvertaken(accountOf({ ...hidden, passwordSetAtMs: undefined }), request, 0)).toBe(false)
+  const marked = (fields: Partial<Marker>) => accountOf({ ...hidden, marker: formatMarker(marker(fields)) })
+  expect(isOvertaken(marked({ passwordVersion: 0 }), request, 0)).toBe(false)
+  expect(isOvertaken(marked({ passwordVersion: 3 }), request, 0)).toBe(true)
+  expect(isOvertaken(marked({ passwordVersion: 0, store: '00000000' }), request, 0)).toBe(true)
+})
+
 test('the directory’s own clock counts: a controller ahead of the store does not make a change newer', () => {
   const account = accountOf({ passwordVersion: { version: 4, changedAtMs: NOW + 50_000 } })
   expect(isOvertaken(account, request, 49_000)).toBe(false)

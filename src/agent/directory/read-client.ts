@@ -10,8 +10,8 @@ import {
   type SearchOptions,
 } from 'ldapts'
 import { WritebackError } from '../../errors/writeback-error.ts'
-import { createPduSplitter } from '../../ldap-wire/pdu-splitter.ts'
 import { type ConnectionSettings, openBoundChannel } from './bound-channel.ts'
+import { createCheckedStream } from './checked-stream.ts'
 import { classifyRefusal, printable } from './classify-error.ts'
 import type { ServerEndpoint } from './server-endpoint.ts'
 
@@ -24,17 +24,14 @@ export interface ReadClient {
   readonly closed: Promise<void>
 }
 
-/** The longest answer to one search, all its messages together; one message is at most 1 MiB. */
-const LARGEST_ANSWER = 16 * 1024 * 1024
-
 /** Opens a read client. Throws as `openBoundChannel` does. */
 export async function openReadClient(
   endpoint: ServerEndpoint,
   settings: ConnectionSettings,
 ): Promise<ReadClient> {
   const socket = (await openBoundChannel(endpoint, settings)).release()
-  const flow = guard(socket)
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  const { stream, beginAnswer, isFlooded } = createCheckedStream(socket)
   let given = false
   const client = new Client({
     url: `ldaps://${endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`,
@@ -42,7 +39,7 @@ export async function openReadClient(
     createSecureConnection: () => {
       if (given) throw new Error('the connection is lost')
       given = true
-      return socket
+      return stream as TLSSocket
     },
   })
   const isOpen = () => !socket.destroyed && socket.writable
@@ -52,42 +49,16 @@ export async function openReadClient(
     close: () => socket.destroy(),
     search: async (base, options, control) => {
       const started = performance.now()
-      flow.begin()
+      beginAnswer()
       try {
         return (await client.search(base, options, control)).searchEntries
       } catch (cause) {
         if (cause instanceof NoSuchObjectError) return []
         if (!(cause instanceof ResultCodeError)) socket.destroy()
-        if (flow.isFlooded()) throw flooded(endpoint.url, cause)
+        if (isFlooded()) throw flooded(endpoint.url, cause)
         throw readFailure(endpoint.url, cause, performance.now() - started >= settings.operationTimeoutMs)
       }
     },
-  }
-}
-
-// ldapts waits for its own timeout on bytes that are no LDAP, grows on a huge length, and keeps every entry of an answer
-// that does not end: this looks first.
-function guard(socket: TLSSocket): { readonly begin: () => void; readonly isFlooded: () => boolean } {
-  const splitter = createPduSplitter()
-  let received = 0
-  socket.on('error', () => {})
-  socket.prependListener('data', (chunk: Buffer) => {
-    received += chunk.length
-    if (received > LARGEST_ANSWER) {
-      socket.destroy(new Error('the answer is too large'))
-      return
-    }
-    try {
-      splitter.push(chunk)
-    } catch (cause) {
-      socket.destroy(cause instanceof Error ? cause : undefined)
-    }
-  })
-  return {
-    begin: () => {
-      received = 0
-    },
-    isFlooded: () => received > LARGEST_ANSWER,
   }
 }
 

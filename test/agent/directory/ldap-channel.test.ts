@@ -9,10 +9,12 @@ import { openReadClient } from '../../../src/agent/directory/read-client.ts'
 import { parseEndpoint } from '../../../src/agent/directory/server-endpoint.ts'
 import { connectTls } from '../../../src/agent/directory/tls-socket.ts'
 import { createTlsTrust, type TlsTrust } from '../../../src/agent/directory/tls-trust.ts'
+import { openWriteConnection } from '../../../src/agent/directory/write-connection.ts'
 import { systemClock } from '../../../src/clock/clock.ts'
 import { WritebackError } from '../../../src/errors/writeback-error.ts'
 import { constructed, encodeFrame, integer, octets, text } from '../../../src/ldap-wire/ber-write.ts'
 import { encodeModify } from '../../../src/ldap-wire/encode-request.ts'
+import { entriesChunk, SERVICE_NAME, startBentServer } from '../../fuzz/bent-server.ts'
 import { readLdapMessage } from '../../servers/ldap-message.ts'
 import { testCa } from '../../servers/test-ca.ts'
 
@@ -278,4 +280,43 @@ test('binds that are asked for together are made one after the other', async () 
   }
   await Promise.all(Array.from({ length: 10 }, () => gate.run(bind)))
   expect(most).toBe(1)
+})
+
+const MIB = 1024 * 1024
+
+test('a read ends when a value reaches beyond its set, when an answer is no LDAP, and after 16 MiB of one answer', async () => {
+  const bent = await startBentServer()
+  const endless =
+    '3021020102641c0404434e3d7830143012040b6465736372697074696f6e312b040178300c02010265070a010004000400'
+  for (const bytes of [Buffer.from(endless, 'hex'), Buffer.from('HTTP/1.1 400 Bad Request')]) {
+    bent.play({ step: 'search', answer: () => ({ bend: '', pieces: [bytes], restMs: 0, ends: false }) })
+    const client = await openReadClient(bent.endpoint, bent.settings(5000))
+    await expect(client.search('DC=x', {})).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
+    expect(client.isOpen()).toBe(false)
+  }
+  const sent = new Promise<number>((resolve) =>
+    bent.play({
+      step: 'search',
+      answer: (id) => ({ chunk: entriesChunk(id), most: 64 * MIB, onEnd: resolve }),
+    }),
+  )
+  const client = await openReadClient(bent.endpoint, bent.settings(10_000))
+  await expect(client.search('DC=x', {})).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
+  expect(await sent).toBeLessThan(24 * MIB)
+  await bent.stop()
+})
+
+test('a search of one entry that brings many ends the channel at the second', async () => {
+  const bent = await startBentServer()
+  const sent = new Promise<number>((resolve) =>
+    bent.play({
+      step: 'service name',
+      answer: (id) => ({ chunk: entriesChunk(id), most: 64 * MIB, onEnd: resolve }),
+    }),
+  )
+  await expect(openWriteConnection(bent.endpoint, bent.settings(10_000), SERVICE_NAME)).rejects.toMatchObject(
+    { code: 'ERR_LDAP_MALFORMED' },
+  )
+  expect(await sent).toBeLessThan(8 * MIB)
+  await bent.stop()
 })

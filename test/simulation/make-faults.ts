@@ -4,6 +4,7 @@
 import { setPause } from '../../src/reset-store/requests/pause.ts'
 import { CRASH_STEPS } from './crashing-journal.ts'
 import type { ForeignDeed, Server } from './directory-model.ts'
+import { BUSY } from './make-requests.ts'
 import type { SimulatedAgent } from './simulated-agent.ts'
 import type { StoreProcess } from './simulated-store.ts'
 import type { World } from './world.ts'
@@ -483,7 +484,8 @@ function serverBusy(world: World, at: number): void {
 function foreignDeed(world: World, at: number): void {
   const { chance } = world.scheduler
   const server = someServer(world)
-  const { guid } = chance.pick(world.traits.accounts.filter(({ mayBeWritten }) => mayBeWritten))
+  const all = world.traits.accounts.filter(({ mayBeWritten }) => mayBeWritten)
+  const { guid } = chance.pick(chance.happens(0.5) ? all.slice(0, BUSY) : all)
   const number = chance.hex(6)
   const kind = chance.between(0, 11)
   const deed = (): ForeignDeed => {

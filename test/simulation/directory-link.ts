@@ -1,6 +1,5 @@
 // The way from an agent to a directory server, one exchange at a time: what is sent can be lost on its way there, on its
 // way back, come late, or never leave.
-import type { WriteAnswer } from '../../src/agent/decisions/write-answer.ts'
 import { WritebackError } from '../../src/errors/writeback-error.ts'
 import type { Server } from './directory-model.ts'
 import type { Owner, Scheduler } from './scheduler.ts'
@@ -125,6 +124,3 @@ export function createLink(options: LinkOptions, owner: Owner, agent: string): L
       }),
   }
 }
-
-/** What a write on a connection that was not there is answered. */
-export const notSent = (cause: unknown): WriteAnswer => ({ kind: 'not_sent', cause })

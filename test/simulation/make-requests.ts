@@ -14,6 +14,8 @@ import type { World } from './world.ts'
 
 /** How many requests a run has at least. */
 export const REQUESTS = 60
+/** The first accounts of a run, which half of all requests are about. */
+export const BUSY = 5
 const FIRST_MS = 1_500
 const WINDOW_MS = 42_000
 const LOOK_AGAIN_MS = 700
@@ -31,7 +33,7 @@ interface Wish {
 /** Plans the requests of a run. `isHeld`: none may be made now. Gives how many are still to be made. */
 export function makeRequests(world: World, isHeld: () => boolean): () => number {
   const { chance } = world.scheduler
-  const busy = Array.from({ length: 5 }, () => chance.pick(world.traits.accounts).guid)
+  const busy = world.traits.accounts.slice(0, BUSY).map(({ guid }) => guid)
   let left = 0
   const plan = (atMs: number) => {
     left += 1

@@ -19,9 +19,6 @@ export function enterRun(scheduler: Scheduler | undefined): void {
   running = scheduler
 }
 
-/** Time and chance of the present run. */
-export const presentRun = run
-
 /** Replaces timers, clocks and chance for good. */
 export function ownTheProcess(): void {
   const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout }

@@ -1,7 +1,8 @@
 // One run from its seed: makes the world, lets it go wrong and heal, and gives what the observers saw.
 import type { HistoryEvent } from '../history/event.ts'
+import { FAULTS_MS } from './fault-timing.ts'
 import { DIRECTORY } from './keys-of-the-run.ts'
-import { FAULTS_MS, makeFaults } from './make-faults.ts'
+import { makeFaults } from './make-faults.ts'
 import { makeRequests } from './make-requests.ts'
 import { enterRun } from './own-the-process.ts'
 import { findLeaks } from './secrets.ts'

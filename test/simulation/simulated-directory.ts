@@ -72,6 +72,7 @@ export interface SimulatedSession extends WriterSession {
 interface Kept {
   readonly session: SimulatedSession
   readonly server: Server
+  readonly setTime: (directoryMs: number) => void
   isSound: boolean
   seenAtMs: number
 }
@@ -109,7 +110,8 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
       })
     const time = createDirectoryTime(clock, nowMs)
     const made: Kept = {
-      session: createSession(options, server, time, () => {
+      setTime: time.set,
+      session: createSession(options, server, time.nowMs, () => {
         made.isSound = false
       }),
       ...{ server, isSound: true, seenAtMs: clock.monotonicMs() },
@@ -135,7 +137,8 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
   const refresh = async (one: Kept) => {
     if (clock.monotonicMs() - one.seenAtMs < REFRESH_MS) return
     try {
-      const { isWriter } = await ask(one.server)
+      const { isWriter, nowMs } = await ask(one.server)
+      one.setTime(nowMs)
       one.seenAtMs = clock.monotonicMs()
       if (!isWriter) one.isSound = false
     } catch {
@@ -162,10 +165,16 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
   }
 }
 
-function createDirectoryTime(clock: Clock, firstMs: number): () => number {
-  const ofMonotonic = firstMs - clock.monotonicMs()
-  const ofWall = firstMs - clock.wallMs()
-  return () => Math.max(clock.monotonicMs() + ofMonotonic, clock.wallMs() + ofWall)
+function createDirectoryTime(clock: Clock, firstMs: number) {
+  let ahead = { ofMonotonic: 0, ofWall: 0 }
+  const set = (directoryMs: number) => {
+    ahead = { ofMonotonic: directoryMs - clock.monotonicMs(), ofWall: directoryMs - clock.wallMs() }
+  }
+  set(firstMs)
+  return {
+    set,
+    nowMs: () => Math.max(clock.monotonicMs() + ahead.ofMonotonic, clock.wallMs() + ahead.ofWall),
+  }
 }
 
 function createSession(

@@ -212,6 +212,18 @@ test('a lost answer and a server that stays away until 60 s after expiry is unkn
   expect(await world.outcome()).toEqual(ended('unknown'))
 })
 
+test('a wall clock that was set forward ends no doubt before its time', async () => {
+  for (const byMs of [110_000, 3_600_000]) {
+    const world = await openWorld({ document: { expiresAt: NOW + 20_000 } })
+    world.dc.state.fates = ['lost']
+    world.dc.state.afterModify = () => world.clock.shiftWall(byMs)
+    await world.run()
+    world.clock.shiftWall(-byMs)
+    await world.finish()
+    expect(await world.outcome()).toEqual(ended('applied'))
+  }
+})
+
 test('a lost answer is settled after expiry too, and then nothing is written', async () => {
   const landed = await openWorld()
   landed.dc.state.fates = ['lost']

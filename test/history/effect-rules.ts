@@ -133,7 +133,7 @@ const NOTHING_CHANGED = new Set(['refused', 'superseded', 'expired', 'failed'])
 function truthfulRefusal(history: History, judge: Judge): void {
   for (const track of history.requests.values()) {
     const said = nothingChanged(track)
-    if (!said) continue
+    if (!said || history.forgotten.has(track.id)) continue
     judge.decide()
     const [effect] = landedEffects(track)
     if (effect)

@@ -62,12 +62,17 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         'src/agent/writeback/attempt.ts',
         `    effect: isWrite ? operation : undefined,
   })
-  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer)) }`,
+  const isUnheld`,
         `    effect: isWrite ? operation : undefined,
   }
-  const close = (answer) => {
+  const isUnheld`,
+      ),
+      edit(
+        'src/agent/writeback/attempt.ts',
+        `  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer, isUnheld)) }`,
+        `  const close = (answer) => {
     parts.journal.intent(intent)
-    parts.journal.answer(id, n, describeAnswer(answer))
+    parts.journal.answer(id, n, describeAnswer(answer, isUnheld))
   }
   return { markerAfter, close }`,
       ),

@@ -310,7 +310,11 @@ function restoreStore(world: World, at: number, hold: { held: boolean }): void {
   plan(world, at, () => {
     hold.held = true
   })
-  plan(world, at + 300, world.store.takeSnapshot)
+  let copiedAt = 0
+  plan(world, at + 300, () => {
+    world.store.takeSnapshot()
+    copiedAt = world.scheduler.now()
+  })
   const restoreAt = Math.min(at + 300 + sinceMs, FAULTS_MS - 500)
   plan(world, restoreAt, () => {
     world.store.kill()
@@ -323,11 +327,24 @@ function restoreStore(world: World, at: number, hold: { held: boolean }): void {
       phase: 'once',
       target: 'store',
     })
+    tellForgotten(world, copiedAt)
   })
   plan(world, restoreAt + 400, () => {
     startStore(world)
     hold.held = false
   })
+}
+
+/** What the store had said yes to, and knows no more. */
+function tellForgotten({ history, record }: World, copiedAt: number): void {
+  const forgotten = new Set(
+    history.flatMap((event) => {
+      const isPromise = event.observer === 'store' && (event.kind === 'receipt' || event.kind === 'reported')
+      return isPromise && event.at >= copiedAt && event.answer === 'accepted' ? [event.request] : []
+    }),
+  )
+  for (const target of forgotten)
+    record({ observer: 'supervisor', kind: 'fault', name: 'store_forgot', phase: 'once', target })
 }
 
 function queueFault(what: 'wipe' | 'windBack' | 'duplicate'): Kind {

@@ -165,7 +165,10 @@ function recordAudit({ agents, record, scheduler }: World): void {
           ...{ observer: 'audit', kind: 'intent', agent, request, n: Number(row['n']) },
           effect: (row['kind'] === 'fence' ? 'fence' : String(row['effect'])) as 'fence' | 'reset',
           ...{ server: String(row['server']), markerBefore: text('marker_before') },
-          ...{ markerAfter: String(row['marker_after']), answer: text('answer') },
+          ...{
+            markerAfter: String(row['marker_after']),
+            answer: text('answer')?.replace(/^accepted:.*/, 'accepted') ?? null,
+          },
         },
         momentOf(`intent ${request} ${row['n']}`),
       )

@@ -24,13 +24,16 @@ export interface ReadClient {
   readonly closed: Promise<void>
 }
 
+/** The longest answer to one search, all its messages together; one message is at most 1 MiB. */
+const LARGEST_ANSWER = 16 * 1024 * 1024
+
 /** Opens a read client. Throws as `openBoundChannel` does. */
 export async function openReadClient(
   endpoint: ServerEndpoint,
   settings: ConnectionSettings,
 ): Promise<ReadClient> {
   const socket = (await openBoundChannel(endpoint, settings)).release()
-  guard(socket)
+  const flow = guard(socket)
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   let given = false
   const client = new Client({
@@ -49,29 +52,50 @@ export async function openReadClient(
     close: () => socket.destroy(),
     search: async (base, options, control) => {
       const started = performance.now()
+      flow.begin()
       try {
         return (await client.search(base, options, control)).searchEntries
       } catch (cause) {
         if (cause instanceof NoSuchObjectError) return []
         if (!(cause instanceof ResultCodeError)) socket.destroy()
+        if (flow.isFlooded()) throw flooded(endpoint.url, cause)
         throw readFailure(endpoint.url, cause, performance.now() - started >= settings.operationTimeoutMs)
       }
     },
   }
 }
 
-// ldapts waits for its own timeout on bytes that are no LDAP, and grows on a huge length: this looks first.
-function guard(socket: TLSSocket): void {
+// ldapts waits for its own timeout on bytes that are no LDAP, grows on a huge length, and keeps every entry of an answer
+// that does not end: this looks first.
+function guard(socket: TLSSocket): { readonly begin: () => void; readonly isFlooded: () => boolean } {
   const splitter = createPduSplitter()
+  let received = 0
   socket.on('error', () => {})
   socket.prependListener('data', (chunk: Buffer) => {
+    received += chunk.length
+    if (received > LARGEST_ANSWER) {
+      socket.destroy(new Error('the answer is too large'))
+      return
+    }
     try {
       splitter.push(chunk)
     } catch (cause) {
       socket.destroy(cause instanceof Error ? cause : undefined)
     }
   })
+  return {
+    begin: () => {
+      received = 0
+    },
+    isFlooded: () => received > LARGEST_ANSWER,
+  }
 }
+
+const flooded = (url: string, cause: unknown): WritebackError =>
+  new WritebackError('ERR_DIRECTORY_CLOSED', `${url}: the answer to a read grew past 16 MiB`, {
+    retry: 'later',
+    cause,
+  })
 
 function readFailure(url: string, cause: unknown, timedOut: boolean): WritebackError {
   if (cause instanceof ResultCodeError) {

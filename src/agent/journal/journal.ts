@@ -60,11 +60,20 @@ export interface Intent {
   readonly effect: 'reset' | 'change' | 'unlock' | undefined
   /** What is worth saying beside `applied` when this write lands. */
   readonly notices: readonly Notice[]
+  /** The write carried no marker: no fence excludes it, and no marker tells of it. Default: it did. */
+  readonly withoutMarker?: boolean
 }
 
 /** An intent and what is known about it: `accepted`, `refused:…`, `not_sent`, `lost`, or nothing yet. */
 export interface AnsweredIntent extends Intent {
   readonly answer: string | undefined
+}
+
+/** A password write that the directory confirmed. `passwordVersion`: after it; undefined when that could not be read. */
+export interface ConfirmedWrite {
+  readonly sequence: number
+  readonly server: string
+  readonly passwordVersion: number | undefined
 }
 
 /** A signed outcome. */
@@ -126,6 +135,8 @@ export interface Journal {
   readonly recentWrites: (
     sinceMs: number,
   ) => readonly { readonly directory: string; readonly account: string; readonly atMs: number }[]
+  /** The confirmed reset or change of an account with the highest sequence; undefined: none is remembered. */
+  readonly lastPasswordWrite: (directory: string, account: string) => ConfirmedWrite | undefined
   /**
    * How many current passwords that were tried for an account after `sinceMs` (store time) the directory called wrong, or
    * may have: an answer that is not known counts.

@@ -48,4 +48,5 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX requests_of_subject ON requests (directory, subject);
   `,
   'ALTER TABLE intents ADD COLUMN notices TEXT;',
+  'ALTER TABLE intents ADD COLUMN without_marker INTEGER NOT NULL DEFAULT 0;',
 ]

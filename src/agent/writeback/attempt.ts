@@ -23,6 +23,7 @@ export function beginAttempt(
   session: WriterSession,
   account: Account,
   kind: 'write' | 'fence',
+  withoutMarker = false,
 ): Attempt {
   const { id, store, sequence, operation } = work.document
   const { lease } = work.open
@@ -30,7 +31,9 @@ export function beginAttempt(
   const isWrite = kind === 'write'
   const flag = isWrite ? 'applied' : 'fenced'
   const writesPassword = isWrite && operation !== 'unlock'
-  const passwordVersion = writesPassword ? versionAfterWrite(account) : versionAfterFence(account, store)
+  const passwordVersion = writesPassword
+    ? versionAfterWrite(account, session.directoryNowMs())
+    : versionAfterFence(account, store)
   const markerAfter = formatMarker({ store, sequence, requestId: id, flag, lease, n, passwordVersion })
   parts.journal.intent({
     ...{ requestId: id, n, lease, kind, markerAfter },
@@ -40,6 +43,7 @@ export function beginAttempt(
     startedAtMs: Math.round(parts.storeTime.nowMs()),
     effect: isWrite ? operation : undefined,
     notices: isWrite ? noticesFor(unlocked(account, operation), work.document, session.history) : [],
+    ...(withoutMarker ? { withoutMarker } : {}),
   })
   return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer)) }
 }

@@ -112,8 +112,8 @@ async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number
 }
 
 /** The directory confirmed the write, and the process ended before the outcome was kept. */
-const endLanded = ({ server, markerAfter, notices }: AnsweredIntent): Step =>
-  end({ outcome: 'applied' }, { server, marker: markerAfter, notices })
+const endLanded = ({ server, markerAfter, notices, withoutMarker }: AnsweredIntent): Step =>
+  end({ outcome: 'applied' }, { server, marker: withoutMarker ? undefined : markerAfter, notices })
 
 const isInspection = (work: Work<RequestDocument>): work is InspectWork =>
   work.document.operation === 'inspect'
@@ -133,7 +133,8 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   const { open, document, doubt, served } = work
   if (parts.leases.isLost({ request: open.requestId, lease: open.lease })) return GIVE_UP
   const isInDoubt = isDoubtful(doubt)
-  if (isInDoubt && isBeyondSettling(document, parts.storeTime.nowMs())) return end({ outcome: 'unknown' })
+  if (isInDoubt && isBeyondSettling(document, parts.storeTime.earliestMs()))
+    return end({ outcome: 'unknown' })
   if (!isInDoubt) {
     const stop = findStop(parts, work, starts)
     if (stop) return stop

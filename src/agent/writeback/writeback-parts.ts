@@ -12,6 +12,7 @@ import type { StoreTime } from '../decisions/store-time.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { AnsweredIntent, Journal, OpenRequest } from '../journal/journal.ts'
 import type { Keys } from '../keys/open-keys.ts'
+import type { Lanes } from './lanes.ts'
 import type { Limits } from './limit-writes.ts'
 import type { Suspects } from './suspects.ts'
 
@@ -24,6 +25,10 @@ export interface ServedDirectory {
   readonly refusesNames: boolean
   /** Between tries while the directory is away. */
   readonly backoff: Backoff
+  /** What happens to an account whose marker may not be written: nothing (the default), or a write without it. */
+  readonly withoutMarker?: 'refuse' | 'version'
+  /** Where writes without a marker keep out of each other's way. */
+  readonly lanes?: Lanes
 }
 
 /** The neighbours and tools of this room. */

@@ -588,15 +588,17 @@ test.each(['reset', 'unlock'] as const)(
 
 test('requests that were there when the process ended are carried out one at a time, so that only the deadly one pays', async () => {
   const world = await openWorld()
+  const other = { requestId: 'another request', directory: DIRECTORY }
   world.journal.started(world.document.id)
-  world.parts.suspects.enter('another request')
+  world.parts.suspects.enter({ ...other, directory: 'another directory' })
+  world.parts.suspects.enter(other)
   expect(await world.run()).toEqual({ laterMs: expect.any(Number) })
   expect(world.journal.find(world.document.id)?.crashStarts).toBe(1)
-  world.parts.suspects.leave('another request')
+  world.parts.suspects.leave(other)
   expect(await world.run()).toBe('done')
   expect(await world.outcome()).toEqual(ended('applied'))
   const clean = await openWorld()
-  clean.parts.suspects.enter('another request')
+  clean.parts.suspects.enter(other)
   expect(await clean.run()).toBe('done')
 })
 

@@ -3,13 +3,17 @@ import { cpSync } from 'node:fs'
 import path from 'node:path'
 import { checkHistory } from '../history/check-history.ts'
 import type { SupervisorEvent, Verdict } from '../history/event.ts'
-import { readServerId, recordEndState, sampleAccounts } from '../history/record-directory.ts'
+import {
+  type KnownSecret,
+  readServerId,
+  recordEndState,
+  sampleAccounts,
+} from '../history/record-directory.ts'
 import { recordJournal } from '../history/record-journal.ts'
 import { observeProxy, type ProxyObserver } from '../history/record-proxy.ts'
-import { createRecorder } from '../history/record-run.ts'
+import { createRecorder, type Recorder } from '../history/record-run.ts'
 import { recordStore } from '../history/record-store.ts'
 import { oldPassword } from '../servers/canaries.ts'
-import type { LdapProxy } from '../servers/ldap-proxy.ts'
 import type { SambaDomain } from '../servers/samba-domain.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
 import { DIRECTORY, type World, type WorldUser } from '../servers/writeback-world.ts'
@@ -35,46 +39,34 @@ export interface CrashHistory {
 const DRAIN_MS = 60_000
 const MINIMUM_LENGTH = 7
 
+/** What the record of one run is made of. */
+interface Scene {
+  readonly recorder: Recorder
+  /** Ids by the names of agents. */
+  readonly ids: Map<string, string>
+  readonly byAnchor: Map<string, WorldUser>
+  readonly byDn: Map<string, WorldUser>
+  /** By account, the newest first. */
+  readonly secrets: Map<string, KnownSecret[]>
+  /** Characters of the new password of a request. */
+  readonly lengths: Map<string, number>
+  server: string
+  serviceAccount: string
+}
+
 /** Starts the record. `threshold`: wrong passwords that lock an account. */
 export function createCrashHistory(agents: number, threshold: number): CrashHistory {
-  const recorder = createRecorder({
-    ...{ name: 'crash', seed: 0, drainMs: DRAIN_MS, historyRequired: false },
-    ...{ dialect: 'active-directory', stampErrorMs: 3, journalErrorMs: 2_000 },
-  })
-  const ids = new Map<string, string>()
-  const byAnchor = new Map<string, WorldUser>()
-  const byDn = new Map<string, WorldUser>()
-  const secrets = new Map<string, { name: string; secret: Buffer }[]>()
-  const lengths = new Map<string, number>()
-  let server = '?'
-  let serviceAccount = ''
-  const observers = new Map(
-    Array.from({ length: agents }, (_, index) => `agent-${index + 1}`).map((name) => [
-      name,
-      observeProxy({
-        recorder,
-        server: () => server,
-        agent: () => ids.get(name) ?? null,
-        serviceAccount: () => serviceAccount,
-        accountOf: (dn) => {
-          const guid = /<GUID=([0-9a-f-]{36})>/i.exec(dn)?.[1]?.toLowerCase()
-          return (guid === undefined ? byDn.get(dn.toLowerCase()) : byAnchor.get(guid))?.anchor ?? '?'
-        },
-      }),
-    ]),
-  )
+  const scene = createScene()
+  const { recorder, ids } = scene
+  const names = Array.from({ length: agents }, (_, index) => `agent-${index + 1}`)
+  const observers = new Map(names.map((name) => [name, observeAgent(scene, name)]))
   const process: CrashHistory['process'] = (agent, what) =>
     recorder.add({ at: recorder.now(), observer: 'supervisor', kind: 'process', agent: agent.id, what })
-  const learn = (user: WorldUser, name: string, secret: Buffer) => {
-    recorder.secrets.learn(name, secret)
-    if (!name.startsWith('old:'))
-      secrets.set(user.anchor, [{ name, secret }, ...(secrets.get(user.anchor) ?? [])])
-  }
   return {
     watch: (agent) => observers.get(agent)?.watch ?? {},
     prepare: async (domain) => {
-      server = await readServerId(domain)
-      serviceAccount = domain.serviceAccountName
+      scene.server = await readServerId(domain)
+      scene.serviceAccount = domain.serviceAccountName
     },
     begin: (world) => {
       for (const agent of world.agents) {
@@ -82,49 +74,83 @@ export function createCrashHistory(agents: number, threshold: number): CrashHist
         if (agent.isRunning()) process(agent, 'started')
       }
     },
-    born: (user) => {
-      byAnchor.set(user.anchor, user)
-      byDn.set(user.dn.toLowerCase(), user)
-      recorder.add({
-        ...{ at: recorder.now(), observer: 'directory', kind: 'account', account: user.anchor },
-        ...{ directory: DIRECTORY, mayBeWritten: true },
-        ...{ lockoutThreshold: threshold, minimumLength: MINIMUM_LENGTH },
-      })
-      learn(user, `first:${user.anchor}`, oldPassword())
-    },
+    born: (user) => noteBirth(scene, user, threshold),
     locked: ({ anchor }) =>
       recorder.add({
         ...{ at: recorder.now(), observer: 'directory', kind: 'foreign', account: anchor },
-        ...{ what: 'locked', server },
+        ...{ what: 'locked', server: scene.server },
       }),
     asked: (request, user, passwords) => {
       const next = passwords.at(-1)
       if (!next) return
-      lengths.set(request, next.length)
-      learn(user, `new:${request}`, next)
-      if (passwords.length > 1) learn(user, `old:${request}`, passwords[0] as Buffer)
+      scene.lengths.set(request, next.length)
+      learn(scene, user, `new:${request}`, next)
+      if (passwords.length > 1) recorder.secrets.learn(`old:${request}`, passwords[0] as Buffer)
     },
     process,
     finish: async (world) => {
       recorder.add({ at: recorder.now(), observer: 'supervisor', kind: 'faults_over' })
-      await sampleAccounts(world.domain, byDn, recorder)
-      await recordStore(copyStore(world), recorder, (request) => lengths.get(request))
-      for (const agent of world.agents) {
-        for (const proxy of [agent.proxy as LdapProxy]) proxy.forget()
-        if (!agent.isRunning()) continue
-        process(agent, 'asked_to_end')
-        const status = await agent.stop()
-        recorder.add({
-          ...{ at: recorder.now(), observer: 'supervisor', kind: 'process', agent: agent.id },
-          ...{ what: 'exited', status },
-        })
-      }
-      await recordEndState(world.domain, byDn, (account) => secrets.get(account) ?? [], recorder)
+      await sampleAccounts(world.domain, scene.byDn, recorder)
+      await recordStore(copyStore(world), recorder, (request) => scene.lengths.get(request))
+      for (const agent of world.agents) await endAgent(scene, agent, process)
+      await recordEndState(world.domain, scene.byDn, (account) => scene.secrets.get(account) ?? [], recorder)
       for (const agent of world.agents) recordJournal(agent, recorder)
       for (const { finish } of observers.values()) finish()
       return checkHistory(recorder.events())
     },
   }
+}
+
+const createScene = (): Scene => ({
+  recorder: createRecorder({
+    ...{ name: 'crash', seed: 0, drainMs: DRAIN_MS, historyRequired: false },
+    ...{ dialect: 'active-directory', stampErrorMs: 3, journalErrorMs: 2_000 },
+  }),
+  ...{ ids: new Map(), byAnchor: new Map(), byDn: new Map(), secrets: new Map(), lengths: new Map() },
+  ...{ server: '?', serviceAccount: '' },
+})
+
+const observeAgent = (scene: Scene, name: string): ProxyObserver =>
+  observeProxy({
+    recorder: scene.recorder,
+    server: () => scene.server,
+    agent: () => scene.ids.get(name) ?? null,
+    serviceAccount: () => scene.serviceAccount,
+    accountOf: (dn) => {
+      const guid = /<GUID=([0-9a-f-]{36})>/i.exec(dn)?.[1]?.toLowerCase()
+      const user = guid === undefined ? scene.byDn.get(dn.toLowerCase()) : scene.byAnchor.get(guid)
+      return user?.anchor ?? '?'
+    },
+  })
+
+function noteBirth(scene: Scene, user: WorldUser, threshold: number): void {
+  scene.byAnchor.set(user.anchor, user)
+  scene.byDn.set(user.dn.toLowerCase(), user)
+  scene.recorder.add({
+    ...{ at: scene.recorder.now(), observer: 'directory', kind: 'account', account: user.anchor },
+    ...{ directory: DIRECTORY, mayBeWritten: true },
+    ...{ lockoutThreshold: threshold, minimumLength: MINIMUM_LENGTH },
+  })
+  learn(scene, user, `first:${user.anchor}`, oldPassword())
+}
+
+function learn({ recorder, secrets }: Scene, { anchor }: WorldUser, name: string, secret: Buffer): void {
+  recorder.secrets.learn(name, secret)
+  secrets.set(anchor, [{ name, secret }, ...(secrets.get(anchor) ?? [])])
+}
+
+async function endAgent(
+  { recorder }: Scene,
+  agent: WorldAgent,
+  process: CrashHistory['process'],
+): Promise<void> {
+  if (!agent.isRunning()) return
+  process(agent, 'asked_to_end')
+  const status = await agent.stop()
+  recorder.add({
+    ...{ at: recorder.now(), observer: 'supervisor', kind: 'process', agent: agent.id },
+    ...{ what: 'exited', status },
+  })
 }
 
 /** The world with a copy of the store's files: the running store lets nobody else read its own. */

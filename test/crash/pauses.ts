@@ -23,8 +23,12 @@ export interface PauseResult extends Judgement {
 }
 
 // The lease is 30 s; the other agent gets the request when it has run out.
-const VERDICT_MS = 75_000
+const VERDICT_MS = 120_000
 const QUIET_MS = 20_000
+// A request that went to a sleeping agent comes back when its lease has run out.
+const STRIKE_MS = 45_000
+// The store's waiting calls must see the switch before it is turned back.
+const SWITCH_MS = 200
 
 interface Paused {
   readonly cell: Cell
@@ -74,10 +78,13 @@ async function pauseOne(crash: CrashWorld, agent: WorldAgent, cell: Cell): Promi
   await agent.start()
   planCrash(agent.configFile, { at: `${cell.point.id}:${cell.side}`, how: 'stop' })
   const request = await crash.ask(subject)
-  const isPaused = await awaitStrike(agent, 0)
+  const isPaused = await awaitStrike(agent, 0, STRIKE_MS)
   crash.history.process(agent, 'stopped')
   // A call that waits for requests would take the next one into the sleeping agent; a change of this switch ends it.
-  for (const paused of [true, false]) await crash.world.admin('setPause', { paused })
+  for (const paused of [true, false]) {
+    await crash.world.admin('setPause', { paused })
+    await sleep(SWITCH_MS)
+  }
   return { cell, agent, subject, request, isPaused }
 }
 

@@ -143,7 +143,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   {
     ...{ id: 'C13', what: 'the intent is journaled, not flushed' },
     before: at(ATTEMPTS, 'insert.run(', 'before', { when: `intent.kind === 'write'` }),
-    after: at(ATTEMPTS, 'intent.effect ?? null,\n      )', 'after', {
+    after: at(ATTEMPTS, 'Number(intent.withoutMarker ?? false),\n      )', 'after', {
       when: `intent.kind === 'write'`,
       request: 'intent.requestId',
     }),

@@ -34,13 +34,13 @@ export async function processRequest(
   requestId: string,
   signal: AbortSignal,
 ): Promise<Processed> {
-  const isSuspect = (parts.journal.find(requestId)?.crashStarts ?? 0) > 0
-  if (!isSuspect) return start(parts, requestId, signal)
-  if (!parts.suspects.enter(requestId)) return { laterMs: SUSPECT_LOOK_MS }
+  const open = parts.journal.find(requestId)
+  if (!open || open.crashStarts === 0) return start(parts, requestId, signal)
+  if (!parts.suspects.enter(open)) return { laterMs: SUSPECT_LOOK_MS }
   try {
     return await start(parts, requestId, signal)
   } finally {
-    parts.suspects.leave(requestId)
+    parts.suspects.leave(open)
   }
 }
 

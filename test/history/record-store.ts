@@ -13,9 +13,20 @@ type Row = Record<string, unknown>
 /** What the harness knows of a request beside the store. */
 export type LengthOf = (request: string) => number | undefined
 
-/** Records all that the store knows at the end of a run. The store runs, for its verdicts. */
-export async function recordStore(world: World, recorder: Recorder, lengthOf: LengthOf): Promise<void> {
-  const database = new DatabaseSync(path.join(world.directory, 'store', 'store.db'), { readOnly: true })
+/**
+ * Records all that the store knows of these requests at the end of a run: first asks for the verdicts, then ends the
+ * store, whose database belongs to it alone.
+ */
+export async function recordStore(
+  world: World,
+  recorder: Recorder,
+  requests: readonly string[],
+  lengthOf: LengthOf,
+): Promise<void> {
+  const verdicts = new Map<string, StoreEvent>()
+  for (const request of requests) verdicts.set(request, await readVerdict(world, recorder, request))
+  await world.store.stop()
+  const database = new DatabaseSync(path.join(world.directory, 'store', 'store.db'))
   try {
     const rows = (sql: string): Row[] => database.prepare(sql).all() as Row[]
     const keys = new Map(
@@ -46,8 +57,10 @@ export async function recordStore(world: World, recorder: Recorder, lengthOf: Le
       })
     for (const row of rows('SELECT * FROM outcomes ORDER BY at'))
       recorder.add(reportedOf(row, recorder, keys.get(String(row['agent']))))
-    for (const { id } of rows('SELECT id FROM requests WHERE sealed_at IS NOT NULL'))
-      await recordVerdict(world, recorder, String(id))
+    for (const { id } of rows('SELECT id FROM requests WHERE sealed_at IS NOT NULL')) {
+      const verdict = verdicts.get(String(id))
+      if (verdict) recorder.add(verdict)
+    }
   } finally {
     database.close()
   }
@@ -111,11 +124,11 @@ function reportedOf(
   }
 }
 
-async function recordVerdict(world: World, recorder: Recorder, request: string): Promise<void> {
+async function readVerdict(world: World, recorder: Recorder, request: string): Promise<StoreEvent> {
   const { json } = await world.admin('verdict', undefined, { id: request }, '?wait=0')
   const { outcome, reason, stages } = json as Verdict
   const closed = stages.findLast(({ stage }) => stage === 'closed')
-  recorder.add({
+  return {
     at: recorder.now(),
     observer: 'store',
     kind: 'verdict',
@@ -123,5 +136,5 @@ async function recordVerdict(world: World, recorder: Recorder, request: string):
     outcome,
     reason,
     closedAt: closed ? recorder.atWall(closed.at) : null,
-  })
+  }
 }

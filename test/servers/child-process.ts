@@ -99,8 +99,11 @@ function watch(child: ChildProcess): TestChild {
   return { pid: child.pid ?? 0, exited, isRunning, signal, pause, resume, end }
 }
 
-/** Ends a stopped group when this process dies: its members can not see that their parent is gone. */
-function guardGroup(pid: number): ChildProcess {
+/**
+ * Ends a stopped group when this process dies: its members can not see that their parent is gone. A line on its standard
+ * input calls it off.
+ */
+export function guardGroup(pid: number): ChildProcess {
   const program = 'read -r answer || kill -9 "-$0"'
   return spawn('sh', ['-c', program, String(pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],

@@ -25,6 +25,8 @@ export interface RequestWish {
   readonly passwords?: readonly Buffer[]
   readonly options?: CreateRequestCall['options']
   readonly actor?: CreateRequestCall['actor']
+  /** Called with the id before anything is sealed: from then on the request may be carried out. */
+  readonly onCreated?: (request: string) => void
 }
 
 /** Begins a request and seals it where it takes passwords; gives its id. */
@@ -32,10 +34,11 @@ export async function sendRequest(
   admin: Admin,
   operation: Operation,
   { anchor, directory }: Required<Target>,
-  { passwords = [], options = {}, actor }: RequestWish,
+  { passwords = [], options = {}, actor, onCreated }: RequestWish,
 ): Promise<string> {
   const body = { directory, operation, options, ...(actor ? { actor } : {}) }
   const created = orFail<CreateRequestAnswer>(await admin('createRequest', body, { anchor }), 201)
+  onCreated?.(created.request)
   if (passwords.length > 0)
     orFail(await admin('seal', await seal(created, passwords), { id: created.request }), 200)
   return created.request

@@ -1,0 +1,340 @@
+// What a chaos run does to the processes and to the world between them. Each fault undoes itself.
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import type { SupervisorEvent } from '../history/event.ts'
+import { wrongPassword } from '../servers/canaries.ts'
+import { guardGroup } from '../servers/child-process.ts'
+import { setPassword } from '../servers/directory-admin.ts'
+import type { RecordedMessage, RequestFault } from '../servers/ldap-faults.ts'
+import type { LdapProxy } from '../servers/ldap-proxy.ts'
+import type { WorldAgent } from '../servers/world-agents.ts'
+import type { Stage } from './chaos-world.ts'
+import type { Random } from './random.ts'
+
+/** One fault on one target. */
+export interface Fault {
+  readonly name: string
+  /** What it needs for itself alone; no two faults on one target at a time. */
+  readonly target: string
+  /** How often it is chosen, beside the others. */
+  readonly weight: number
+  /** Does it and undoes it. */
+  readonly run: (random: Random) => Promise<void>
+}
+
+/** Everything that can be done to a stage. */
+export function listFaults(stage: Stage): readonly Fault[] {
+  return [
+    ...stage.world.agents.flatMap((agent) => [
+      ...processFaults(stage, agent),
+      ...redisFaults(agent),
+      ...wireFaults(agent),
+    ]),
+    ...worldFaults(stage),
+  ]
+}
+
+/** Writes down what happens to a process. */
+export function noteProcess(
+  { recorder }: Stage,
+  agent: WorldAgent,
+  what: Extract<SupervisorEvent, { kind: 'process' }>['what'],
+  status?: number | string,
+): void {
+  const at = recorder.now()
+  const rest = status === undefined ? {} : { status }
+  recorder.add({ at, observer: 'supervisor', kind: 'process', agent: agent.id, what, ...rest })
+}
+
+/** Starts an agent, again and again while the rest of the world is not there for it. */
+export async function startAgent(stage: Stage, agent: WorldAgent): Promise<void> {
+  for (let tries = 0; tries < 10; tries += 1) {
+    noteProcess(stage, agent, 'started')
+    try {
+      await agent.start()
+      return
+    } catch {
+      // Not ready in time: the start was ended by force.
+      noteProcess(stage, agent, 'killed')
+    }
+  }
+  throw new Error(`${agent.name} does not start any more`)
+}
+
+const PAST_THE_LEASE_MS = 33_000
+
+function processFaults(stage: Stage, agent: WorldAgent): Fault[] {
+  const target = agent.name
+  return [
+    {
+      name: 'agent killed',
+      target,
+      weight: 4,
+      run: async (random) => {
+        noteProcess(stage, agent, 'killed')
+        await agent.kill()
+        await sleep(random.between(0, 2_000))
+        await startAgent(stage, agent)
+      },
+    },
+    {
+      name: 'agent stopped past its leases',
+      target,
+      weight: 2,
+      run: async (random) => {
+        noteProcess(stage, agent, 'stopped')
+        process.kill(agent.pid(), 'SIGSTOP')
+        await sleep(PAST_THE_LEASE_MS + random.between(0, 4_000))
+        process.kill(agent.pid(), 'SIGCONT')
+        noteProcess(stage, agent, 'continued')
+      },
+    },
+    {
+      name: 'agent asked to end',
+      target,
+      weight: 2,
+      run: async (random) => {
+        noteProcess(stage, agent, 'asked_to_end')
+        const status = await agent.stop()
+        noteProcess(stage, agent, 'exited', status)
+        await sleep(random.between(0, 1_000))
+        await startAgent(stage, agent)
+      },
+    },
+  ]
+}
+
+/** The private Redis of an agent, found by its command line. */
+function redisPid({ stateDirectory }: WorldAgent): number | undefined {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .find((pid) => {
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+        const isOwn = words.includes('redis-server') && words.includes(`${stateDirectory}/`)
+        return isOwn && !words.startsWith('setpriv')
+      } catch {
+        return false
+      }
+    })
+}
+
+function redisFaults(agent: WorldAgent): Fault[] {
+  const target = `redis of ${agent.name}`
+  const strike = (
+    name: string,
+    weight: number,
+    run: (pid: number, random: Random) => Promise<void>,
+  ): Fault => ({
+    name,
+    target,
+    weight,
+    run: async (random) => {
+      const pid = redisPid(agent)
+      if (pid !== undefined) await run(pid, random)
+    },
+  })
+  return [
+    strike('Redis killed', 2, async (pid) => {
+      process.kill(pid, 'SIGKILL')
+      await sleep(500)
+    }),
+    strike('Redis wiped', 2, () => wipe(agent)),
+    strike('Redis stopped', 1, async (pid, random) => {
+      const guard = guardGroup(pid)
+      process.kill(pid, 'SIGSTOP')
+      await sleep(random.between(2_000, 8_000))
+      try {
+        process.kill(pid, 'SIGCONT')
+      } catch {
+        // Its agent ended it meanwhile.
+      }
+      guard.stdin?.end('resumed\n')
+    }),
+  ]
+}
+
+// The agent's own account may delete every key it may name; FLUSHALL is not among its commands.
+async function wipe({ stateDirectory }: WorldAgent): Promise<void> {
+  const directory = path.join(stateDirectory, 'redis')
+  const redis = new Redis({
+    path: path.join(directory, 'redis.sock'),
+    username: 'agent',
+    password: readFileSync(path.join(directory, 'password'), 'utf8').trim(),
+    lazyConnect: true,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+  })
+  redis.on('error', () => undefined)
+  try {
+    await redis.connect()
+    for await (const keys of redis.scanStream({ match: 'wb:*', count: 1_000 }))
+      if ((keys as string[]).length > 0) await redis.del(keys as string[])
+  } catch {
+    // It is being started again.
+  } finally {
+    redis.disconnect()
+  }
+}
+
+const isMarked = ({ operation, direction }: RecordedMessage): boolean =>
+  operation === 'modify' && direction === 'request'
+
+const RULE_WAIT_MS = 8_000
+
+function wireFaults(agent: WorldAgent): Fault[] {
+  const proxy = agent.proxy as LdapProxy
+  const target = `proxy of ${agent.name}`
+  const onWrite = (name: string, makeFault: (random: Random) => RequestFault, most = 3): Fault => ({
+    name,
+    target,
+    weight: 2,
+    run: async (random) => {
+      const rule = proxy.onRequest(isMarked, makeFault(random), random.between(1, most))
+      await Promise.race([rule.hit, sleep(RULE_WAIT_MS)])
+      await sleep(random.between(0, 6_000))
+      rule.remove()
+      await Promise.race([rule.release(), sleep(RULE_WAIT_MS)])
+    },
+  })
+  return [
+    onWrite('answer swallowed', () => ({ kind: 'swallow-response' })),
+    onWrite('request swallowed', () => ({ kind: 'swallow-request' })),
+    onWrite('held, and delivered late', () => ({ kind: 'hold' })),
+    onWrite('cut in the middle', (random) => ({ kind: 'cut', bytes: random.between(0, 200) })),
+    onWrite('reset', (random) => ({
+      kind: 'reset',
+      when: random.pick(['before', 'forwarded', 'answered'] as const),
+    })),
+    onWrite('request delayed', (random) => ({ kind: 'delay-request', ms: random.between(200, 4_000) })),
+    onWrite('answer delayed', (random) => ({ kind: 'delay-response', ms: random.between(200, 4_000) })),
+    onWrite('in single bytes', () => ({ kind: 'slice' }), 1),
+    onWrite('delivered twice', () => ({ kind: 'duplicate' })),
+    onWrite('busy or unavailable', (random) => ({
+      kind: 'answer',
+      result: { code: random.pick([51, 52]), diagnostic: 'chaos' },
+    })),
+    {
+      name: 'connections ended',
+      target,
+      weight: 1,
+      run: async (random) => {
+        proxy.disconnectAll(random.next() < 0.5 ? { code: 52, diagnostic: 'chaos' } : undefined)
+        await Promise.resolve()
+      },
+    },
+    {
+      name: 'connections refused',
+      target,
+      weight: 1,
+      run: async (random) => {
+        await proxy.refuseConnections()
+        proxy.disconnectAll()
+        await sleep(random.between(1_000, 6_000))
+        await proxy.acceptConnections()
+      },
+    },
+  ]
+}
+
+let foreignPasswords = 0
+
+function worldFaults(stage: Stage): Fault[] {
+  const { world, recorder, server } = stage
+  const reachable = (isReachable: boolean) =>
+    recorder.add({ at: recorder.now(), observer: 'supervisor', kind: 'server', server, isReachable })
+  const pause = async (on: boolean) => {
+    await world.admin('setPause', { paused: on })
+    recorder.add({ at: recorder.now(), observer: 'store', kind: 'pause', on })
+  }
+  return [
+    {
+      name: 'store killed',
+      target: 'store',
+      weight: 6,
+      run: async (random) => {
+        await world.store.kill()
+        await sleep(random.between(0, 3_000))
+        await world.store.start()
+      },
+    },
+    {
+      name: 'directory server killed',
+      target: 'directory',
+      weight: 3,
+      run: async (random) => {
+        stage.isDirectoryThere = false
+        reachable(false)
+        await world.domain.kill()
+        await sleep(random.between(0, 4_000))
+        await world.domain.restart()
+        reachable(true)
+        stage.isDirectoryThere = true
+      },
+    },
+    {
+      name: 'password set by somebody else',
+      target: 'directory',
+      weight: 8,
+      run: (random) => setForeign(stage, random),
+    },
+    {
+      name: 'account locked by somebody',
+      target: 'directory',
+      weight: 4,
+      run: (random) => lock(stage, random),
+    },
+    {
+      name: 'paused',
+      target: 'store',
+      weight: 4,
+      run: async (random) => {
+        await pause(true)
+        await sleep(random.between(500, 4_000))
+        await pause(false)
+      },
+    },
+  ]
+}
+
+async function setForeign({ world, recorder, actors }: Stage, random: Random): Promise<void> {
+  const actor = random.pick(actors.filter(({ mayBeWritten }) => mayBeWritten))
+  foreignPasswords += 1
+  const name = `foreign:${foreignPasswords}`
+  const secret = Buffer.from(`Foreign!${foreignPasswords}-${random.between(1, 1e9)}y`)
+  actor.secrets.push({ name, secret })
+  recorder.secrets.learn(name, secret)
+  const since = recorder.now()
+  await setPassword(await world.domain.admin(), actor.user.dn, secret)
+  recorder.add({
+    at: recorder.now(),
+    observer: 'directory',
+    kind: 'foreign',
+    account: actor.user.anchor,
+    what: 'password',
+    server: null,
+    since,
+    secret: name,
+  })
+}
+
+async function lock({ world, recorder, actors }: Stage, random: Random): Promise<void> {
+  const actor = random.pick(actors.filter(({ mayBeWritten }) => mayBeWritten))
+  const note = (what: 'bad_password' | 'locked') =>
+    recorder.add({
+      at: recorder.now(),
+      observer: 'directory',
+      kind: 'foreign',
+      account: actor.user.anchor,
+      what,
+      server: null,
+    })
+  for (let tries = 0; tries < 6; tries += 1) {
+    note('bad_password')
+    await world.domain.canBind(actor.user.principal, wrongPassword())
+  }
+  note('locked')
+}

@@ -1,6 +1,3 @@
-// The five observers of a crash run, and the checker's word on what they saw.
-import { cpSync } from 'node:fs'
-import path from 'node:path'
 import { checkHistory } from '../history/check-history.ts'
 import type { SupervisorEvent, Verdict } from '../history/event.ts'
 import {
@@ -50,6 +47,7 @@ interface Scene {
   readonly secrets: Map<string, KnownSecret[]>
   /** Characters of the new password of a request. */
   readonly lengths: Map<string, number>
+  readonly requests: string[]
   server: string
   serviceAccount: string
 }
@@ -81,6 +79,7 @@ export function createCrashHistory(agents: number, threshold: number): CrashHist
         ...{ what: 'locked', server: scene.server },
       }),
     asked: (request, user, passwords) => {
+      scene.requests.push(request)
       const next = passwords.at(-1)
       if (!next) return
       scene.lengths.set(request, next.length)
@@ -91,8 +90,8 @@ export function createCrashHistory(agents: number, threshold: number): CrashHist
     finish: async (world) => {
       recorder.add({ at: recorder.now(), observer: 'supervisor', kind: 'faults_over' })
       await sampleAccounts(world.domain, scene.byDn, recorder)
-      await recordStore(copyStore(world), recorder, (request) => scene.lengths.get(request))
       for (const agent of world.agents) await endAgent(scene, agent, process)
+      await recordStore(world, recorder, scene.requests, (request) => scene.lengths.get(request))
       await recordEndState(world.domain, scene.byDn, (account) => scene.secrets.get(account) ?? [], recorder)
       for (const agent of world.agents) recordJournal(agent, recorder)
       for (const { finish } of observers.values()) finish()
@@ -106,7 +105,14 @@ const createScene = (): Scene => ({
     ...{ name: 'crash', seed: 0, drainMs: DRAIN_MS, historyRequired: false },
     ...{ dialect: 'active-directory', stampErrorMs: 3, journalErrorMs: 2_000 },
   }),
-  ...{ ids: new Map(), byAnchor: new Map(), byDn: new Map(), secrets: new Map(), lengths: new Map() },
+  ...{
+    ids: new Map(),
+    byAnchor: new Map(),
+    byDn: new Map(),
+    secrets: new Map(),
+    lengths: new Map(),
+    requests: [],
+  },
   ...{ server: '?', serviceAccount: '' },
 })
 
@@ -151,12 +157,4 @@ async function endAgent(
     ...{ at: recorder.now(), observer: 'supervisor', kind: 'process', agent: agent.id },
     ...{ what: 'exited', status },
   })
-}
-
-/** The world with a copy of the store's files: the running store lets nobody else read its own. */
-function copyStore(world: World): World {
-  const directory = path.join(world.directory, 'copied')
-  for (const name of ['store.db', 'store.db-wal'])
-    cpSync(path.join(world.directory, 'store', name), path.join(directory, 'store', name))
-  return { ...world, directory }
 }

@@ -1,4 +1,6 @@
 // Real servers do the work in most tests, so the limits are generous; what hangs still fails.
+import './test/servers/no-core-dumps.mjs'
+
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],

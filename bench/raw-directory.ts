@@ -33,8 +33,8 @@ const TIMEOUT_MS = 30_000
 export function openRawLanes(domain: SambaDomain, count: number): Promise<RawLane[]> {
   const settings = {
     trust: createTlsTrust({ ca: [readFileSync(domain.caFile, 'utf8')] }),
-    credentials: { name: domain.serviceAccountName, readPassword: async () => servicePassword() },
-    gate: createBindGate(systemClock),
+    bindName: domain.serviceAccountName,
+    gate: createBindGate({ clock: systemClock, readPassword: async () => servicePassword() }),
     connectTimeoutMs: TIMEOUT_MS,
     operationTimeoutMs: TIMEOUT_MS,
   }

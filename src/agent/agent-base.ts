@@ -25,6 +25,8 @@ export interface AgentOptions {
   readonly log: Logger
   readonly clock: Clock
   readonly env: Readonly<Record<string, string | undefined>>
+  /** What makes passwords readable in this process, and was allowed all the same. */
+  readonly unsafeRuntime?: readonly string[]
 }
 
 /** The ground of one agent. */
@@ -59,6 +61,8 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   const { config, clock } = options
   const { enrolled } = identity.enrolment
   const conditions = createConditions(options)
+  const unsafe = options.unsafeRuntime ?? []
+  if (unsafe.length > 0) conditions.raise('unsafe_runtime', '', unsafe.join('; '))
   const storeTime = createStoreTime(clock)
   const findKey = (kid: string) => identity.storeKeys.get(kid)
   const directories = createDirectories(config, options)

@@ -9,6 +9,7 @@ import { type Blocklist, parseBlocklist } from '../policy/blocklist.ts'
 import { errorFields, type Logger } from '../telemetry/logger.ts'
 import { isWithin } from './decisions/distinguished-name.ts'
 import { createDirectory } from './directory/create-directory.ts'
+import { createLanes, LATE_BYTES_MS } from './writeback/lanes.ts'
 import type { ServedDirectory } from './writeback/writeback-parts.ts'
 
 const AWAY = { firstMs: 500, longestMs: 10_000 }
@@ -70,6 +71,8 @@ function serve(
     blocklist: blocklistFile === undefined ? undefined : readBlocklist(blocklistFile),
     refusesNames: refuseNames,
     backoff: createBackoff(AWAY),
+    withoutMarker: config.withoutMarker,
+    lanes: createLanes(parts.clock, config.operationTimeoutSeconds * 1000 + LATE_BYTES_MS),
   }
 }
 

@@ -1,11 +1,12 @@
 // The way of a request through this agent: intake, queues, writeback and reporter, each handed what it needs of the others.
 import type { AgentBase } from './agent-base.ts'
-import { createQueues, type Queues } from './create-queues.ts'
+import { createQueues, type Queues, type QueuesOptions } from './create-queues.ts'
 import { createReceipts, type Receipts } from './intake/confirm-receipts.ts'
 import { createIntake, type Intake } from './intake/create-intake.ts'
 import { concludeInvalid, type InvalidRequest } from './writeback/conclude-invalid.ts'
 import { processRequest } from './writeback/process-request.ts'
 import { createReporter, type Reporter } from './writeback/report-outcomes.ts'
+import { createSuspects } from './writeback/suspects.ts'
 import type { WritebackParts } from './writeback/writeback-parts.ts'
 
 /** The working parts. */
@@ -26,8 +27,11 @@ const countMoving = ({ journal, directories }: AgentBase): number =>
     .filter(({ directory }) => directory.status().connected)
     .reduce((count, { directory }) => count + journal.openIds(directory.name).length, 0)
 
-/** Makes the working parts; nothing runs yet. */
-export function createWork(base: AgentBase): AgentWork {
+/** Makes the working parts; nothing runs yet. `openQueues` makes the queues, on Redis unless told otherwise. */
+export function createWork(
+  base: AgentBase,
+  openQueues: (options: QueuesOptions) => Queues = createQueues,
+): AgentWork {
   const { journal, client, log } = base
   const reporter = createReporter({
     ...{ journal, client, clock: base.clock, conditions: base.conditions },
@@ -36,7 +40,7 @@ export function createWork(base: AgentBase): AgentWork {
   })
   const receipts = createReceipts(base)
   const writeback = writebackParts(base, reporter, receipts)
-  const queues = createQueues({
+  const queues = openQueues({
     ...{ config: base.config, agent: base.enrolled.agent, journal },
     ...{ conditions: base.conditions, log, clock: base.clock },
     process: (requestId, signal) => processRequest(writeback, requestId, signal),
@@ -57,6 +61,7 @@ function writebackParts(base: AgentBase, reporter: Reporter, receipts: Receipts)
     ...base,
     agent: enrolled.agent,
     store: enrolled.store,
+    suspects: createSuspects(),
     signer: keys.identity.signer,
     readDocument: base.documents.read,
     confirmReceipt: async ({ requestId, lease }, server) => {

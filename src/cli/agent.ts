@@ -5,7 +5,7 @@ import { readAgentConfig } from '../config/agent-config.ts'
 import { keepCompiledCode } from './compile-cache.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
 import { stopRequest } from './stop-request.ts'
-import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
+import { admitRuntime } from './unsafe-runtime.ts'
 
 const EXAMPLES = `
 Examples:
@@ -19,19 +19,25 @@ export function addAgentCommand(program: Command, io: Io, setExit: SetExit): voi
     .command('agent')
     .description('run the agent: take requests from the store and write them to the directory')
     .requiredOption('--config <file>', 'the agent’s configuration, YAML')
+    .option('--allow-debug', 'run even where a debugging option makes passwords readable, and warn', false)
     .addHelpText('after', EXAMPLES)
-    .action(async (options: { config: string }) => setExit(await runAgent(io, options.config)))
+    .action(async (options: AgentWords) => setExit(await runAgent(io, options)))
 }
 
-async function runAgent(io: Io, configFile: string): Promise<number> {
-  refuseUnsafeRuntime(io)
-  const config = readAgentConfig(configFile)
+interface AgentWords {
+  readonly config: string
+  readonly allowDebug: boolean
+}
+
+async function runAgent(io: Io, words: AgentWords): Promise<number> {
+  const unsafeRuntime = admitRuntime(io, words.allowDebug)
+  const config = readAgentConfig(words.config)
   keepCompiledCode(config.stateDirectory)
   // Loaded here: no other command needs it.
   const { createLogger } = await import('../telemetry/logger.ts')
   const log = createLogger({ ...config.log, stream: io.stdout })
   const { createAgent } = await import('../agent/create-agent.ts')
-  const agent = createAgent({ config, log, clock: systemClock, env: io.env })
+  const agent = createAgent({ config, log, clock: systemClock, env: io.env, unsafeRuntime })
   const stopped = stopRequest(io)
   log.info('agent starting', { stateDirectory: config.stateDirectory, store: config.store.url })
   try {

@@ -9,7 +9,7 @@ import { stopRequest } from './stop-request.ts'
 import { addStoreAdministration } from './store-administration.ts'
 import { addStorePolicyCommands } from './store-policy.ts'
 import { addStoreRequestCommands } from './store-request.ts'
-import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
+import { admitRuntime } from './unsafe-runtime.ts'
 
 const EXAMPLES = `
 Examples:
@@ -27,15 +27,21 @@ export function addStoreCommand(program: Command, io: Io, setExit: SetExit): voi
     // A subcommand has words of the same name; each belongs to what it follows.
     .enablePositionalOptions()
     .option('--config <file>', 'the store’s configuration, YAML')
+    .option('--allow-debug', 'run even where a debugging option makes secrets readable, and warn', false)
     .addHelpText('after', EXAMPLES)
-    .action(async (words: { config?: string }) => setExit(await runStore(io, words.config)))
+    .action(async (words: StoreWords) => setExit(await runStore(io, words)))
   addStoreAdministration(store, io)
   addStorePolicyCommands(store, io)
   addStoreRequestCommands(store, io, setExit)
 }
 
-async function runStore(io: Io, configFile: string | undefined): Promise<number> {
-  refuseUnsafeRuntime(io)
+interface StoreWords {
+  readonly config?: string
+  readonly allowDebug: boolean
+}
+
+async function runStore(io: Io, { config: configFile, allowDebug }: StoreWords): Promise<number> {
+  const unsafe = admitRuntime(io, allowDebug)
   if (configFile === undefined) throw new WritebackError('ERR_USAGE', 'the store needs --config')
   const config = readStoreConfig(configFile)
   // Loaded here: the other commands start without the server and the database.
@@ -48,6 +54,7 @@ async function runStore(io: Io, configFile: string | undefined): Promise<number>
     ...{ tenant: config.tenant, requestLifetimeMs: config.requestLifetimeSeconds * 1000 },
     ...{ log, clock: systemClock },
   })
+  for (const finding of unsafe) log.warn('the runtime is unsafe, and allowed', { finding })
   const stopped = stopRequest(io)
   await store.start()
   try {

@@ -105,6 +105,12 @@ const directorySchema = z.strictObject({
     .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/)
     .default('adminDisplayName')
     .describe('attribute that holds the marker; single-valued, and not writable by the user'),
+  withoutMarker: z
+    .enum(['refuse', 'version'])
+    .default('refuse')
+    .describe(
+      'where the service account may not write the marker: refuse: nothing is written; version: written without it, and a lost answer is settled by the version of the password alone, after minutes or not at all',
+    ),
   passwords: passwordsSchema.prefault({}).describe('what the agent itself asks of passwords'),
   limits: limitsSchema.prefault({}).describe('how many writes are let through'),
   history: z

@@ -51,7 +51,13 @@ export async function verifyMessage<T>(
       throw new WritebackError('ERR_SIGNATURE_INVALID', `${type} does not verify`, { cause })
     throw cause
   }
-  const { typ, kid = '' } = verified.protectedHeader
+  const { typ, kid = '', crit, b64 } = verified.protectedHeader
+  // Another reader might take the payload for something else (RFC 7797).
+  if (crit !== undefined || b64 !== undefined)
+    throw new WritebackError(
+      'ERR_SIGNATURE_INVALID',
+      `${type} asks for an extension that the contract does not have`,
+    )
   if (typ !== type)
     throw new WritebackError('ERR_SIGNATURE_INVALID', `${type} expected, another type was signed`)
   return { payload: parseDocument(type, parseStrictJson(verified.payload), schema), kid }

@@ -34,6 +34,15 @@ export const CONDITIONS = {
     severity: 'warning',
     remedy: 'grant the service account the rights that the README lists',
   },
+  unsafe_runtime: {
+    severity: 'warning',
+    remedy: 'end the debugging, and start the agent without --allow-debug',
+  },
+  marker_not_writable: {
+    severity: 'warning',
+    remedy:
+      'give the service account the grant that is named; until then the accounts there are not written, or without the proof that a marker gives, as withoutMarker of the directory says',
+  },
   marker_implausible: {
     severity: 'warning',
     remedy:

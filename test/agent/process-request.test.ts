@@ -212,6 +212,18 @@ test('a lost answer and a server that stays away until 60 s after expiry is unkn
   expect(await world.outcome()).toEqual(ended('unknown'))
 })
 
+test('a wall clock that was set forward ends no doubt before its time', async () => {
+  for (const byMs of [110_000, 3_600_000]) {
+    const world = await openWorld({ document: { expiresAt: NOW + 20_000 } })
+    world.dc.state.fates = ['lost']
+    world.dc.state.afterModify = () => world.clock.shiftWall(byMs)
+    await world.run()
+    world.clock.shiftWall(-byMs)
+    await world.finish()
+    expect(await world.outcome()).toEqual(ended('applied'))
+  }
+})
+
 test('a lost answer is settled after expiry too, and then nothing is written', async () => {
   const landed = await openWorld()
   landed.dc.state.fates = ['lost']
@@ -534,6 +546,60 @@ test('resting does not count as an end of the process', async () => {
   world.dc.state.away = false
   await world.finish()
   expect(await world.outcome()).toEqual(ended('applied'))
+})
+
+test('a request that ended the process is not forgiven because it rested for a lease after the restart', async () => {
+  const world = await openWorld()
+  const dieInTheMiddle = () => world.journal.started(world.document.id)
+  for (let deaths = 0; deaths < 5; deaths += 1) {
+    dieInTheMiddle()
+    world.leases.drop({ request: world.document.id, lease: LEASE })
+    expect(await world.run()).toEqual({ kind: 'rest', laterMs: 500 })
+  }
+  dieInTheMiddle()
+  world.hold()
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toEqual(ended('failed', 'internal'))
+})
+
+test.each(['reset', 'unlock'] as const)(
+  'a %s whose process ended before its outcome was kept says the same beside applied',
+  async (operation) => {
+    const account = { disabled: true, locked: true }
+    const world = await openWorld({ account, ...(operation === 'unlock' ? { operation } : {}) })
+    world.dc.state.history = 'not_enforced'
+    const keep = world.journal.outcome
+    const dying = Object.assign(world.journal, {
+      outcome: () => {
+        throw new WritebackError('ERR_JOURNAL_UNUSABLE', 'the process ends here')
+      },
+    })
+    await expect(world.run()).rejects.toThrow('the process ends here')
+    Object.assign(dying, { outcome: keep })
+    expect(await world.run()).toBe('done')
+    expect((await world.outcome())?.notices).toEqual(
+      operation === 'unlock'
+        ? ['account_disabled']
+        : ['history_not_enforced', 'account_disabled', 'old_password_may_work'],
+    )
+    expect(world.dc.state.effects).toHaveLength(1)
+  },
+)
+
+test('requests that were there when the process ended are carried out one at a time, so that only the deadly one pays', async () => {
+  const world = await openWorld()
+  const other = { requestId: 'another request', directory: DIRECTORY }
+  world.journal.started(world.document.id)
+  world.parts.suspects.enter({ ...other, directory: 'another directory' })
+  world.parts.suspects.enter(other)
+  expect(await world.run()).toEqual({ laterMs: expect.any(Number) })
+  expect(world.journal.find(world.document.id)?.crashStarts).toBe(1)
+  world.parts.suspects.leave(other)
+  expect(await world.run()).toBe('done')
+  expect(await world.outcome()).toEqual(ended('applied'))
+  const clean = await openWorld()
+  clean.parts.suspects.enter(other)
+  expect(await clean.run()).toBe('done')
 })
 
 test('a sealed value of another key, a tampered one, or a NUL in the password fails before any write', async () => {

@@ -8,8 +8,10 @@ import type { WriteLimits } from '../../src/agent/decisions/write-limits.ts'
 import { createDocumentCache } from '../../src/agent/intake/document-cache.ts'
 import { createJournal } from '../../src/agent/journal/create-journal.ts'
 import type { AcceptedDocument, Intent } from '../../src/agent/journal/journal.ts'
+import { createLanes } from '../../src/agent/writeback/lanes.ts'
 import { createLimits } from '../../src/agent/writeback/limit-writes.ts'
 import { processRequest } from '../../src/agent/writeback/process-request.ts'
+import { createSuspects } from '../../src/agent/writeback/suspects.ts'
 import type { WritebackParts } from '../../src/agent/writeback/writeback-parts.ts'
 import type { Blocklist } from '../../src/policy/blocklist.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
@@ -53,7 +55,11 @@ export interface Wish {
   readonly blocklist?: Blocklist
   readonly refusesNames?: boolean
   readonly limits?: Partial<WriteLimits>
+  readonly withoutMarker?: 'version'
 }
+
+/** How long a request of the world waits after a lost answer without a marker. */
+export const QUARANTINE_MS = 135_000
 
 /** One agent with one open request, held under a lease, its receipt given for the writer. */
 export async function openWorld(wish: Wish = {}) {
@@ -110,12 +116,15 @@ export async function openWorld(wish: Wish = {}) {
           blocklist: wish.blocklist,
           refusesNames: wish.refusesNames ?? false,
           backoff: { next: () => 777, reset: () => {} },
+          withoutMarker: wish.withoutMarker ?? 'refuse',
+          lanes: createLanes(clock, QUARANTINE_MS),
         },
       ],
     ]),
     storeTime,
     leases,
     limits,
+    suspects: createSuspects(),
     conditions,
     clock,
     log: silentLogger,
@@ -179,6 +188,7 @@ export async function openWorld(wish: Wish = {}) {
       markerAfter: formatMarker(marker),
       passwordVersionBefore: account.passwordVersion?.version,
       startedAtMs: NOW,
+      notices: [],
       effect: wish.operation === 'change' || wish.operation === 'unlock' ? wish.operation : 'reset',
       ...fields,
     }

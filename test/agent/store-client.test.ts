@@ -9,11 +9,12 @@ import { HttpResponse, http } from 'msw'
 import { setupServer } from 'msw/node'
 import { callEnrol, createStoreClient } from '../../src/agent/store-client/create-store-client.ts'
 import { createStoreTransport, type Fetch } from '../../src/agent/store-client/store-transport.ts'
-import { systemClock } from '../../src/clock/clock.ts'
+import { type Clock, systemClock } from '../../src/clock/clock.ts'
 import { verifyAgentCall } from '../../src/protocol/agent-token.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
 import { problemOf } from '../../src/protocol/problem.ts'
 import { LARGEST_BODY } from '../../src/protocol/strict-json.ts'
+import { createManualClock } from '../fakes/manual-clock.ts'
 import { testCa } from '../servers/test-ca.ts'
 import { makeParties, SERVER, STORE } from './sample-requests.ts'
 
@@ -25,18 +26,18 @@ afterEach(() => server.resetHandlers())
 afterAll(() => server.close())
 
 const globalFetch = ((url, init) => fetch(url, init as RequestInit)) as Fetch
-const makeClient = (over: { fetch?: Fetch; timeoutMs?: number; url?: string } = {}) =>
+const makeClient = (over: { fetch?: Fetch; timeoutMs?: number; url?: string; clock?: Clock } = {}) =>
   createStoreClient({
     url: over.url ?? URL,
     fetch: over.fetch ?? globalFetch,
     identity: { agent: parties.agent, store: STORE, signer: parties.keys.identity.signer },
-    clock: systemClock,
+    clock: over.clock ?? systemClock,
     nowMs: Date.now,
     timeoutMs: over.timeoutMs ?? 5_000,
   })
 const never = new AbortController().signal
 const claim = { claimId: '0c0c0c0c-1111-4222-8333-444444444444', leases: [], places: { corp: 4 }, waitMs: 0 }
-const good = { storeTime: 1_790_000_000_000, paused: false, renewed: [], requests: [] }
+const good = { storeTime: 1_790_000_000_000, paused: false, renewed: [], goneServers: [], requests: [] }
 
 /** The next claims get this answer. */
 const answerClaims = (answer: () => Response | Promise<Response>) =>
@@ -324,3 +325,26 @@ test('a CA file that is not there is ERR_CONFIG_UNREADABLE', () => {
     expect.objectContaining({ code: 'ERR_CONFIG_UNREADABLE' }),
   )
 })
+
+test('a host that slept during a call counts its sleep: the answer is old, and so is a lease in it', async () => {
+  const clock = createManualClock(1_790_000_000_000)
+  const slept = async () => {
+    clock.pass(20)
+    // Asleep, the monotonic clock stands still and the wall clock does not.
+    clock.shiftWall(22_000)
+    return { status: 200, headers: new Headers(), body: bytesOf(JSON.stringify(good)) }
+  }
+  const { sentMs, answeredMs } = await makeClient({ fetch: slept, clock }).claim(claim, never)
+  expect([answeredMs, answeredMs - sentMs]).toEqual([clock.monotonicMs(), 22_020])
+  const setBack = async () => {
+    clock.pass(20)
+    clock.shiftWall(-60_000)
+    return { status: 200, headers: new Headers(), body: bytesOf(JSON.stringify(good)) }
+  }
+  const timed = await makeClient({ fetch: setBack, clock }).claim(claim, never)
+  expect(timed.answeredMs - timed.sentMs).toBe(20)
+})
+
+async function* bytesOf(content: string) {
+  yield Buffer.from(content)
+}

@@ -1,9 +1,12 @@
 // What the environment cannot do to the program: switch certificate checks off, or open a debugger.
 import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
+import { findUnsafeRuntime, type RuntimeFacts } from '../../src/cli/unsafe-runtime.ts'
 import { bareEnvironment, runCommand } from '../servers/child-process.ts'
+import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { testCa } from '../servers/test-ca.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
@@ -56,6 +59,107 @@ test.each(['agent', 'enroll'])('%s does not start while that variable is set', a
     env: { NODE_TLS_REJECT_UNAUTHORIZED: '0' },
   })
   await expect(run).rejects.toThrow(/ERR_RUNTIME_UNSAFE/)
+})
+
+const LIMITS = (core: string) => `Limit                     Soft Limit           Hard Limit           Units
+Max stack size            8388608              unlimited            bytes
+Max core file size        ${core.padEnd(20)} unlimited            bytes
+`
+const SAFE = { debuggerUrl: undefined, limits: LIMITS('0') }
+
+test.each<[string, string[], Record<string, string>, Partial<RuntimeFacts>, string[]]>([
+  [
+    'nothing',
+    ['--disable-warning=ExperimentalWarning', '--max-old-space-size=200'],
+    { NODE_OPTIONS: '--enable-source-maps' },
+    {},
+    [],
+  ],
+  ['a debugger that is open', [], {}, { debuggerUrl: 'ws://127.0.0.1:9229/x' }, ['a debugger is open']],
+  ['a core dump', [], {}, { limits: LIMITS('unlimited') }, [expect.stringContaining('LimitCORE=0') as never]],
+  [
+    'a small core dump',
+    [],
+    {},
+    { limits: LIMITS('4096') },
+    [expect.stringContaining('ulimit -c 0') as never],
+  ],
+  ['no limits to read', [], {}, { limits: undefined }, []],
+  ...[
+    '--abort-on-uncaught-exception',
+    '--heapsnapshot-signal',
+    '--heapsnapshot-near-heap-limit',
+    '--report-on-fatalerror',
+    '--report-uncaught-exception',
+    '--tls-keylog',
+    '--inspect-brk',
+    '--experimental-config-file',
+    '--experimental-default-config-file',
+  ].map((option): [string, string[], Record<string, string>, Partial<RuntimeFacts>, string[]] => [
+    option,
+    [],
+    { NODE_OPTIONS: `--enable-source-maps "${option.replaceAll('-', '_').replace('__', '--')}=x"` },
+    {},
+    [`Node.js runs with ${option}`],
+  ]),
+  [
+    'several',
+    ['--report-on-signal'],
+    { NODE_DEBUG: 'secret', DEBUG: '*' },
+    {},
+    [
+      'the environment variable NODE_DEBUG is set',
+      'the environment variable DEBUG is set',
+      'Node.js runs with --report-on-signal',
+    ],
+  ],
+])('what the program finds unsafe: %s', (_what, execArgv, env, facts, found) => {
+  expect(findUnsafeRuntime({ env, execArgv }, { ...SAFE, ...facts })).toEqual(found)
+})
+
+/** Runs the enrolment command, which waits for a code, where a crash may leave core dumps up to `core` bytes. */
+async function waitingProgram(directory: string, core: string, env: Record<string, string> = {}) {
+  const config = path.join(ROOT, 'config/agent.example.yaml')
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN, 'enroll', '--config', config]
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'prlimit', `--core=${core}:`, ...node], {
+    env: { ...bareEnvironment(), ...env },
+    cwd: directory,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (part: Buffer) => {
+    said += part.toString()
+  })
+  const ended = new Promise<string | number>((resolve) =>
+    child.once('exit', (code, signal) => resolve(signal ?? code ?? '')),
+  )
+  return { child, ended, said: () => said }
+}
+
+test('where a crash would leave a core dump, the program does not start', async () => {
+  const directory = makeScratchDirectory()
+  const { ended, said, child } = await waitingProgram(directory, 'unlimited')
+  expect(await ended).toBe(1)
+  expect(said()).toMatch(/ERR_RUNTIME_UNSAFE.*LimitCORE=0/)
+  child.stdin.end()
+  await removeScratchDirectory(directory)
+})
+
+test.each([
+  ['SIGABRT', {}],
+  ['SIGQUIT', {}],
+  // As a defect in Node.js or an addon would end it.
+  ['process.abort()', { NODE_OPTIONS: '--import data:text/javascript,setTimeout(process.abort,1500)' }],
+])('%s leaves no core dump, report or snapshot', async (how, env) => {
+  const directory = makeScratchDirectory()
+  const { child, ended } = await waitingProgram(directory, '0', env as Record<string, string>)
+  if (how.startsWith('SIG')) {
+    await sleep(1_500)
+    child.kill(how as NodeJS.Signals)
+  }
+  expect(await ended).toBe(how === 'SIGQUIT' ? 'SIGQUIT' : 'SIGABRT')
+  expect(readdirSync(directory)).toEqual([])
+  await removeScratchDirectory(directory)
 })
 
 test('SIGUSR1 opens no debugger', async () => {

@@ -14,7 +14,7 @@ import type { EffectivePolicy } from '../../src/protocol/account-state.ts'
  */
 export type Fate = 'normal' | 'lost' | 'vanished' | 'late' | 'not_sent' | { readonly refuse: RefusalKind }
 
-/** A password write that reached the account. */
+/** A write that reached the account; `marker` is empty where it carried none. */
 export interface Effect {
   readonly password: string
   readonly marker: string
@@ -23,6 +23,7 @@ export interface Effect {
 interface Modify {
   readonly markerBefore: string | undefined
   readonly markerAfter: string
+  readonly withoutMarker?: boolean
   readonly effect: ((account: Account) => Account) | undefined
   readonly password: string
 }
@@ -65,6 +66,8 @@ export function createScriptedDirectory(options: {
     beforeModify: undefined as (() => void) | undefined,
     /** Runs after a modify that landed, once. */
     afterModify: undefined as (() => void) | undefined,
+    /** Whether the service account may write the marker. */
+    holdsMarkerRight: true,
     policy: { kind: 'read', policy: POLICY } as PolicyReading,
     /** The directory answers every read of an account with a refusal. */
     refusesReads: false,
@@ -79,11 +82,18 @@ export function createScriptedDirectory(options: {
 
   function land(modify: Modify): WriteAnswer {
     if (!account) return refused('account_not_found')
-    if (account.marker?.toLowerCase() !== modify.markerBefore?.toLowerCase()) return refused('compare_failed')
-    account = { ...account, marker: modify.markerAfter }
+    if (!modify.withoutMarker) {
+      if (!state.holdsMarkerRight) return refused('missing_right')
+      if (account.marker?.toLowerCase() !== modify.markerBefore?.toLowerCase())
+        return refused('compare_failed')
+      account = { ...account, marker: modify.markerAfter }
+    }
     if (modify.effect) {
       account = modify.effect(account)
-      state.effects.push({ password: modify.password, marker: modify.markerAfter })
+      state.effects.push({
+        password: modify.password,
+        marker: modify.withoutMarker ? '' : modify.markerAfter,
+      })
     }
     const step = state.afterModify
     state.afterModify = undefined
@@ -113,10 +123,12 @@ export function createScriptedDirectory(options: {
     history: state.history,
     rules: { ...options.rules },
     directoryNowMs: nowMs,
-    readAccount: async ({ anchor }) => {
+    readAccount: async ({ anchor }, _operation, { markerRight } = {}) => {
       state.calls.push('read')
       if (state.refusesReads) throw new WritebackError('ERR_DIRECTORY_REFUSED', 'no', { retry: 'later' })
-      return account?.objectGuid === anchor ? account : undefined
+      if (account?.objectGuid !== anchor) return undefined
+      if (!markerRight) return account
+      return { ...account, markerRight: { held: state.holdsMarkerRight, grant: 'dsacls …' } }
     },
     readPolicy: async (_account, { isFresh = false } = {}) => {
       // A cached one costs no read.
@@ -135,7 +147,7 @@ export function createScriptedDirectory(options: {
       if (asked.kind === 'unlock')
         return answer({
           ...write,
-          effect: (before) => ({ ...before, locked: false, badPasswordCount: 0 }),
+          effect: (before) => ({ ...before, locked: false, lockedAtMs: undefined, badPasswordCount: 0 }),
           password: '',
         })
       const next = asked.kind === 'reset' ? asked.password : asked.newPassword

@@ -66,6 +66,11 @@ export interface History {
   readonly others: readonly ProxySaw<'other_operation'>[]
   readonly supervisor: readonly SupervisorEvent[]
   readonly troubles: readonly Trouble[]
+  /**
+   * Requests whose receipt or outcome the store took and then lost, because it was restored from an older copy: what it
+   * and other agents say of them afterwards is not built on what happened. Known by the fault `store_forgot`.
+   */
+  readonly forgotten: ReadonlySet<string>
   /** True when any agent's journal was read. */
   readonly hasAudit: boolean
 }
@@ -87,6 +92,11 @@ export function indexHistory(unsorted: readonly HistoryEvent[]): History {
     endsAt: events.at(-1)?.at ?? 0,
     ...{ requests, accounts, modifies, binds, others, supervisor },
     troubles: findTroubles(supervisor, sorting.pauses),
+    forgotten: new Set(
+      supervisor.flatMap((event) =>
+        event.kind === 'fault' && event.name === 'store_forgot' ? [event.target] : [],
+      ),
+    ),
     hasAudit: sorting.hasAudit(),
   }
 }

@@ -44,7 +44,7 @@ function honestUnknown(history: History, judge: Judge): void {
   for (const track of history.requests.values()) {
     const { asked, verdict, id } = track
     const first = track.reported.find(({ outcome, answer }) => outcome === 'unknown' && answer === 'accepted')
-    if (!asked || (verdict?.outcome !== 'unknown' && !first)) continue
+    if (!asked || history.forgotten.has(id) || (verdict?.outcome !== 'unknown' && !first)) continue
     const at = first?.at ?? verdict?.closedAt ?? asked.expiresAt + SETTLE_AFTER_EXPIRY_MS
     judge.decide()
     if (!mayBeSent(track))
@@ -86,7 +86,7 @@ const wasOutOfReach = ({ troubles, run }: History, expiresAt: number, at: number
 function replayProof(history: History, judge: Judge): void {
   for (const track of history.requests.values()) {
     const { reported, handedOut, verdict, id } = track
-    if (reported.length < 2 && handedOut.length < 2) continue
+    if (history.forgotten.has(id) || (reported.length < 2 && handedOut.length < 2)) continue
     judge.decide()
     const accepted = reported.filter(({ answer }) => answer === 'accepted')
     const ends = new Set(accepted.map(({ outcome }) => outcome).filter((outcome) => outcome !== 'unknown'))

@@ -52,7 +52,11 @@ function judgeAlarms({ requests }: History, judge: Judge, largest: number): void
 function findSkews(history: History, set: readonly SupervisorSaid<'clock'>[]): readonly Skew[] {
   const agents = new Set(history.modifies.map(({ seen }) => seen.agent ?? ''))
   const servers = new Set(history.modifies.map(({ seen }) => seen.server))
-  for (const event of history.supervisor) if (event.kind === 'process') agents.add(event.agent)
+  for (const event of history.supervisor) {
+    if (event.kind === 'process') agents.add(event.agent)
+    // One that was only read from counts as well.
+    if (event.kind === 'server') servers.add(event.server)
+  }
   const ahead = new Map<string, number>()
   const skews: Skew[] = []
   const times = [0, ...set.map(({ at }) => at), Number.POSITIVE_INFINITY]

@@ -18,7 +18,10 @@ function inScope(history: History, judge: Judge): void {
       judge.decide()
   for (const modify of history.modifies) {
     const account = history.accounts.get(modify.seen.account)
-    const excluded = account?.foreign.find(({ what }) => what === 'excluded')
+    // Another server learns of it later, and nobody sees when.
+    const excluded = account?.foreign.find(
+      ({ what, server }) => what === 'excluded' && (server === null || server === modify.seen.server),
+    )
     const isKnown = account?.known !== undefined
     if (isKnown && account.known?.mayBeWritten && !excluded) continue
     judge.decide()

@@ -1,7 +1,7 @@
 // The contract against its own vectors: what another implementation would read is what this one reads.
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
-import { type CryptoKey, importJWK } from 'jose'
+import { CompactSign, type CryptoKey, importJWK } from 'jose'
 import { signAgentCall, verifyAgentCall } from '../../src/protocol/agent-token.ts'
 import { parseEnrolmentCode, verifyEnrolled, verifyIdentityProof } from '../../src/protocol/enrolment.ts'
 import { formatMarker, type Marker, parseMarker } from '../../src/protocol/marker.ts'
@@ -126,6 +126,21 @@ test.each(['outcome', 'outcome-inspect', 'outcome-refused'])(
 test.each(vector('outcome-misfits').refused as string[])('refuses misfit %#', async (jws) => {
   await expect(verifyOutcome(jws, findAgentKey)).rejects.toMatchObject({ code: 'ERR_DOCUMENT_INVALID' })
 })
+
+test.each([{ b64: true, crit: ['b64'] }, { b64: false }, { b64: true }, { crit: [] }])(
+  'a signed message whose header changes how its payload is read is refused: %j',
+  async (fields) => {
+    const { jws } = vector('request-document')
+    const [header = '', payload = ''] = jws.split('.')
+    const protectedHeader = { ...JSON.parse(Buffer.from(header, 'base64url').toString()), ...fields }
+    const signed = new CompactSign(Buffer.from(payload, 'base64url')).setProtectedHeader(protectedHeader)
+    const storeKey = await imported(keys.storeSigning)
+    const bent = signed.sign(storeKey).catch(() => `${header}.${payload}.AAAA`)
+    await expect(verifyRequest(await bent, findStoreKey)).rejects.toMatchObject({
+      code: 'ERR_SIGNATURE_INVALID',
+    })
+  },
+)
 
 test('what an earlier version signed reads with null where it named nothing', async () => {
   const { outcome, requestDocument } = vector('earlier-version')

@@ -73,6 +73,18 @@ def deny_read(database, account, dn, attributes):
     SDUtils(database).dacl_prepend_aces(dn, ''.join(aces))
 
 
+def deny_write(database, account, dn, attributes):
+    """Keeps `account` from writing attributes of `dn`, whatever it inherits."""
+    sid = sid_of(database, account)
+    aces = [f'(OD;;WP;{schema_guid(database, attribute)};;{sid})' for attribute in attributes]
+    SDUtils(database).dacl_prepend_aces(dn, ''.join(aces))
+
+
+def add_ace(database, dn, ace):
+    """Adds an entry to the access control list of `dn`, as an administrator's tool would."""
+    SDUtils(database).dacl_add_ace(dn, ace)
+
+
 def schema_guid(database, attribute):
     found = database.search(
         database.get_schema_basedn(), scope=ldb.SCOPE_ONELEVEL,
@@ -134,8 +146,8 @@ def add_group(database, dn, sid, name):
 
 
 EDITS = {edit.__name__: edit for edit in (
-    delegate, read_policies, deny_change, deny_read, overwrite, sid_history, password_age, protect, allow_writing, put,
-    add_group)}
+    delegate, read_policies, deny_change, deny_read, deny_write, add_ace, overwrite, sid_history, password_age, protect,
+    allow_writing, put, add_group)}
 
 if __name__ == '__main__':
     opened = open_database(sys.argv[1])

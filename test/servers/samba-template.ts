@@ -64,6 +64,15 @@ export type DomainEdit =
       readonly dn: string
       readonly attributes: readonly string[]
     }
+  /** Keeps an account from writing attributes of `dn`, whatever it inherits. */
+  | {
+      readonly edit: 'deny_write'
+      readonly account: string
+      readonly dn: string
+      readonly attributes: readonly string[]
+    }
+  /** Adds an entry (SDDL) to the access control list of `dn`. */
+  | { readonly edit: 'add_ace'; readonly dn: string; readonly ace: string }
   /** Writes attributes that only the directory itself may write. */
   | { readonly edit: 'overwrite'; readonly dn: string; readonly values: Readonly<Record<string, string>> }
   /** Makes `dn` look as if it had come from other domains, where it had these SIDs. */

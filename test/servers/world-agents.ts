@@ -54,11 +54,14 @@ export async function placeAgents(
     outputFile: path.join(directory, `agent${suffix}.log`),
     served: own,
   })
-  if (options.agents !== 2) return [placeOf('', served)]
-  const own = await Promise.all(
-    served.map((one) => putBehindProxy(one.directory, one.domain, options, 'agent-2')),
-  )
-  return [placeOf('', served), placeOf('-2', own)]
+  const places = [placeOf('', served)]
+  for (let number = 2; number <= (options.agents ?? 1); number += 1) {
+    const own = await Promise.all(
+      served.map((one) => putBehindProxy(one.directory, one.domain, options, `agent-${number}`)),
+    )
+    places.push(placeOf(`-${number}`, own))
+  }
+  return places
 }
 
 /** Describes an agent; nothing runs before its `start`. */

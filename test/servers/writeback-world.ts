@@ -55,7 +55,9 @@ export interface WorldOptions {
   /** More lines for agent.yaml. */
   readonly agentSettings?: string
   /** How many agents serve the directory; each beyond the first has a proxy of its own. Default 1. */
-  readonly agents?: 1 | 2
+  readonly agents?: number
+  /** So many of them run when the world is there; the others are only enrolled. Default all. */
+  readonly runningAgents?: number
   /** Looks on at the proxies of an agent, by the agent's name. */
   readonly watch?: (agent: string) => ProxyWatch
   /** Environment of the agents. */
@@ -148,7 +150,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const agents = places.map((place) => describeAgent(place, options)) as [WorldAgent, ...WorldAgent[]]
   const [agent] = agents
   await part('the agent, with a private Redis of its own', async () => {
-    await Promise.all(agents.map((one) => one.start()))
+    await Promise.all(agents.slice(0, options.runningAgents).map((one) => one.start()))
   })
   const request: World['request'] = (operation, { anchor, directory = DIRECTORY }, wish = {}) =>
     sendRequest(admin, operation, { anchor, directory }, wish)

@@ -1,10 +1,24 @@
 // What one read on the writer domain controller tells about an account.
 
-/** Version and time of the password in the directory's own replication metadata (AD: unicodePwd). */
+/**
+ * Version and time of the password as the directory itself keeps them: on AD unicodePwd in the replication metadata, on
+ * OpenLDAP pwdChangedTime.
+ */
 export interface PasswordVersion {
   readonly version: number
+  /**
+   * What the version is: how often the password was `written` (left out: this), or when it was changed, in `seconds` since
+   * 1970 by the directory's clock.
+   */
+  readonly counts?: 'writes' | 'seconds'
   /** Directory clock, milliseconds since 1970, whole seconds. */
   readonly changedAtMs: number
+}
+
+/** Whether the service account may write the marker of an account, and the grant that would let it. */
+export interface MarkerRight {
+  readonly held: boolean
+  readonly grant: string
 }
 
 /** One account as read, all in one search, by its immutable anchor. Times are directory clock, milliseconds. */
@@ -57,4 +71,8 @@ export interface Account {
   readonly passwordVersion: PasswordVersion | undefined
   /** The raw value of the marker attribute; undefined when the entry has none. */
   readonly marker: string | undefined
+  /** undefined: not asked for. */
+  readonly markerRight?: MarkerRight | undefined
+  /** lockoutTime, also of a lockout that is over; undefined: none, or not asked for, as only an unlock does. */
+  readonly lockedAtMs?: number | undefined
 }

@@ -13,18 +13,31 @@ export function isWithin(dn: string, base: string): boolean {
   return baseParts.every((part, index) => part === tail[index])
 }
 
+/** The name of the entry above, as it is spelled; empty when there is none. */
+export function parentOf(dn: string): string {
+  const end = endOfPart(dn, 0)
+  return dn.slice(end + 1).trimStart()
+}
+
 function splitDn(dn: string): readonly string[] {
   const parts: string[] = []
   let start = 0
-  for (let at = 0; at <= dn.length; at += 1) {
-    // A dangling backslash at the very end escapes nothing.
-    if (dn[at] === '\\' && at + 1 < dn.length) at += 1
-    else if (at === dn.length || dn[at] === ',') {
-      parts.push(normalisePart(dn.slice(start, at)))
-      start = at + 1
-    }
+  while (start <= dn.length) {
+    const end = endOfPart(dn, start)
+    parts.push(normalisePart(dn.slice(start, end)))
+    start = end + 1
   }
   return parts.filter((part) => part !== '')
+}
+
+/** Where the part that begins at `start` ends: at a comma, or behind the last character. */
+function endOfPart(dn: string, start: number): number {
+  for (let at = start; at < dn.length; at += 1) {
+    // A dangling backslash at the very end escapes nothing.
+    if (dn[at] === '\\' && at + 1 < dn.length) at += 1
+    else if (dn[at] === ',') return at
+  }
+  return dn.length
 }
 
 // Only plain spaces may stand around a name (RFC 4514); any other white space is part of it.

@@ -69,9 +69,11 @@ export function isPreviousVisible(
  * True when the count of password writes proves that no write in doubt landed, though a newer marker hides it: since
  * each of them was tried the password was not written at all. A newer request that wrote it once leaves the same count as
  * one that unlocked the account after our write, so that proves nothing; and what wrote no password was never counted.
+ * Where the version is a time in seconds, two writes of one second leave the same, so it proves nothing either.
  */
 export const isProvenUnapplied = (account: Account, doubt: Doubt, operation: Operation): boolean =>
   operation !== 'unlock' &&
+  account.passwordVersion?.counts !== 'seconds' &&
   doubt.earlier.length === 0 &&
   doubt.unanswered.every(
     ({ passwordVersionBefore }) =>

@@ -1,7 +1,7 @@
 // What the marker on the account says about a request: done, fenced, overtaken, or free to write.
 import { CLOCK_UNCERTAINTY_MS } from '../../protocol/identifiers.ts'
 import { type Marker, parseMarker } from '../../protocol/marker.ts'
-import type { Account } from './account.ts'
+import type { Account, PasswordVersion } from './account.ts'
 
 /** The request as the marker knows it. */
 export interface MarkedRequest {
@@ -44,16 +44,23 @@ export function readPosition(account: Account, request: MarkedRequest, storeNowM
 /**
  * True when somebody else changed the password after the request was issued, so that writing would undo a newer one.
  * `directoryAheadMs` is directory time minus store time. A change is ours only if a marker of our store carries its
- * version. Without readable metadata nothing is known, and the order of markers alone decides.
+ * version. Where the metadata cannot be read, pwdLastSet tells; then a marker of our store, whose version is 0, cannot tell our
+ * own change from another, and the order of markers alone decides.
  */
 export function isOvertaken(account: Account, request: MarkedRequest, directoryAheadMs: number): boolean {
-  const change = account.passwordVersion
+  const setAtMs = account.passwordSetAtMs
+  const change =
+    account.passwordVersion ?? (setAtMs === undefined ? undefined : { version: 0, changedAtMs: setAtMs })
   if (!change) return false
   const marker = account.marker === undefined ? undefined : parseMarker(account.marker)
   const isOurs =
-    marker !== undefined && marker.store === request.store && marker.passwordVersion === change.version
+    marker !== undefined && marker.store === request.store && isSame(marker.passwordVersion, change)
   return !isOurs && change.changedAtMs > request.issuedAt + directoryAheadMs + CLOCK_UNCERTAINTY_MS
 }
+
+// A time is written down before the write, and the directory keeps its own: they agree but for the clocks' uncertainty.
+const isSame = (marked: number, { version, counts }: PasswordVersion): boolean =>
+  counts === 'seconds' ? Math.abs(marked - version) * 1_000 <= CLOCK_UNCERTAINTY_MS : marked === version
 
 /** One modify that was tried, as the journal tells it. */
 export interface TriedModify {
@@ -75,9 +82,16 @@ export const isMarkerHidden = (account: Account, server: string, tried: readonly
       modify.answer?.startsWith('refused:compare_failed') === true,
   )
 
-/** The password version a marker carries after a write of the password: one more than now, 0 when it cannot be read. */
-export const versionAfterWrite = (account: Account): number =>
-  account.passwordVersion ? account.passwordVersion.version + 1 : 0
+/**
+ * The password version a marker carries after a write of the password: one more than now, or the directory's time in
+ * seconds where that is what counts; 0 when it cannot be read. `directoryNowMs`: milliseconds since 1970.
+ */
+export function versionAfterWrite({ passwordVersion }: Account, directoryNowMs: number): number {
+  if (passwordVersion === undefined) return 0
+  return passwordVersion.counts === 'seconds'
+    ? Math.floor(directoryNowMs / 1_000)
+    : passwordVersion.version + 1
+}
 
 /** The password version a fence carries on: that of our own store's marker, else 0. */
 export function versionAfterFence(account: Account, store: string): number {

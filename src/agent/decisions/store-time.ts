@@ -14,6 +14,11 @@ export interface StoreTime {
   readonly observe: (sample: StoreTimeSample) => void
   /** Milliseconds since 1970 at the store; this host's wall clock until the first sample. */
   readonly nowMs: () => number
+  /**
+   * The store's time by whichever clock of this host is behind: what is given up for good by it is not given up too soon
+   * when the other one was set forward.
+   */
+  readonly earliestMs: () => number
   /** Store time minus this host's wall time, in milliseconds; undefined until the first sample. */
   readonly offsetMs: () => number | undefined
   /** True when host and store differ by more than the contract tolerates: nothing may be written. */
@@ -44,6 +49,7 @@ export function createStoreTime(clock: Clock): StoreTime {
       ahead = { ofMonotonic, ofWall: clock.monotonicMs() + ofMonotonic - clock.wallMs() }
     },
     nowMs,
+    earliestMs: () => Math.min(byMonotonic(), byWall()),
     offsetMs,
     isSkewed: () => Math.abs(offsetMs() ?? 0) > LARGEST_CLOCK_SKEW_MS,
     isUncertain: () => ahead === undefined || Math.abs(byMonotonic() - byWall()) > LARGEST_CLOCK_SKEW_MS,

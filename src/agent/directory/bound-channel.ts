@@ -2,14 +2,15 @@
 import type { BindGate } from './bind-gate.ts'
 import { LdapChannel } from './ldap-channel.ts'
 import type { ServerEndpoint } from './server-endpoint.ts'
-import { bindService, type ServiceCredentials } from './service-bind.ts'
+import { bindService } from './service-bind.ts'
 import { connectTls } from './tls-socket.ts'
 import type { TlsTrust } from './tls-trust.ts'
 
 /** All that connections of one directory have in common. */
 export interface ConnectionSettings {
   readonly trust: TlsTrust
-  readonly credentials: ServiceCredentials
+  /** The service account: a DN, user@realm, or DOMAIN\\user. */
+  readonly bindName: string
   readonly gate: BindGate
   readonly connectTimeoutMs: number
   readonly operationTimeoutMs: number
@@ -23,11 +24,13 @@ export async function openBoundChannel(
   endpoint: ServerEndpoint,
   settings: ConnectionSettings,
 ): Promise<LdapChannel> {
-  settings.gate.check()
+  await settings.gate.check()
   const socket = await connectTls(endpoint, settings.trust, settings.connectTimeoutMs)
   const channel = new LdapChannel(socket, endpoint.url)
   try {
-    await settings.gate.run(() => bindService(channel, settings.credentials, settings.operationTimeoutMs))
+    await settings.gate.run((password) =>
+      bindService(channel, { name: settings.bindName, password }, settings.operationTimeoutMs),
+    )
     return channel
   } catch (error) {
     channel.close()

@@ -22,6 +22,8 @@ export class ConnectionPool<T extends Pooled> {
   readonly #idle: T[] = []
   readonly #all = new Set<T>()
   readonly #queue: (() => void)[] = []
+  /** Wait for a connection to be given back, because no further one can be bound. */
+  readonly #starved: (() => void)[] = []
   #places: number
   #state: 'open' | 'retired' | 'stopped' = 'open'
 
@@ -40,7 +42,7 @@ export class ConnectionPool<T extends Pooled> {
   async use<R>(work: (connection: T) => Promise<R>): Promise<R> {
     await this.#enter()
     try {
-      const connection = this.#takeIdle() ?? (await this.#open())
+      const connection = await this.#take()
       try {
         return await work(connection)
       } finally {
@@ -64,18 +66,35 @@ export class ConnectionPool<T extends Pooled> {
     for (const connection of this.#all) this.#drop(connection)
   }
 
+  // A new password in the directory must not stop the connections that were bound before.
+  async #take(): Promise<T> {
+    for (;;) {
+      const idle = this.#takeIdle()
+      if (idle !== undefined) return idle
+      try {
+        return await this.#open()
+      } catch (error) {
+        const isRefused = error instanceof WritebackError && error.code === 'ERR_DIRECTORY_BIND_REFUSED'
+        if (!isRefused || this.#all.size === 0) {
+          this.#options.onDeath()
+          throw error
+        }
+        if (this.#idle.length === 0) await new Promise<void>((resolve) => this.#starved.push(resolve))
+      }
+    }
+  }
+
+  #feed(): void {
+    for (const resume of this.#starved.splice(0)) resume()
+  }
+
   async #open(): Promise<T> {
     if (this.#state === 'stopped') {
       throw new WritebackError('ERR_DIRECTORY_CLOSED', 'the directory is stopped', { retry: 'later' })
     }
-    try {
-      const connection = await this.#options.open()
-      this.#watch(connection)
-      return connection
-    } catch (error) {
-      this.#options.onDeath()
-      throw error
-    }
+    const connection = await this.#options.open()
+    this.#watch(connection)
+    return connection
   }
 
   #watch(connection: T): void {
@@ -86,11 +105,13 @@ export class ConnectionPool<T extends Pooled> {
   // A connection this pool dropped is no longer in the set, so only a death of its own is told.
   #bury(connection: T): void {
     if (this.#all.delete(connection)) this.#options.onDeath()
+    this.#feed()
   }
 
   #drop(connection: T): void {
     this.#all.delete(connection)
     connection.close()
+    this.#feed()
   }
 
   #takeIdle(): T | undefined {
@@ -102,8 +123,10 @@ export class ConnectionPool<T extends Pooled> {
 
   #giveBack(connection: T): void {
     if (!connection.isOpen()) this.#bury(connection)
-    else if (this.#state === 'open') this.#idle.push(connection)
-    else this.#drop(connection)
+    else if (this.#state === 'open') {
+      this.#idle.push(connection)
+      this.#feed()
+    } else this.#drop(connection)
   }
 
   #enter(): Promise<void> {

@@ -166,8 +166,12 @@ async function openSession(
 function connectionSettings(options: DirectoryOptions): ConnectionSettings {
   return {
     trust: createTlsTrust(options.tls),
-    credentials: { name: options.bindName, readPassword: options.readBindPassword },
-    gate: createBindGate(options.clock, options.bindBackoff),
+    bindName: options.bindName,
+    gate: createBindGate({
+      clock: options.clock,
+      readPassword: options.readBindPassword,
+      backoff: options.bindBackoff,
+    }),
     connectTimeoutMs: options.connectTimeoutMs,
     operationTimeoutMs: options.operationTimeoutMs,
   }

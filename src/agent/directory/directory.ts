@@ -21,6 +21,8 @@ export type Effect =
 /** One write: the effect and the marker in one modify. */
 export interface Write extends Fence {
   readonly effect: Effect
+  /** The effect goes alone: where the right to write the marker is missing. The markers then only name the attempt. */
+  readonly withoutMarker?: boolean
   /** Asked right before the first byte; `false` ends the write as `not_sent`. */
   readonly mayStart: () => boolean
 }
@@ -37,6 +39,12 @@ export interface Fence {
 export interface Subject {
   readonly anchor: string
   readonly objectGuid: string | null
+}
+
+/** What a read is asked for beside the usual. */
+export interface ReadWish {
+  /** Whether the marker may be written. The domain controller computes that anew for each read. */
+  readonly markerRight?: boolean
 }
 
 /** `ambiguous`: several entries have this anchor. */
@@ -73,7 +81,7 @@ export interface WriterSession {
    * before. Throws WritebackError, to be tried again later, when the server does not answer; ERR_DOCUMENT_INVALID for
    * an anchor that is no GUID, and where another anchor than objectGUID has no pinned entry yet.
    */
-  readonly readAccount: (subject: Subject, operation: Operation) => Promise<AccountReading>
+  readonly readAccount: (subject: Subject, operation: Operation, wish?: ReadWish) => Promise<AccountReading>
   /**
    * The password policy that applies to an account, read at most 60 s ago; with `isFresh`, read now. Throws
    * WritebackError, to be tried again later, when the server does not answer.

@@ -148,7 +148,10 @@ export class LdapChannel {
     } else if (response.messageId !== waiting?.request.messageId) {
       this.#fail('ERR_LDAP_MALFORMED', 'an answer to no request')
     } else if (response.kind === 'search_entry' && waiting.request.expects === 'search_done') {
-      waiting.entries.push(response)
+      // Only base searches are sent here; entries without end would fill the memory.
+      if (waiting.entries.length > 0)
+        this.#fail('ERR_LDAP_MALFORMED', 'more than the one entry that was asked for')
+      else waiting.entries.push(response)
     } else if (isResultFor(response, waiting.request)) {
       this.#waiting = undefined
       waiting.settle({ kind: 'answered', result: response, entries: waiting.entries })

@@ -10,8 +10,8 @@ import {
   type SearchOptions,
 } from 'ldapts'
 import { WritebackError } from '../../errors/writeback-error.ts'
-import { createPduSplitter } from '../../ldap-wire/pdu-splitter.ts'
 import { type ConnectionSettings, openBoundChannel } from './bound-channel.ts'
+import { createCheckedStream } from './checked-stream.ts'
 import { classifyRefusal, printable } from './classify-error.ts'
 import type { ServerEndpoint } from './server-endpoint.ts'
 
@@ -30,8 +30,8 @@ export async function openReadClient(
   settings: ConnectionSettings,
 ): Promise<ReadClient> {
   const socket = (await openBoundChannel(endpoint, settings)).release()
-  guard(socket)
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  const { stream, beginAnswer, isFlooded } = createCheckedStream(socket)
   let given = false
   const client = new Client({
     url: `ldaps://${endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`,
@@ -39,7 +39,7 @@ export async function openReadClient(
     createSecureConnection: () => {
       if (given) throw new Error('the connection is lost')
       given = true
-      return socket
+      return stream as TLSSocket
     },
   })
   const isOpen = () => !socket.destroyed && socket.writable
@@ -49,29 +49,24 @@ export async function openReadClient(
     close: () => socket.destroy(),
     search: async (base, options, control) => {
       const started = performance.now()
+      beginAnswer()
       try {
         return (await client.search(base, options, control)).searchEntries
       } catch (cause) {
         if (cause instanceof NoSuchObjectError) return []
         if (!(cause instanceof ResultCodeError)) socket.destroy()
+        if (isFlooded()) throw flooded(endpoint.url, cause)
         throw readFailure(endpoint.url, cause, performance.now() - started >= settings.operationTimeoutMs)
       }
     },
   }
 }
 
-// ldapts waits for its own timeout on bytes that are no LDAP, and grows on a huge length: this looks first.
-function guard(socket: TLSSocket): void {
-  const splitter = createPduSplitter()
-  socket.on('error', () => {})
-  socket.prependListener('data', (chunk: Buffer) => {
-    try {
-      splitter.push(chunk)
-    } catch (cause) {
-      socket.destroy(cause instanceof Error ? cause : undefined)
-    }
+const flooded = (url: string, cause: unknown): WritebackError =>
+  new WritebackError('ERR_DIRECTORY_CLOSED', `${url}: the answer to a read grew past 16 MiB`, {
+    retry: 'later',
+    cause,
   })
-}
 
 function readFailure(url: string, cause: unknown, timedOut: boolean): WritebackError {
   if (cause instanceof ResultCodeError) {

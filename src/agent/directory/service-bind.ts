@@ -4,10 +4,10 @@ import { encodeBind } from '../../ldap-wire/encode-request.ts'
 import { printable } from './classify-error.ts'
 import type { LdapChannel } from './ldap-channel.ts'
 
-/** Who binds. `readPassword` gives fresh bytes each time; they are wiped here. */
+/** Who binds. The password is wiped by whoever read it. */
 export interface ServiceCredentials {
   readonly name: string
-  readonly readPassword: () => Promise<Buffer>
+  readonly password: Buffer
 }
 
 // The `data` field of Active Directory's answer to a bind is a Win32 code in hex (MS-ERREF §2.2).
@@ -35,22 +35,15 @@ export async function bindService(
   credentials: ServiceCredentials,
   timeoutMs: number,
 ): Promise<void> {
-  const password = await credentials.readPassword()
+  const { name, password } = credentials
+  if (name === '' || password.length === 0) throw refused(name, 'its name or password is empty')
   const messageId = channel.nextMessageId()
-  let frame: Buffer
-  try {
-    if (credentials.name === '' || password.length === 0) {
-      throw refused(credentials.name, 'its name or password is empty')
-    }
-    frame = encodeBind({ messageId, name: credentials.name, password })
-  } finally {
-    password.fill(0)
-  }
+  const frame = encodeBind({ messageId, name, password })
   const exchange = await channel.exchange({ frame, messageId, expects: 'bind', timeoutMs })
   if (exchange.kind !== 'answered') throw exchange.cause
   const { code, diagnostic } = exchange.result
   if (code === 0) return
-  throw refused(credentials.name, reasonOf(code, diagnostic))
+  throw refused(name, reasonOf(code, diagnostic))
 }
 
 function reasonOf(code: number, diagnostic: string): string {

@@ -1,7 +1,7 @@
 // Intents: what this agent was about to send, written down before it sends, and what it heard back.
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { WritebackError } from '../../errors/writeback-error.ts'
-import type { AnsweredIntent, Intent, Journal } from './journal.ts'
+import type { AnsweredIntent, ConfirmedWrite, Intent, Journal } from './journal.ts'
 import { guarded, transaction, unsynced } from './transaction.ts'
 
 type Attempts = Pick<
@@ -12,6 +12,7 @@ type Attempts = Pick<
   | 'unsettledIntents'
   | 'intents'
   | 'recentWrites'
+  | 'lastPasswordWrite'
   | 'countWrongPasswords'
   | 'isChangeUnderWay'
 >
@@ -36,6 +37,11 @@ export function createAttempts(db: DatabaseSync): Attempts {
      WHERE directory = ? AND subject = ? AND request_id <> ? AND state = 'open' AND effect = 'change'
        AND answer IS NULL LIMIT 1`,
   )
+  const confirmed = db.prepare(
+    `SELECT sequence, server, password_version_before FROM requests JOIN intents USING (request_id)
+     WHERE directory = ? AND subject = ? AND effect IN ('reset', 'change') AND answer = 'accepted'
+     ORDER BY sequence DESC, n DESC LIMIT 1`,
+  )
   const unsettled = db.prepare(`${select} AND (answer IS NULL OR answer = 'lost') ORDER BY n`)
   return {
     nextAttempt: (requestId) =>
@@ -56,6 +62,11 @@ export function createAttempts(db: DatabaseSync): Attempts {
           atMs: Number(row['started_at_ms']),
         })),
       ),
+    lastPasswordWrite: (directory, account) =>
+      guarded('read the last password write', () => {
+        const row = confirmed.get(directory, account)
+        return row && toConfirmedWrite(row)
+      }),
     countWrongPasswords: (directory, account, sinceMs) =>
       guarded('count wrong passwords', () => Number(wrong.get(directory, account, sinceMs)?.['number'] ?? 0)),
     isChangeUnderWay: (directory, account, butRequestId) =>
@@ -74,7 +85,7 @@ function recordIntent(db: DatabaseSync): Journal['intent'] {
   )
   const insert = db.prepare(
     `INSERT INTO intents (request_id, n, lease, kind, server, marker_before, marker_after, password_version_before,
-     started_at_ms, effect) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     started_at_ms, notices, effect, without_marker) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   return (intent) =>
     transaction(db, 'journal an intent', () => {
@@ -93,9 +104,20 @@ function recordIntent(db: DatabaseSync): Journal['intent'] {
         intent.markerAfter,
         intent.passwordVersionBefore ?? null,
         intent.startedAtMs,
+        JSON.stringify(intent.notices),
         intent.effect ?? null,
+        Number(intent.withoutMarker ?? false),
       )
     })
+}
+
+function toConfirmedWrite(row: Record<string, SQLOutputValue>): ConfirmedWrite {
+  const version = row['password_version_before']
+  return {
+    sequence: Number(row['sequence']),
+    server: String(row['server']),
+    passwordVersion: version === null ? undefined : Number(version) + 1,
+  }
 }
 
 function toIntent(row: Record<string, SQLOutputValue>): AnsweredIntent {
@@ -110,7 +132,10 @@ function toIntent(row: Record<string, SQLOutputValue>): AnsweredIntent {
     markerAfter: String(row['marker_after']),
     passwordVersionBefore: version === null ? undefined : Number(version),
     startedAtMs: Number(row['started_at_ms']),
+    // An earlier version kept none.
+    notices: row['notices'] === null ? [] : JSON.parse(String(row['notices'])),
     effect: (row['effect'] ?? undefined) as Intent['effect'],
     answer: row['answer'] === null ? undefined : String(row['answer']),
+    ...(row['without_marker'] === 1 ? { withoutMarker: true } : {}),
   }
 }

@@ -13,7 +13,11 @@ import { guarded } from './transaction.ts'
  * version does not serve.
  */
 export function createJournal(directory: string): Journal {
-  const db = openDatabase(directory)
+  return createJournalOn(openDatabase(directory))
+}
+
+/** The journal on a database that is open and up to date. Closing the journal closes it. Throws ERR_JOURNAL_UNUSABLE. */
+export function createJournalOn(db: DatabaseSync): Journal {
   return guarded('prepare the journal', () => ({
     ...createDocuments(db),
     ...createAttempts(db),

@@ -140,10 +140,10 @@ function toOpenRequest(row: Row): OpenRequest {
 
 function starting(db: DatabaseSync): Pick<Journal, 'started' | 'rested'> {
   const count = db.prepare('UPDATE requests SET starts = starts + 1 WHERE request_id = ? RETURNING starts')
-  const clear = db.prepare('UPDATE requests SET starts = 0 WHERE request_id = ? AND starts > 0')
+  const takeOff = db.prepare('UPDATE requests SET starts = starts - 1 WHERE request_id = ? AND starts > 0')
   return {
     started: (requestId) =>
       guarded('count a start', () => unsynced(db, () => Number(count.get(requestId)?.['starts'] ?? 0))),
-    rested: (requestId) => guarded('clear the starts', () => unsynced(db, () => void clear.run(requestId))),
+    rested: (requestId) => guarded('take a start off', () => unsynced(db, () => void takeOff.run(requestId))),
   }
 }

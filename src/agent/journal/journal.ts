@@ -1,4 +1,5 @@
 // What the journal remembers, as others see it. It never sees a password: a sealed value stays inside the document.
+import type { Notice } from '../../protocol/codes.ts'
 
 /** Another agent that held this request before, and the server its receipt named. */
 export interface EarlierHolder {
@@ -57,11 +58,22 @@ export interface Intent {
   readonly startedAtMs: number
   /** What a write was to do; undefined for a fence. */
   readonly effect: 'reset' | 'change' | 'unlock' | undefined
+  /** What is worth saying beside `applied` when this write lands. */
+  readonly notices: readonly Notice[]
+  /** The write carried no marker: no fence excludes it, and no marker tells of it. Default: it did. */
+  readonly withoutMarker?: boolean
 }
 
 /** An intent and what is known about it: `accepted`, `refused:…`, `not_sent`, `lost`, or nothing yet. */
 export interface AnsweredIntent extends Intent {
   readonly answer: string | undefined
+}
+
+/** A password write that the directory confirmed. `passwordVersion`: after it; undefined when that could not be read. */
+export interface ConfirmedWrite {
+  readonly sequence: number
+  readonly server: string
+  readonly passwordVersion: number | undefined
 }
 
 /** A signed outcome. */
@@ -123,6 +135,8 @@ export interface Journal {
   readonly recentWrites: (
     sinceMs: number,
   ) => readonly { readonly directory: string; readonly account: string; readonly atMs: number }[]
+  /** The confirmed reset or change of an account with the highest sequence; undefined: none is remembered. */
+  readonly lastPasswordWrite: (directory: string, account: string) => ConfirmedWrite | undefined
   /**
    * How many current passwords that were tried for an account after `sinceMs` (store time) the directory called wrong, or
    * may have: an answer that is not known counts.
@@ -135,7 +149,7 @@ export interface Journal {
    * cut may lose it, which only grants another try.
    */
   readonly started: (requestId: string) => number
-  /** Processing came back without an outcome: the starts so far killed nobody. */
+  /** Processing came back without an outcome: this start killed nobody, and is taken off the count. */
   readonly rested: (requestId: string) => void
   /** Records an outcome and wipes the document. The first one wins. Throws ERR_INTERNAL for an unknown request. */
   readonly outcome: (outcome: RecordedOutcome) => Recording

@@ -47,4 +47,6 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE intents ADD COLUMN effect TEXT;
   CREATE INDEX requests_of_subject ON requests (directory, subject);
   `,
+  'ALTER TABLE intents ADD COLUMN notices TEXT;',
+  'ALTER TABLE intents ADD COLUMN without_marker INTEGER NOT NULL DEFAULT 0;',
 ]

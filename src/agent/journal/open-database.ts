@@ -60,7 +60,8 @@ function configure(db: DatabaseSync): void {
   `)
 }
 
-function migrate(db: DatabaseSync, path: string): void {
+/** Brings the tables of a journal up to date. `path` names it in messages. Throws ERR_JOURNAL_UNUSABLE. */
+export function migrate(db: DatabaseSync, path: string): void {
   const version = guarded('read the version of the journal', () =>
     Number(db.prepare('PRAGMA user_version').get()?.['user_version']),
   )

@@ -36,6 +36,7 @@ export interface AgentIdentity {
 /** A checked answer with the monotonic moments around the call. */
 export interface Timed<T> {
   readonly answer: T
+  /** As far back as that clock of the host says which counted more: the monotonic one stands still while it sleeps. */
   readonly sentMs: number
   readonly answeredMs: number
 }
@@ -89,7 +90,7 @@ export function createStoreClient(options: StoreClientOptions): StoreClient {
       options.identity.signer,
       options.nowMs(),
     )
-    const sentMs = options.clock.monotonicMs()
+    const timing = startTiming(options.clock)
     const answer = await callStore(
       { ...options, timeoutMs: options.timeoutMs + waitMs },
       endpoint,
@@ -98,11 +99,10 @@ export function createStoreClient(options: StoreClientOptions): StoreClient {
       signal,
       {
         token,
-        onRefused: (storeTime) =>
-          options.observe?.({ sentMs, answeredMs: options.clock.monotonicMs(), storeTime }),
+        onRefused: (storeTime) => options.observe?.({ ...timing(), storeTime }),
       },
     )
-    return { answer, sentMs, answeredMs: options.clock.monotonicMs() }
+    return { answer, ...timing() }
   }
   return {
     claim: (call, signal) => send(ENDPOINTS.claim, call, claimAnswerSchema, signal, call.waitMs),
@@ -111,6 +111,16 @@ export function createStoreClient(options: StoreClientOptions): StoreClient {
     heartbeat: (call, signal) => send(ENDPOINTS.heartbeat, call, heartbeatAnswerSchema, signal),
     publishPolicies: (name, policies, signal) =>
       send(withPath(ENDPOINTS.publishPolicies, { name }), policies, z.undefined(), signal),
+  }
+}
+
+/** Begins to time a call; gives the moments around it so far. */
+function startTiming(clock: Clock): () => { readonly sentMs: number; readonly answeredMs: number } {
+  const begun = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() }
+  return () => {
+    const answeredMs = clock.monotonicMs()
+    const tookMs = Math.max(answeredMs - begun.monotonicMs, clock.wallMs() - begun.wallMs)
+    return { sentMs: answeredMs - tookMs, answeredMs }
   }
 }
 

@@ -36,7 +36,11 @@ function endingOf(
   if (landed)
     return {
       ending: { outcome: 'applied' },
-      circumstances: { server: landed.server, marker: landed.markerAfter },
+      circumstances: {
+        server: landed.server,
+        marker: landed.withoutMarker ? undefined : landed.markerAfter,
+        notices: landed.notices,
+      },
     }
   const isInDoubt = earlier.length > 0 || unanswered.length > 0
   const ending: Ending = isInDoubt ? { outcome: 'unknown' } : { outcome: 'failed', reason: 'request_invalid' }

@@ -43,9 +43,23 @@ export function judgeAccount(
     return wait(REPLICATION_LOOK_MS)
   // An unlock undoes nobody's password.
   if (document.operation === 'unlock') return undefined
-  return isOvertaken(account, markedRequest(work), directoryAheadMs(parts, session))
-    ? end({ outcome: 'superseded' }, here)
-    : undefined
+  return isWrittenSince(parts, work, session, account) ? end({ outcome: 'superseded' }, here) : undefined
+}
+
+/** True when a newer request wrote the password, or somebody else did. What only the journal knows to be ours is ours. */
+function isWrittenSince(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+  account: Account,
+): boolean {
+  const { document } = work
+  const isChanged = isOvertaken(account, markedRequest(work), directoryAheadMs(parts, session))
+  if (!isChanged && account.markerRight?.held !== false) return false
+  const own = parts.journal.lastPasswordWrite(document.directory, document.subject.anchor)
+  if (own && own.server === session.server && own.sequence > document.sequence) return true
+  const isOwn = own?.server === session.server && own.passwordVersion === account.passwordVersion?.version
+  return isChanged && !(isOwn && account.passwordVersion !== undefined)
 }
 
 function endImplausible(parts: WritebackParts, { document }: Work, session: WriterSession): Step {

@@ -26,6 +26,7 @@ const CROWDED_LOOK_MS = 2_000
 const STORE_AWAY_MS = 1_000
 const GONE_LOOK_MS = 5_000
 const REFUSED_READ_MS = 5_000
+const SUSPECT_LOOK_MS = 50
 
 /** Carries one request as far as it goes now. Throws only for defects; the queue then tries again later. */
 export async function processRequest(
@@ -33,11 +34,22 @@ export async function processRequest(
   requestId: string,
   signal: AbortSignal,
 ): Promise<Processed> {
+  const open = parts.journal.find(requestId)
+  if (!open || open.crashStarts === 0) return start(parts, requestId, signal)
+  if (!parts.suspects.enter(open)) return { laterMs: SUSPECT_LOOK_MS }
+  try {
+    return await start(parts, requestId, signal)
+  } finally {
+    parts.suspects.leave(open)
+  }
+}
+
+async function start(parts: WritebackParts, requestId: string, signal: AbortSignal): Promise<Processed> {
   const starts = parts.journal.started(requestId)
   const step = await carryOut(parts, requestId, starts, signal)
-  if (step.kind === 'end' || step.kind === 'give_up') return 'done'
+  if (step.kind === 'end') return 'done'
   parts.journal.rested(requestId)
-  return step
+  return step.kind === 'give_up' ? 'done' : step
 }
 
 type Carried =
@@ -100,11 +112,8 @@ async function nextStep(parts: WritebackParts, open: OpenRequest, starts: number
 }
 
 /** The directory confirmed the write, and the process ended before the outcome was kept. */
-const endLanded = ({ server, markerAfter, effect }: AnsweredIntent): Step =>
-  end(
-    { outcome: 'applied' },
-    { server, marker: markerAfter, notices: effect === 'unlock' ? [] : ['old_password_may_work'] },
-  )
+const endLanded = ({ server, markerAfter, notices, withoutMarker }: AnsweredIntent): Step =>
+  end({ outcome: 'applied' }, { server, marker: withoutMarker ? undefined : markerAfter, notices })
 
 const isInspection = (work: Work<RequestDocument>): work is InspectWork =>
   work.document.operation === 'inspect'
@@ -124,7 +133,8 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   const { open, document, doubt, served } = work
   if (parts.leases.isLost({ request: open.requestId, lease: open.lease })) return GIVE_UP
   const isInDoubt = isDoubtful(doubt)
-  if (isInDoubt && isBeyondSettling(document, parts.storeTime.nowMs())) return end({ outcome: 'unknown' })
+  if (isInDoubt && isBeyondSettling(document, parts.storeTime.earliestMs()))
+    return end({ outcome: 'unknown' })
   if (!isInDoubt) {
     const stop = findStop(parts, work, starts)
     if (stop) return stop

@@ -6,6 +6,7 @@ import type { DirectoryRefusal } from '../decisions/write-answer.ts'
 import type { WriterSession } from '../directory/directory.ts'
 import type { BrokenRule } from './check-password.ts'
 import { endExcluded } from './end-excluded.ts'
+import { lacksMarkerRight } from './marker-right.ts'
 import { AGAIN, end, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
@@ -25,7 +26,7 @@ export async function readRefusal(
   work.log.info('the directory refused the write', { kind, resultCode: code, hex, diagnostic })
   if (meaning === 'again') return AGAIN
   if (meaning === 'later') return wait(UNAVAILABLE_LOOK_MS)
-  if (kind === 'missing_right') return readMissingRight(parts, work, session, diagnostic)
+  if (kind === 'missing_right') return readMissingRight(parts, work, session, account, diagnostic)
   const here = { server: session.server, marker: account.marker, detail: diagnostic }
   if (!broken) return end(meaning, here)
   const { reason, rule, policy } = broken
@@ -37,16 +38,19 @@ async function readMissingRight(
   parts: WritebackParts,
   work: Work,
   session: WriterSession,
+  before: Account,
   diagnostic: string,
 ): Promise<Step> {
   const { document } = work
-  const account = await session.readAccount(document.subject, document.operation)
+  const account = await session.readAccount(document.subject, document.operation, { markerRight: true })
   const here = { server: session.server, detail: diagnostic }
   if (account === undefined) return end({ outcome: 'refused', reason: 'account_not_found' }, here)
   if (account === 'ambiguous') return end({ outcome: 'refused', reason: 'account_ambiguous' }, here)
   const refusal = findRefusal(account, document, session.rules)
   if (refusal === 'unreadable') return endExcluded(parts, work, session, refusal, account)
   if (refusal) return end({ outcome: 'refused', reason: refusal }, here)
+  // The next round knows it, and ends the request or writes without the marker.
+  if (lacksMarkerRight(parts, document.directory, account) && before.markerRight?.held !== false) return AGAIN
   parts.conditions.raise('missing_right', document.directory, diagnostic)
   return end({ outcome: 'failed', reason: 'missing_right' }, here)
 }

@@ -6,15 +6,19 @@ import { beginAttempt } from './attempt.ts'
 import { findWriteObstacle } from './find-obstacle.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
-/** What came of the write, and the marker it carried. `withheld`: an obstacle came up before the first byte. */
+/** What came of the write, and the marker it carried, if any. `withheld`: an obstacle came up before the first byte. */
 export interface Sent {
   readonly answer: WriteAnswer
-  readonly markerAfter: string
+  readonly markerAfter: string | undefined
   readonly withheld: boolean
 }
 
 // The next round meets the limit before it opens the password, and ends or waits.
-const WITHHELD: Sent = { answer: { kind: 'not_sent', cause: undefined }, markerAfter: '', withheld: true }
+const WITHHELD: Sent = {
+  answer: { kind: 'not_sent', cause: undefined },
+  markerAfter: undefined,
+  withheld: true,
+}
 
 /** Records the intent, then writes. Throws ERR_PASSWORD_UNREPRESENTABLE before anything is sent, and ERR_JOURNAL_UNUSABLE. */
 export async function sendWrite(
@@ -31,7 +35,26 @@ export async function sendWrite(
   const isOther =
     effect.kind === 'change' && parts.journal.isChangeUnderWay(directory, subject.anchor, work.document.id)
   if (isOther) return WITHHELD
-  const { markerAfter, close } = beginAttempt(parts, work, session, account, 'write')
+  const withoutMarker = account.markerRight?.held === false
+  const leave = withoutMarker ? work.served.lanes?.enter(account.objectGuid) : () => {}
+  if (!leave) return WITHHELD
+  try {
+    return await send(parts, work, session, account, effect, withoutMarker)
+  } finally {
+    leave()
+  }
+}
+
+async function send(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+  account: Account,
+  effect: Effect,
+  withoutMarker: boolean,
+): Promise<Sent> {
+  const { directory, subject } = work.document
+  const { markerAfter, close } = beginAttempt(parts, work, session, account, 'write', withoutMarker)
   const takeOff = parts.limits.note(directory, subject.anchor)
   let withheld = false
   const answer = await session.write({
@@ -39,6 +62,7 @@ export async function sendWrite(
     effect,
     markerBefore: account.marker,
     markerAfter,
+    ...(withoutMarker ? { withoutMarker } : {}),
     mayStart: () => {
       withheld = findWriteObstacle(parts, work, session) !== undefined
       return !withheld
@@ -46,5 +70,5 @@ export async function sendWrite(
   })
   close(answer)
   if (answer.kind === 'not_sent') takeOff()
-  return { answer, markerAfter, withheld }
+  return { answer, markerAfter: withoutMarker ? undefined : markerAfter, withheld }
 }

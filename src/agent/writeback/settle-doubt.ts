@@ -10,7 +10,9 @@ import { beginAttempt } from './attempt.ts'
 import { endHidden } from './end-hidden.ts'
 import { findLeaseObstacle } from './find-obstacle.ts'
 import { markedRequest } from './marked-request.ts'
+import { lacksMarkerRight, rightWish } from './marker-right.ts'
 import { findRefusedFence } from './read-fence-answer.ts'
+import { mayBeUnmarked, settleUnmarked } from './settle-unmarked.ts'
 import { AGAIN, end, GIVE_UP, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
@@ -25,8 +27,8 @@ export async function settleDoubt(
   work: Work,
   session: WriterSession,
 ): Promise<Step | undefined> {
-  const { subject, operation } = work.document
-  const reading = await session.readAccount(subject, operation)
+  const { subject, operation, directory } = work.document
+  const reading = await session.readAccount(subject, operation, rightWish(parts, directory))
   const account = reading === 'ambiguous' ? undefined : reading
   const canSettle = canSettleOn(session.server, work.doubt, parts.goneServers())
   if (!account && canSettle)
@@ -35,6 +37,9 @@ export async function settleDoubt(
   // An effect that has arrived is proof on any server. All else only the server that may hold the write can tell.
   const isProof = position?.kind === 'applied' || position?.kind === 'lease_lost'
   if (!account || !position || !(canSettle || isProof)) return wait(OTHER_SERVER_LOOK_MS)
+  const isUnmarked = mayBeUnmarked(work, lacksMarkerRight(parts, directory, account))
+  if (isUnmarked && ['free', 'fenced', 'superseded'].includes(position.kind))
+    return settleUnmarked(parts, work, session, account)
   switch (position.kind) {
     case 'applied':
       work.log.info('the lost answer is settled: the write was applied', { server: session.server })
@@ -92,7 +97,23 @@ async function fence(
   work.log.info('fenced the account after a lost answer', { server: session.server, answer: answer.kind })
   if (answer.kind === 'accepted') return undefined
   if (answer.kind !== 'refused') return AGAIN
-  const { kind, diagnostic } = answer.refusal
-  if (kind === 'missing_right') parts.conditions.raise('missing_right', work.document.directory, diagnostic)
+  if (answer.refusal.kind === 'missing_right')
+    return endUnfenced(parts, work, session, answer.refusal.diagnostic)
   return findRefusedFence(answer.refusal, session.server)
+}
+
+/** The right to fence is missing: what is left is the password's version, where the configuration allows that. */
+async function endUnfenced(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+  diagnostic: string,
+): Promise<Step> {
+  const { subject, operation, directory } = work.document
+  const account = await session.readAccount(subject, operation, { markerRight: true })
+  const lacksMarker =
+    account !== undefined && account !== 'ambiguous' && lacksMarkerRight(parts, directory, account)
+  if (lacksMarker && work.served.withoutMarker === 'version') return AGAIN
+  if (!lacksMarker) parts.conditions.raise('missing_right', directory, diagnostic)
+  return end({ outcome: 'unknown' }, { server: session.server, detail: diagnostic })
 }

@@ -7,7 +7,9 @@ import type { PolicyReading, WriterSession } from '../directory/directory.ts'
 import { endHidden } from './end-hidden.ts'
 import { findWriteObstacle } from './find-obstacle.ts'
 import { guardChange } from './guard-change.ts'
+import { guardUnmarked } from './guard-unmarked.ts'
 import { judgeAccount } from './judge-account.ts'
+import { lacksMarkerRight, rightWish } from './marker-right.ts'
 import { notePolicy } from './note-policy.ts'
 import { readRefusal } from './read-refusal.ts'
 import { sendWrite } from './send-write.ts'
@@ -25,20 +27,26 @@ export async function writeOnce(
   isPromised: boolean | Promise<boolean>,
 ): Promise<Step> {
   const { subject, operation, directory } = work.document
-  const [account, mayWrite] = await Promise.all([session.readAccount(subject, operation), isPromised])
+  const [account, mayWrite] = await Promise.all([
+    session.readAccount(subject, operation, rightWish(parts, directory)),
+    isPromised,
+  ])
   if (!mayWrite) return GIVE_UP
   const here = { server: session.server }
   if (account === undefined) return end({ outcome: 'refused', reason: 'account_not_found' }, here)
   if (account === 'ambiguous') return end({ outcome: 'refused', reason: 'account_ambiguous' }, here)
   const verdict = judgeAccount(parts, work, session, account)
   if (verdict) return verdict
+  const isUnmarked = lacksMarkerRight(parts, directory, account)
+  const held = isUnmarked ? guardUnmarked(parts, work, session, account) : undefined
+  if (held) return held
   const policy = await readPolicy(parts, work, session, account)
   const obstacle =
     guardChange(parts, work, session, account, policy) ??
     findWriteObstacle(parts, work, session) ??
     parts.limits.find(directory, subject.anchor)
   if (obstacle) return atServer(obstacle, { ...here, marker: account.marker })
-  if (isMarkerHidden(account, session.server, work.tried))
+  if (!isUnmarked && isMarkerHidden(account, session.server, work.tried))
     return endHidden(parts, work, session, 'nothing written')
   return readAnswer(parts, work, session, account, await tryWrite(parts, work, session, account, policy))
 }

@@ -12,7 +12,9 @@ import type { StoreTime } from '../decisions/store-time.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { AnsweredIntent, Journal, OpenRequest } from '../journal/journal.ts'
 import type { Keys } from '../keys/open-keys.ts'
+import type { Lanes } from './lanes.ts'
 import type { Limits } from './limit-writes.ts'
+import type { Suspects } from './suspects.ts'
 
 /** One directory with what the configuration says of it. */
 export interface ServedDirectory {
@@ -23,6 +25,10 @@ export interface ServedDirectory {
   readonly refusesNames: boolean
   /** Between tries while the directory is away. */
   readonly backoff: Backoff
+  /** What happens to an account whose marker may not be written: nothing (the default), or a write without it. */
+  readonly withoutMarker?: 'refuse' | 'version'
+  /** Where writes without a marker keep out of each other's way. */
+  readonly lanes?: Lanes
 }
 
 /** The neighbours and tools of this room. */
@@ -36,6 +42,7 @@ export interface WritebackParts {
   readonly storeTime: StoreTime
   readonly leases: Leases
   readonly limits: Limits
+  readonly suspects: Suspects
   readonly conditions: Conditions
   readonly clock: Clock
   readonly log: Logger

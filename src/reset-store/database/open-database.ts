@@ -27,7 +27,8 @@ export function openDatabase(path: string): DatabaseSync {
   }
 }
 
-function migrate(database: DatabaseSync): void {
+/** Brings the tables up to date. Throws ERR_DATABASE_UNUSABLE for what a newer version wrote. */
+export function migrate(database: DatabaseSync): void {
   const taken = Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
   if (taken > MIGRATIONS.length)
     throw new WritebackError('ERR_DATABASE_UNUSABLE', 'the database was written by a newer version')

@@ -1,4 +1,5 @@
 // The repository over SQLite (node:sqlite): one connection, transactions in groups.
+import type { DatabaseSync } from 'node:sqlite'
 import { createGroupCommit } from './group-commit.ts'
 import { openDatabase } from './open-database.ts'
 import type { Repository, Transaction } from './repository.ts'
@@ -8,7 +9,11 @@ import { createStoreRecords } from './sqlite-store-records.ts'
 
 /** Opens the repository in one database file. Throws ERR_DATABASE_UNUSABLE. */
 export function openSqliteRepository(path: string): Repository {
-  const database = openDatabase(path)
+  return createSqliteRepository(openDatabase(path))
+}
+
+/** The repository over a database that is open and up to date. Closing the repository closes it. */
+export function createSqliteRepository(database: DatabaseSync): Repository {
   const group = createGroupCommit(database)
   const records: Transaction = {
     ...createStoreRecords(database),

@@ -99,6 +99,17 @@ test('a later change is ours only by a marker of our store with its version', ()
   expect(isOvertaken(foreign, request, 0)).toBe(true)
 })
 
+test('where the metadata cannot be read, pwdLastSet tells of a later change, but not past a marker of ours', () => {
+  const hidden = { passwordVersion: undefined, passwordSetAtMs: NOW + 60_000 }
+  expect(isOvertaken(accountOf(hidden), request, 0)).toBe(true)
+  expect(isOvertaken(accountOf({ ...hidden, passwordSetAtMs: NOW }), request, 0)).toBe(false)
+  expect(isOvertaken(accountOf({ ...hidden, passwordSetAtMs: undefined }), request, 0)).toBe(false)
+  const marked = (fields: Partial<Marker>) => accountOf({ ...hidden, marker: formatMarker(marker(fields)) })
+  expect(isOvertaken(marked({ passwordVersion: 0 }), request, 0)).toBe(false)
+  expect(isOvertaken(marked({ passwordVersion: 3 }), request, 0)).toBe(true)
+  expect(isOvertaken(marked({ passwordVersion: 0, store: '00000000' }), request, 0)).toBe(true)
+})
+
 test('the directory’s own clock counts: a controller ahead of the store does not make a change newer', () => {
   const account = accountOf({ passwordVersion: { version: 4, changedAtMs: NOW + 50_000 } })
   expect(isOvertaken(account, request, 49_000)).toBe(false)
@@ -108,14 +119,29 @@ test('the directory’s own clock counts: a controller ahead of the store does n
 })
 
 test('a write counts the password version up, a fence carries that of our own store', () => {
-  expect(versionAfterWrite(accountOf())).toBe(5)
-  expect(versionAfterWrite(accountOf({ passwordVersion: undefined }))).toBe(0)
+  expect(versionAfterWrite(accountOf(), NOW)).toBe(5)
+  expect(versionAfterWrite(accountOf({ passwordVersion: undefined }), NOW)).toBe(0)
   const carried = (fields: Partial<Marker>) =>
     versionAfterFence(accountOf({ marker: formatMarker(marker(fields)) }), STORE)
   expect(carried({ passwordVersion: 3 })).toBe(3)
   expect(carried({ passwordVersion: 3, store: '00000000' })).toBe(0)
   expect(versionAfterFence(accountOf(), STORE)).toBe(0)
   expect(versionAfterFence(accountOf({ marker: 'somebody else' }), STORE)).toBe(0)
+})
+
+test('where the version is a time in seconds, a change is ours within 2 s of the marker', () => {
+  const changedAtMs = NOW + 60_000
+  const version = Math.floor(changedAtMs / 1_000)
+  const passwordVersion = { version, counts: 'seconds', changedAtMs } as const
+  const overtaken = (fields: Partial<Marker>) =>
+    isOvertaken(accountOf({ passwordVersion, marker: formatMarker(marker(fields)) }), request, 0)
+  const byDistance = [-3, -2, 0, 2, 3].map((seconds) => overtaken({ passwordVersion: version + seconds }))
+  expect(byDistance).toEqual([true, false, false, false, true])
+  expect(overtaken({ passwordVersion: version, store: '00000000' })).toBe(true)
+  expect(versionAfterWrite(accountOf({ passwordVersion }), NOW + 999)).toBe(Math.floor((NOW + 999) / 1_000))
+  // Two writes of one second leave the same time, so an unchanged one proves nothing.
+  const doubt = { unanswered: [write(1, SERVER, version)], earlier: [] }
+  expect(isProvenUnapplied(accountOf({ passwordVersion }), doubt, 'reset')).toBe(false)
 })
 
 const write = (n: number, server = SERVER, passwordVersionBefore = 4) => ({

@@ -1,7 +1,7 @@
 // Distinguished names, refusals, leases and the store's time.
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { isWithin } from '../../../src/agent/decisions/distinguished-name.ts'
+import { isWithin, parentOf } from '../../../src/agent/decisions/distinguished-name.ts'
 import { createLeases } from '../../../src/agent/decisions/leases.ts'
 import { meaningOf } from '../../../src/agent/decisions/read-refusal.ts'
 import { createStoreTime } from '../../../src/agent/decisions/store-time.ts'
@@ -142,7 +142,7 @@ test('the store’s time runs on monotonic time from the middle of a quick call'
   clock.pass(500)
   expect(time.nowMs()).toBe(1_030_450)
   clock.shiftWall(-10_000)
-  expect(time.nowMs()).toBe(1_030_450)
+  expect([time.nowMs(), time.earliestMs()]).toEqual([1_030_450, 1_020_450])
   expect(time.offsetMs()).toBe(39_950)
 })
 
@@ -183,4 +183,13 @@ test('without an answer of the store, and after a jump of the host’s clock, th
   expect(time.isUncertain()).toBe(true)
   clock.shiftWall(-242_000)
   expect([time.isUncertain(), time.isSkewed()]).toEqual([true, true])
+})
+
+test.each([
+  ['CN=ann,OU=People,DC=corp', 'OU=People,DC=corp'],
+  ['CN=Lovelace\\, Ada, OU=Sales\\, East,DC=corp', 'OU=Sales\\, East,DC=corp'],
+  ['DC=corp', ''],
+  ['', ''],
+])('the entry above %j is %j', (dn, parent) => {
+  expect(parentOf(dn)).toBe(parent)
 })

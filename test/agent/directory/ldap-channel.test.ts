@@ -5,12 +5,17 @@ import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { createBindGate } from '../../../src/agent/directory/bind-gate.ts'
 import { LdapChannel } from '../../../src/agent/directory/ldap-channel.ts'
+import { openReadClient } from '../../../src/agent/directory/read-client.ts'
 import { parseEndpoint } from '../../../src/agent/directory/server-endpoint.ts'
 import { connectTls } from '../../../src/agent/directory/tls-socket.ts'
 import { createTlsTrust, type TlsTrust } from '../../../src/agent/directory/tls-trust.ts'
+import { openWriteConnection } from '../../../src/agent/directory/write-connection.ts'
 import { systemClock } from '../../../src/clock/clock.ts'
 import { WritebackError } from '../../../src/errors/writeback-error.ts'
+import { constructed, encodeFrame, integer, octets, text } from '../../../src/ldap-wire/ber-write.ts'
 import { encodeModify } from '../../../src/ldap-wire/encode-request.ts'
+import { entriesChunk, SERVICE_NAME, startBentServer } from '../../fuzz/bent-server.ts'
+import { readLdapMessage } from '../../servers/ldap-message.ts'
 import { testCa } from '../../servers/test-ca.ts'
 
 let server: Server
@@ -139,12 +144,66 @@ test('a close while idle is noticed', async () => {
   expect(channel.isOpen()).toBe(false)
 })
 
+/** An entry of `bytes` bytes, or the end of the search. */
+function searchAnswer(messageId: number, bytes: number | undefined): Buffer {
+  const entry = (value: Uint8Array) =>
+    constructed(0x64, [
+      text(0x04, 'CN=x'),
+      constructed(0x30, [constructed(0x30, [text(0x04, 'info'), constructed(0x31, [octets(0x04, value)])])]),
+    ])
+  const done = constructed(0x65, [integer(0x0a, 0), text(0x04, ''), text(0x04, '')])
+  const body = bytes === undefined ? done : entry(Buffer.alloc(bytes, 0x41))
+  return encodeFrame(constructed(0x30, [integer(0x02, messageId), body]))
+}
+
+test.each([
+  ['15 entries of 1 MB are read', 15, undefined],
+  ['an answer that does not end is cut off at 16 MiB', 10_000, 'ERR_DIRECTORY_CLOSED'],
+] as const)(
+  '%s',
+  async (_what, entries, code) => {
+    let sent = 0
+    onClient = (socket) =>
+      socket.once('data', () => {
+        socket.write(Buffer.from('300c02010161070a010004000400', 'hex'))
+        socket.once('data', async (bytes: Buffer) => {
+          const { messageId } = readLdapMessage(bytes)
+          for (let entry = 0; entry < entries && !socket.destroyed; entry += 1) {
+            const pdu = searchAnswer(messageId, 1_000_000)
+            sent += pdu.length
+            socket.write(pdu)
+            while (socket.writableNeedDrain && !socket.destroyed) await systemClock.sleep(1)
+          }
+          socket.write(searchAnswer(messageId, undefined))
+        })
+      })
+    const reader = await openReadClient(parseEndpoint(url), {
+      ...{ trust, bindName: 'svc', connectTimeoutMs: 5000, operationTimeoutMs: 20_000 },
+      gate: createBindGate({ clock: systemClock, readPassword: async () => Buffer.from('right') }),
+    })
+    const before = process.memoryUsage.rss()
+    const reading = reader.search('CN=x', { scope: 'sub' })
+    if (code === undefined) expect(await reading).toHaveLength(entries)
+    else {
+      const failure = { code, message: expect.stringContaining('grew past 16 MiB') }
+      await expect(reading).rejects.toMatchObject(failure)
+      expect([reader.isOpen(), sent < 24_000_000]).toEqual([false, true])
+      expect(process.memoryUsage.rss() - before).toBeLessThan(200_000_000)
+    }
+    reader.close()
+    await reader.closed
+  },
+  30_000,
+)
+
 test('the bind gate lets one refusal through per delay, and the delay grows', async () => {
   let nowMs = 0
-  const gate = createBindGate(
-    { ...systemClock, monotonicMs: () => nowMs },
-    { firstMs: 1000, longestMs: 4000 },
-  )
+  const gate = createBindGate({
+    clock: { ...systemClock, monotonicMs: () => nowMs },
+    readPassword: async () => Buffer.from('wrong'),
+    backoff: { firstMs: 1000, longestMs: 4000 },
+  })
+  gate.learn({ threshold: 0, windowMs: 0 })
   let tries = 0
   const refuse = () => {
     tries += 1
@@ -153,7 +212,7 @@ test('the bind gate lets one refusal through per delay, and the delay grows', as
   const tryMany = () => Promise.allSettled([gate.run(refuse), gate.run(refuse), gate.run(refuse)])
   await tryMany()
   expect(tries).toBe(1)
-  expect(() => gate.check()).toThrow('no')
+  await expect(gate.check()).rejects.toThrow('no')
   nowMs = 1000
   await tryMany()
   expect(tries).toBe(2)
@@ -162,7 +221,102 @@ test('the bind gate lets one refusal through per delay, and the delay grows', as
   expect(tries).toBe(2)
   nowMs = 3000
   expect(await gate.run(() => Promise.resolve('bound'))).toBe('bound')
-  expect(() => gate.check()).not.toThrow()
+  await gate.check()
   await expect(gate.run(() => Promise.reject(new Error('reset')))).rejects.toThrow('reset')
-  expect(() => gate.check()).not.toThrow()
+  await gate.check()
+})
+
+test('a refused password waits out its delay, another one is tried at once, and never so many that the account locks', async () => {
+  const WINDOW_MS = 600_000
+  let nowMs = 0
+  let password = 'first'
+  const handed: Buffer[] = []
+  const tried: string[] = []
+  const gate = createBindGate({
+    clock: { ...systemClock, monotonicMs: () => nowMs },
+    readPassword: async () => {
+      const bytes = Buffer.from(password)
+      handed.push(bytes)
+      return bytes
+    },
+    backoff: { firstMs: 1000, longestMs: 1000 },
+  })
+  const tryOnce = () =>
+    gate
+      .run((bytes) => {
+        tried.push(bytes.toString())
+        if (bytes.toString() === 'right') return Promise.resolve('bound')
+        return Promise.reject(new WritebackError('ERR_DIRECTORY_BIND_REFUSED', 'no', { retry: 'later' }))
+      })
+      .catch(() => 'refused')
+  gate.learn({ threshold: 5, windowMs: WINDOW_MS })
+  // An hour of tries, every second.
+  for (; nowMs < 3_600_000; nowMs += 1000) await tryOnce()
+  // Two of one password, then a whole window of peace, by which the directory has forgotten them.
+  expect(tried.length).toBeLessThanOrEqual(2 * Math.ceil(3_600_000 / WINDOW_MS))
+  expect(tried.length).toBeGreaterThan(4)
+  nowMs += WINDOW_MS + 2001
+  tried.length = 0
+  for (const next of ['first', 'first', 'second', 'second', 'third', 'fourth', 'right']) {
+    password = next
+    nowMs += 1
+    await tryOnce()
+  }
+  expect(tried).toEqual(['first', 'second', 'third'])
+  nowMs += WINDOW_MS + 2001
+  expect(await tryOnce()).toBe('bound')
+  expect(handed.every((bytes) => bytes.every((byte) => byte === 0))).toBe(true)
+})
+
+test('binds that are asked for together are made one after the other', async () => {
+  const gate = createBindGate({ clock: systemClock, readPassword: async () => Buffer.from('right') })
+  let underWay = 0
+  let most = 0
+  const bind = async () => {
+    underWay += 1
+    most = Math.max(most, underWay)
+    await systemClock.sleep(2)
+    underWay -= 1
+  }
+  await Promise.all(Array.from({ length: 10 }, () => gate.run(bind)))
+  expect(most).toBe(1)
+})
+
+const MIB = 1024 * 1024
+
+test('a read ends when a value reaches beyond its set, when an answer is no LDAP, and after 16 MiB of one answer', async () => {
+  const bent = await startBentServer()
+  const endless =
+    '3021020102641c0404434e3d7830143012040b6465736372697074696f6e312b040178300c02010265070a010004000400'
+  for (const bytes of [Buffer.from(endless, 'hex'), Buffer.from('HTTP/1.1 400 Bad Request')]) {
+    bent.play({ step: 'search', answer: () => ({ bend: '', pieces: [bytes], restMs: 0, ends: false }) })
+    const client = await openReadClient(bent.endpoint, bent.settings(5000))
+    await expect(client.search('DC=x', {})).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
+    expect(client.isOpen()).toBe(false)
+  }
+  const sent = new Promise<number>((resolve) =>
+    bent.play({
+      step: 'search',
+      answer: (id) => ({ chunk: entriesChunk(id), most: 64 * MIB, onEnd: resolve }),
+    }),
+  )
+  const client = await openReadClient(bent.endpoint, bent.settings(10_000))
+  await expect(client.search('DC=x', {})).rejects.toMatchObject({ code: 'ERR_DIRECTORY_CLOSED' })
+  expect(await sent).toBeLessThan(24 * MIB)
+  await bent.stop()
+})
+
+test('a search of one entry that brings many ends the channel at the second', async () => {
+  const bent = await startBentServer()
+  const sent = new Promise<number>((resolve) =>
+    bent.play({
+      step: 'service name',
+      answer: (id) => ({ chunk: entriesChunk(id), most: 64 * MIB, onEnd: resolve }),
+    }),
+  )
+  await expect(openWriteConnection(bent.endpoint, bent.settings(10_000), SERVICE_NAME)).rejects.toMatchObject(
+    { code: 'ERR_LDAP_MALFORMED' },
+  )
+  expect(await sent).toBeLessThan(8 * MIB)
+  await bent.stop()
 })

@@ -214,11 +214,13 @@ test('keeps small settings until they are forgotten', () => {
   expect(journal.get('key')).toBeUndefined()
 })
 
-test('starts count until processing comes back', () => {
+test('a start that came back counts no more, those before it do', () => {
   const journal = openJournal()
   journal.accept([documentOf('a', 1)])
   expect([journal.started('a'), journal.started('a'), journal.started('a')]).toEqual([1, 2, 3])
   journal.rested('a')
+  expect(journal.find('a')?.crashStarts).toBe(2)
+  for (let more = 0; more < 3; more += 1) journal.rested('a')
   expect(journal.started('a')).toBe(1)
 })
 

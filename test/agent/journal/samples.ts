@@ -29,5 +29,6 @@ export function intentOf(requestId: string, n: number, kind: Intent['kind'] = 'w
     passwordVersionBefore: 3,
     effect: kind === 'write' ? 'reset' : undefined,
     startedAtMs: 100 + n,
+    notices: kind === 'write' ? ['old_password_may_work'] : [],
   }
 }

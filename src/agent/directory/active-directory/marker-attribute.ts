@@ -16,22 +16,23 @@ const LONGEST_MARKER = 128
 
 /**
  * Checks the marker attribute against the schema. Throws ERR_DIRECTORY_UNSUITABLE (later) when it is unknown,
- * multi-valued, too short, or in a property set that users write themselves; and what a read throws.
+ * multi-valued, too short, or in a property set that users write themselves; and what a read throws. Gives its
+ * schemaIDGUID, by which a right on it is granted.
  */
 export async function checkMarkerAttribute(
   client: ReadClient,
   url: string,
   root: RootDse,
   attribute: string,
-): Promise<void> {
+): Promise<string> {
   const refuse = (why: string) => unsuitable(url, `${attribute} cannot carry the marker: ${why}`)
   // The name goes into a filter, so nothing but an attribute name may pass (RFC 4512 §1.4).
   if (!/^[A-Za-z][A-Za-z0-9-]*$/.test(attribute)) throw refuse('it is no attribute name')
   const [schema] = await client.search(root.schemaNamingContext, {
     scope: 'one',
     filter: `(lDAPDisplayName=${attribute})`,
-    attributes: ['lDAPDisplayName', 'isSingleValued', 'rangeUpper', 'attributeSecurityGUID'],
-    explicitBufferAttributes: ['attributeSecurityGUID'],
+    attributes: ['lDAPDisplayName', 'isSingleValued', 'rangeUpper', 'attributeSecurityGUID', 'schemaIDGUID'],
+    explicitBufferAttributes: ['attributeSecurityGUID', 'schemaIDGUID'],
   })
   if (schema === undefined) throw refuse('the schema has no such attribute')
   const spelling = textOf(schema, 'lDAPDisplayName')
@@ -43,4 +44,5 @@ export async function checkMarkerAttribute(
   const propertySet = bytesOf(schema, 'attributeSecurityGUID')
   const name = propertySet && WRITABLE_BY_SELF[guidText(propertySet) ?? '']
   if (name !== undefined) throw refuse(`users may write it themselves (${name})`)
+  return guidText(bytesOf(schema, 'schemaIDGUID') ?? Buffer.alloc(0)) ?? ''
 }

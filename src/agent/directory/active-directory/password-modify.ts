@@ -26,11 +26,11 @@ export type EncodedEffect =
 
 /**
  * The changes of a write: the marker as compare-and-set, then the effect. The marker comes first, so that a stale write
- * is refused before a password is looked at. A change deletes the old password and adds the new one, which the directory
+ * is refused before a password is looked at. undefined: the marker may not be written, the effect goes alone. A change deletes the old password and adds the new one, which the directory
  * checks by itself, history and age included (MS-ADTS §3.1.1.3.1.5.2).
  */
-export function writeChanges(marker: MarkerMove, effect: EncodedEffect): Change[] {
-  return [...fenceChanges(marker), ...effectChanges(effect)]
+export function writeChanges(marker: MarkerMove | undefined, effect: EncodedEffect): Change[] {
+  return [...(marker === undefined ? [] : fenceChanges(marker)), ...effectChanges(effect)]
 }
 
 function effectChanges(effect: EncodedEffect): Change[] {

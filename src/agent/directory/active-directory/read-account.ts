@@ -3,6 +3,7 @@ import type { Entry } from 'ldapts'
 import { WritebackError } from '../../../errors/writeback-error.ts'
 import type { Operation } from '../../../protocol/identifiers.ts'
 import type { Account } from '../../decisions/account.ts'
+import { parentOf } from '../../decisions/distinguished-name.ts'
 import { daclControl } from '../descriptor-control.ts'
 import { buffersOf, bytesOf, textOf, textsOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
@@ -26,6 +27,9 @@ const MACHINE_OR_TRUST = 0x800 | 0x1000 | 0x2000 | 0x4000000
 const COMPUTED = 'msDS-User-Account-Control-Computed'
 const EXPIRY = 'msDS-UserPasswordExpiryTimeComputed'
 const DESCRIPTOR = 'nTSecurityDescriptor'
+/** The attributes that whoever is bound may write, rights of whole property sets included (MS-ADTS §3.1.1.4.5.22). */
+const WRITABLE = 'allowedAttributesEffective'
+const LOCKED_AT = 'lockoutTime'
 const BINARY = ['objectGUID', 'objectSid', 'replPropertyMetaData', 'tokenGroups', 'sIDHistory']
 const POLICY = 'msDS-ResultantPSO'
 const EVERY_TIME: readonly string[] = [
@@ -47,7 +51,7 @@ const EVERY_TIME: readonly string[] = [
 const BY_OPERATION: Readonly<Record<Operation, readonly string[]>> = {
   reset: [POLICY],
   change: [POLICY, DESCRIPTOR],
-  unlock: [],
+  unlock: [LOCKED_AT],
   inspect: [POLICY, DESCRIPTOR, EXPIRY],
 }
 
@@ -62,6 +66,8 @@ export interface AccountForm {
   readonly markerAttribute: string
   /** An attribute with a GUID that is read as well. */
   readonly anchorAttribute?: string | undefined
+  /** Given: the read tells whether the marker may be written, with the grant for accounts under a DN. */
+  readonly grantFor?: ((parentDn: string) => string) | undefined
 }
 
 /** An account, with the GUID in its anchor attribute, dashed; undefined: none, or not asked for. */
@@ -78,25 +84,27 @@ export async function readAccount(
   client: ReadClient,
   objectGuid: string,
   operation: Operation,
-  { markerAttribute, anchorAttribute }: AccountForm,
+  form: AccountForm,
 ): Promise<AnchoredAccount | undefined> {
+  const { markerAttribute, anchorAttribute, grantFor } = form
   const asked = attributesFor(operation)
   const extra = anchorAttribute === undefined ? [] : [anchorAttribute]
+  const rights = grantFor === undefined ? [] : [WRITABLE]
   const [entry] = await client.search(
     dnOfGuid(objectGuid),
     {
       scope: 'base',
-      attributes: [...asked, markerAttribute, ...extra],
+      attributes: [...asked, ...rights, markerAttribute, ...extra],
       explicitBufferAttributes: [...BINARY, DESCRIPTOR, ...extra],
     },
     asked.includes(DESCRIPTOR) ? daclControl() : undefined,
   )
   if (entry === undefined) return undefined
   const anchor = anchorAttribute === undefined ? undefined : bytesOf(entry, anchorAttribute)
-  return { account: accountOf(entry, operation, markerAttribute), anchor: anchor && guidText(anchor) }
+  return { account: accountOf(entry, operation, form), anchor: anchor && guidText(anchor) }
 }
 
-function accountOf(entry: Entry, operation: Operation, markerAttribute: string): Account {
+function accountOf(entry: Entry, operation: Operation, { markerAttribute, grantFor }: AccountForm): Account {
   const objectGuid = guidText(bytesOf(entry, 'objectGUID') ?? Buffer.alloc(0))
   const markers = textsOf(entry, markerAttribute)
   if (objectGuid === undefined) throw unsuitable(entry.dn, 'its objectGUID cannot be read')
@@ -114,7 +122,13 @@ function accountOf(entry: Entry, operation: Operation, markerAttribute: string):
     policyDn: textOf(entry, POLICY),
     passwordVersion: passwordVersionOf(bytesOf(entry, 'replPropertyMetaData')),
     marker: markers[0],
+    ...(grantFor === undefined ? {} : { markerRight: markerRightOf(entry, markerAttribute, grantFor) }),
   }
+}
+
+function markerRightOf(entry: Entry, markerAttribute: string, grantFor: (parentDn: string) => string) {
+  const writable = textsOf(entry, WRITABLE).map((name) => name.toLowerCase())
+  return { held: writable.includes(markerAttribute.toLowerCase()), grant: grantFor(parentOf(entry.dn)) }
 }
 
 const flagsOf = (entry: Entry): number => Number(textOf(entry, 'userAccountControl') ?? 0)
@@ -171,6 +185,7 @@ function timesOf(entry: Entry) {
     passwordSetAtMs: moment('pwdLastSet'),
     passwordExpiresAtMs: moment(EXPIRY),
     badPasswordAtMs: moment('badPasswordTime'),
+    lockedAtMs: moment(LOCKED_AT),
   }
 }
 

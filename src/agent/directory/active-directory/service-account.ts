@@ -1,6 +1,6 @@
 // Who the bound connection is, so that no one can ask the agent to write to its own account.
 
-import { buffersOf, bytesOf, textsOf } from '../entry-values.ts'
+import { buffersOf, bytesOf, textOf, textsOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
 import { guidText } from './guid.ts'
 import { unsuitable } from './root-dse.ts'
@@ -9,6 +9,9 @@ import { sidText } from './sid.ts'
 /** The service account in the directory. */
 export interface ServiceAccount {
   readonly objectGuid: string
+  readonly sid: string
+  /** DN of the fine-grained policy that applies to it; undefined: the domain's does. */
+  readonly policyDn: string | undefined
 }
 
 // A token of a person holds exactly one SID of a user; all others are groups.
@@ -30,12 +33,12 @@ export async function readServiceAccount(client: ReadClient, url: string): Promi
     if (sid === undefined || !ACCOUNT_SID.test(sid)) continue
     const [entry] = await client.search(`<SID=${sid}>`, {
       scope: 'base',
-      attributes: ['objectGUID', 'objectClass'],
+      attributes: ['objectGUID', 'objectClass', 'msDS-ResultantPSO'],
       explicitBufferAttributes: ['objectGUID'],
     })
     const guid = entry && guidText(bytesOf(entry, 'objectGUID') ?? Buffer.alloc(0))
     if (guid !== undefined && entry && textsOf(entry, 'objectClass').includes('user'))
-      return { objectGuid: guid }
+      return { objectGuid: guid, sid, policyDn: textOf(entry, 'msDS-ResultantPSO') }
   }
   throw unsuitable(url, 'the service account does not find itself in the directory')
 }

@@ -12,6 +12,7 @@ import { type ModifyRequest, openWriteConnection, type WriteConnection } from '.
 import { type AnchorAttribute, subjectRead } from './find-subject.ts'
 import { type FoundWriter, holdsWriterRole } from './find-writer.ts'
 import { checkMarkerAttribute } from './marker-attribute.ts'
+import { type GrantFor, markerGrant } from './marker-grant.ts'
 import {
   dnOfGuid,
   type EncodedEffect,
@@ -63,7 +64,8 @@ interface Pools {
 /** Opens a session on a found writer. Throws what its reads throw; the found connection is closed then. */
 export async function openWriterSession(options: SessionOptions): Promise<OwnedSession> {
   const { found, clock } = options
-  let rules = await introduce(options)
+  const introduction = await introduce(options)
+  let { rules } = introduction
   let sound = true
   const pools = createPools(options, () => {
     sound = false
@@ -79,6 +81,13 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       sound = false
     }
   }
+  const policies = createPolicyReader({
+    domainDn: found.root.defaultNamingContext,
+    refusesNames: !found.root.isSamba,
+    use: (read) => pools.readers.use(read),
+    clock,
+  })
+  await learnLockout(options, policies, introduction.policyDn)
   return {
     server: found.server,
     url: found.endpoint.url,
@@ -97,13 +106,8 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       pools.readers.stop()
       pools.writers.stop()
     },
-    ...createPolicyReader({
-      domainDn: found.root.defaultNamingContext,
-      refusesNames: !found.root.isSamba,
-      use: (read) => pools.readers.use(read),
-      clock,
-    }),
-    ...accountCalls(options, pools),
+    ...policies,
+    ...accountCalls(options, pools, introduction.grantFor),
   }
 }
 
@@ -117,7 +121,11 @@ function createPools({ found, settings, connections: size }: SessionOptions, onD
 
 type AccountCalls = Pick<WriterSession, 'history' | 'readAccount' | 'write' | 'fence'>
 
-function accountCalls(options: SessionOptions, { readers, writers }: Pools): AccountCalls {
+function accountCalls(
+  options: SessionOptions,
+  { readers, writers }: Pools,
+  grantFor: GrantFor,
+): AccountCalls {
   const { found, markerAttribute } = options
   const control = policyHintsControl(found.root.supportedControls)
   const place = { domainDn: found.root.defaultNamingContext, attribute: options.anchor, markerAttribute }
@@ -137,7 +145,8 @@ function accountCalls(options: SessionOptions, { readers, writers }: Pools): Acc
   return {
     history: control === undefined ? historyWithoutControl(options) : 'enforced',
     // The subject is checked before a connection is asked for: what is no GUID causes no byte on the wire.
-    readAccount: async (subject, operation) => readers.use(subjectRead(subject, operation, place)),
+    readAccount: async (subject, operation, { markerRight = false } = {}) =>
+      readers.use(subjectRead(subject, operation, markerRight ? { ...place, grantFor } : place)),
     fence: async (fence) =>
       modify({ dn: dnOfGuid(fence.objectGuid), changes: fenceChanges(marker(fence)), controls: [] }),
     write: async (write: Write) => {
@@ -146,7 +155,12 @@ function accountCalls(options: SessionOptions, { readers, writers }: Pools): Acc
       // A change is held to history by the directory without being asked.
       const controls = write.effect.kind === 'reset' && control !== undefined ? [control] : []
       const answer = await withEncoded(write.effect, (effect) =>
-        modify({ dn, changes: writeChanges(marker(write), effect), controls, mayStart }),
+        modify({
+          dn,
+          changes: writeChanges(write.withoutMarker ? undefined : marker(write), effect),
+          controls,
+          mayStart,
+        }),
       )
       return write.effect.kind === 'change' ? readAsChange(answer) : answer
     },
@@ -191,13 +205,38 @@ async function readAgain(
   return { root, rules: await resolveRules(client, found.endpoint.url, rules) }
 }
 
+interface Introduction {
+  readonly rules: AccountRules
+  readonly grantFor: GrantFor
+  /** Of the service account. */
+  readonly policyDn: string | undefined
+}
+
+// The gate then knows how many refused binds the service account can stand. Unread, it goes on being cautious.
+async function learnLockout(
+  { settings: { gate } }: SessionOptions,
+  { readPolicy }: Pick<WriterSession, 'readPolicy'>,
+  policyDn: string | undefined,
+): Promise<void> {
+  const reading = await readPolicy({ policyDn }).catch(() => undefined)
+  if (reading?.kind !== 'read') return
+  const { lockoutThreshold: threshold, lockoutWindowMs: windowMs } = reading.policy
+  gate.learn({ threshold, windowMs })
+}
+
 // What must be known before the first write, read on the connection that found the writer.
-async function introduce({ found, markerAttribute, rules }: SessionOptions): Promise<AccountRules> {
+async function introduce(options: SessionOptions): Promise<Introduction> {
+  const { found, markerAttribute, rules, settings } = options
   const { client, endpoint, root } = found
   try {
-    await checkMarkerAttribute(client, endpoint.url, root, markerAttribute)
-    const { objectGuid: serviceAccount } = await readServiceAccount(client, endpoint.url)
-    return { ...(await resolveRules(client, endpoint.url, rules)), serviceAccount }
+    const schemaGuid = await checkMarkerAttribute(client, endpoint.url, root, markerAttribute)
+    const { objectGuid: serviceAccount, sid, policyDn } = await readServiceAccount(client, endpoint.url)
+    const asked = { attribute: markerAttribute, schemaGuid, account: settings.bindName, sid }
+    return {
+      rules: { ...(await resolveRules(client, endpoint.url, rules)), serviceAccount },
+      grantFor: (parentDn) => markerGrant(parentDn, asked),
+      policyDn,
+    }
   } catch (error) {
     client.close()
     throw error

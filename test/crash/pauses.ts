@@ -1,0 +1,133 @@
+// Agents that stand still in the middle of a request, longer than their lease, while another one completes it: when they
+// go on, they change nothing and claim nothing false.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Verdict } from '../history/event.ts'
+import type { WorldAgent } from '../servers/world-agents.ts'
+import { planCrash, readDiary } from '../test-build/crash-plan.ts'
+import { checkJournals } from './check-journals.ts'
+import { type CrashWorld, type Subject, startCrashWorld } from './crash-world.ts'
+import { awaitStrike } from './deaths.ts'
+import { type Judgement, judge } from './judge-cell.ts'
+import { type EffectCounts, readEffects } from './read-effects.ts'
+import { type Cell, nameOf } from './run-cell.ts'
+
+/** The points at which agents are paused, too. */
+export const PAUSE_POINTS: ReadonlySet<string> = new Set([
+  ...['C13', 'C14', 'C15', 'C16', 'C17', 'C18', 'C19', 'C20', 'C21', 'C22', 'C23', 'C24'],
+  ...['C31', 'C32', 'C33'],
+])
+
+/** What came of one pause. */
+export interface PauseResult extends Judgement {
+  readonly cell: Cell
+}
+
+// The lease is 30 s; the other agent gets the request when it has run out.
+const VERDICT_MS = 120_000
+const QUIET_MS = 20_000
+// A request that went to a sleeping agent comes back when its lease has run out.
+const STRIKE_MS = 45_000
+// The store's waiting calls must see the switch before it is turned back.
+const SWITCH_MS = 200
+
+interface Paused {
+  readonly cell: Cell
+  readonly agent: WorldAgent
+  readonly subject: Subject
+  readonly request: string
+  readonly isPaused: boolean
+}
+
+/** Pauses one agent per cell, all at the same time, in a world of their own. Gives the faults of all journals as well. */
+export async function runPauses(cells: readonly Cell[]): Promise<{
+  readonly results: readonly PauseResult[]
+  readonly faults: readonly string[]
+  readonly verdict: Verdict
+}> {
+  const crash = await startCrashWorld(cells.length + 1, { running: 0 })
+  const [active, ...victims] = crash.world.agents as [WorldAgent, ...WorldAgent[]]
+  try {
+    const paused: Paused[] = []
+    for (const [index, cell] of cells.entries())
+      paused.push(await pauseOne(crash, victims[index] as WorldAgent, cell))
+    crash.history.process(active, 'started')
+    await active.start()
+    await Promise.all(paused.map(({ request }) => crash.world.verdict(request, VERDICT_MS)))
+    const before = await readAll(crash, paused)
+    for (const { agent } of paused) {
+      crash.history.process(agent, 'continued')
+      process.kill(agent.pid(), 'SIGCONT')
+    }
+    await Promise.all(paused.map(({ agent }) => awaitQuiet(agent)))
+    const after = await readAll(crash, paused)
+    const results: PauseResult[] = []
+    for (const [index, one] of paused.entries())
+      results.push(await judgeOne(crash, one, before[index] as EffectCounts, after[index] as EffectCounts))
+    const verdict = await crash.history.finish(crash.world)
+    return { results, verdict, faults: checkJournals(crash.world.agents, results) }
+  } finally {
+    for (const { pid, isRunning } of victims) if (isRunning()) process.kill(pid(), 'SIGCONT')
+    await crash.world.stop()
+  }
+}
+
+/** Starts the agent, alone, and lets it stop in the middle of a request. */
+async function pauseOne(crash: CrashWorld, agent: WorldAgent, cell: Cell): Promise<Paused> {
+  const subject = await crash.subject(cell.operation)
+  crash.history.process(agent, 'started')
+  await agent.start()
+  planCrash(agent.configFile, { at: `${cell.point.id}:${cell.side}`, how: 'stop' })
+  const request = await crash.ask(subject)
+  const isPaused = await awaitStrike(agent, 0, STRIKE_MS)
+  crash.history.process(agent, 'stopped')
+  // A call that waits for requests would take the next one into the sleeping agent; a change of this switch ends it.
+  for (const paused of [true, false]) {
+    await crash.world.admin('setPause', { paused })
+    await sleep(SWITCH_MS)
+  }
+  return { cell, agent, subject, request, isPaused }
+}
+
+const readAll = async (
+  { world }: CrashWorld,
+  paused: readonly Paused[],
+): Promise<readonly EffectCounts[]> => {
+  const client = await world.domain.admin()
+  const found: EffectCounts[] = []
+  for (const { subject } of paused) found.push(await readEffects(client, subject.user.dn))
+  return found
+}
+
+/** Waits until the agent holds nothing open and has told everything. */
+async function awaitQuiet(agent: WorldAgent): Promise<void> {
+  const end = performance.now() + QUIET_MS
+  // What was in the middle of a call goes on first.
+  await sleep(1_000)
+  while (performance.now() < end) {
+    const { json } = await agent.ops('/status')
+    const { open, undelivered } = (json as { requests: { open: number; undelivered: number } }).requests
+    if (open === 0 && undelivered === 0) return
+    await sleep(50)
+  }
+}
+
+async function judgeOne(
+  crash: CrashWorld,
+  { cell, agent, subject, request, isPaused }: Paused,
+  before: EffectCounts,
+  after: EffectCounts,
+): Promise<PauseResult> {
+  const judgement = await judge(crash, subject, request)
+  const at = readDiary(agent.configFile).join(' ')
+  return {
+    ...judgement,
+    cell,
+    faults: [
+      ...(isPaused ? [] : [`${nameOf(cell)} was not reached (${at})`]),
+      ...(JSON.stringify(before) === JSON.stringify(after)
+        ? []
+        : [`it changed the account: ${JSON.stringify([before, after])}`]),
+      ...judgement.faults,
+    ],
+  }
+}

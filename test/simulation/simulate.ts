@@ -1,0 +1,63 @@
+// Simulates the write path over many seeds and checks each history. One line per seed that breaks an invariant, with the
+// command that replays it; the last lines say what was run, what went wrong, and what was decided.
+// node test/simulation/simulate.ts --seeds 2000 [--from N] [--seed N] [--plant NAME] [--out FILE]
+import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import type { Batch, SeedReport } from './simulate-batch-child.ts'
+import { addReport, emptyTotals, tellTotals } from './totals.ts'
+
+const WORKERS = 2
+const BATCH = 10
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '2000' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    plant: { type: 'string' },
+    out: { type: 'string' },
+  },
+})
+
+const isSingle = values.seed !== undefined
+const from = Number(values.seed ?? values.from)
+const count = isSingle ? 1 : Number(values.seeds)
+const began = performance.now()
+const totals = emptyTotals()
+let next = from
+
+const take = (report: SeedReport): void => {
+  addReport(totals, report)
+  if (report.violations.length === 0) return
+  const plant = values.plant === undefined ? '' : ` --plant ${values.plant}`
+  console.log(`seed ${report.seed}: ${report.violations.length} violations`)
+  for (const { invariant, at, what } of report.violations.slice(0, isSingle ? 100 : 4))
+    console.log(`  ${invariant} at ${at}: ${what}`)
+  console.log(`  replay: node test/simulation/simulate.ts --seed ${report.seed}${plant}`)
+}
+
+/** Gives one worker batch after batch until none is left. */
+function work(): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./simulate-batch-child.ts', import.meta.url), {
+      workerData: { plant: values.plant },
+    })
+    const give = (): void => {
+      if (next >= from + count) return void worker.terminate().then(() => resolve(), reject)
+      const batch: Batch = { from: next, count: Math.min(BATCH, from + count - next), out: values.out }
+      next += batch.count
+      worker.postMessage(batch)
+    }
+    worker.on('message', (reports: readonly SeedReport[]) => {
+      for (const report of reports) take(report)
+      give()
+    })
+    worker.on('error', reject)
+    give()
+  })
+}
+
+await Promise.all(Array.from({ length: Math.min(WORKERS, Math.ceil(count / BATCH)) }, work))
+const tookMs = performance.now() - began
+for (const line of tellTotals(totals, tookMs)) console.log(line)
+process.exitCode = totals.seedsWithViolations > 0 ? 1 : 0

@@ -1,0 +1,59 @@
+// The sums over all seeds, and how they are told.
+import type { SeedReport } from './simulate-batch-child.ts'
+
+/** Sums over seeds. */
+export interface Totals {
+  seeds: number
+  seedsWithViolations: number
+  violations: number
+  requests: number
+  events: number
+  undrained: number
+  readonly faults: Map<string, number>
+  readonly outcomes: Map<string, number>
+  readonly decided: Map<string, number>
+}
+
+/** Nothing yet. */
+export const emptyTotals = (): Totals => ({
+  ...{ seeds: 0, seedsWithViolations: 0, violations: 0, requests: 0, events: 0, undrained: 0 },
+  ...{ faults: new Map(), outcomes: new Map(), decided: new Map() },
+})
+
+/** Adds one seed. */
+export function addReport(totals: Totals, report: SeedReport): void {
+  totals.seeds += 1
+  totals.seedsWithViolations += report.violations.length > 0 ? 1 : 0
+  totals.violations += report.violations.length
+  totals.requests += report.requests
+  totals.events += report.events
+  totals.undrained += report.hasDrained ? 0 : 1
+  add(totals.faults, report.faults)
+  add(totals.outcomes, report.outcomes)
+  add(totals.decided, report.decided)
+}
+
+/** The lines that tell the sums; the last one tells most. */
+export function tellTotals(totals: Totals, tookMs: number): readonly string[] {
+  const { seeds, seedsWithViolations, violations, requests, undrained, events } = totals
+  const faults = [...totals.faults.values()].reduce((sum, count) => sum + count, 0)
+  const cases = [...totals.decided.values()].reduce((sum, count) => sum + count, 0)
+  return [
+    `faults: ${tell(totals.faults)}`,
+    `outcomes: ${tell(totals.outcomes)}`,
+    `decided: ${tell(totals.decided, (a, b) => Number(a.slice(1)) - Number(b.slice(1)))}`,
+    `${seeds} seeds in ${Math.round(tookMs / 1000)} s, ${requests} requests, ${faults} faults, ${events} events, ${undrained} runs that did not come to rest, ${cases} cases decided, ${violations} violations in ${seedsWithViolations} seeds`,
+  ]
+}
+
+function add(to: Map<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) to.set(name, (to.get(name) ?? 0) + count)
+}
+
+const byName = (a: string, b: string): number => (a < b ? -1 : 1)
+
+const tell = (counts: ReadonlyMap<string, number>, order = byName): string =>
+  [...counts]
+    .sort(([a], [b]) => order(a, b))
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ')

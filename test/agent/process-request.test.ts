@@ -185,6 +185,17 @@ test('a lost fence is not trusted unless it is seen', async () => {
   }
 })
 
+test('a fence for what only the store says counts as a write; beyond the limit it waits, and nothing is written', async () => {
+  const earlier = [{ agent: 'other', server: SERVER }]
+  for (const burst of [1, 2]) {
+    const world = await openWorld({ accepted: { earlier }, limits: { burst } })
+    world.parts.limits.note(DIRECTORY, 'another account')
+    expect(await world.run()).toMatchObject({ laterMs: 5_000 })
+    expect(world.dc.state.calls.filter((call) => call === 'fence')).toHaveLength(burst - 1)
+    expect(world.dc.state.effects).toEqual([])
+  }
+})
+
 test('a fence that the directory refuses leaves unknown, and says what is missing', async () => {
   const world = await openWorld()
   world.dc.state.fates = ['vanished', { refuse: 'missing_right' }]

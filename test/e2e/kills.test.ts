@@ -49,6 +49,27 @@ async function runningRedis(): Promise<number> {
   return redisPid()
 }
 
+test('after a kill what is in doubt is settled before anything newer is written', async () => {
+  const [user, newer] = [await newUser(), await newUser()]
+  proxy.forget()
+  const lost = proxy.onRequest(isPasswordWrite, { kind: 'swallow-request' })
+  const request = await world.ask(user, newPassword())
+  await lost.hit
+  await world.agent.kill()
+  const later = await world.ask(newer, laterPassword())
+  await world.agent.start()
+  expect([await world.verdict(request), await world.verdict(later)]).toEqual([
+    expect.objectContaining({ outcome: 'applied' }),
+    expect.objectContaining({ outcome: 'applied' }),
+  ])
+  const modifies = proxy
+    .messages()
+    .filter(({ operation, direction }) => operation === 'modify' && direction === 'request')
+    .map(({ dn }) => (dn?.includes(newer.anchor) ? 'newer' : 'in doubt'))
+  // The lost write, its fence, the write again; then the newer one.
+  expect(modifies).toEqual(['in doubt', 'in doubt', 'in doubt', 'newer'])
+}, 60_000)
+
 test('agent killed while the write is on its way, which lands later: applied, with that one write', async () => {
   const user = await newUser()
   proxy.forget()

@@ -6,6 +6,7 @@ import { MOST_LEASES } from '../../protocol/agent-calls.ts'
 import { LONGEST_WAIT_MS } from '../../protocol/identifiers.ts'
 import { errorFields } from '../../telemetry/logger.ts'
 import type { Lease } from '../decisions/leases.ts'
+import { createHoldBack, type HoldsBack } from './hold-back.ts'
 import type { IntakeParts } from './intake-parts.ts'
 import { noteLeases, takeIn } from './take-in.ts'
 
@@ -34,11 +35,12 @@ export function createIntake(parts: IntakeParts): Intake {
   let hasClaimed = false
   let running: Promise<void> = Promise.resolve()
   const loop = async (): Promise<void> => {
+    const holdsBack = createHoldBack(parts)
     let claimId = randomUUID()
     // The first claim does not wait: it renews what is held and tells the store's time.
     let waitMs = 0
     while (!stopping.signal.aborted) {
-      const delay = await claimOnce(parts, { claimId, waitMs }, stopping.signal, backoff)
+      const delay = await claimOnce(parts, { claimId, waitMs, holdsBack }, stopping.signal, backoff)
       if (delay === undefined) {
         // Only an answered claim is over: after a lost answer the same id gets the same leases.
         claimId = randomUUID()
@@ -62,13 +64,13 @@ export function createIntake(parts: IntakeParts): Intake {
 /** Claims once. undefined: done; else how long to wait before the next try, in milliseconds. */
 async function claimOnce(
   parts: IntakeParts,
-  claim: { readonly claimId: string; readonly waitMs: number },
+  claim: { readonly claimId: string; readonly waitMs: number; readonly holdsBack: HoldsBack },
   signal: AbortSignal,
   backoff: Backoff,
 ): Promise<number | undefined> {
   try {
     const held = heldLeases(parts)
-    const places = freePlaces(parts)
+    const places = freePlaces(parts, claim.holdsBack)
     const waitMs = totalOf(places) === 0 ? 0 : claim.waitMs
     const { answer, sentMs, answeredMs } = await parts.client.claim(
       { claimId: claim.claimId, leases: [...held], places, waitMs },
@@ -81,7 +83,7 @@ async function claimOnce(
     const taken = await takeIn(parts, answer.requests, sentMs, signal)
     noteReachable(parts)
     backoff.reset()
-    await waitForPlaces(parts, signal)
+    await waitForPlaces(parts, claim.holdsBack, signal)
     // A store that does not wait, though it was asked to and had nothing new, is not asked without a pause.
     const hasHurried = waitMs > 0 && taken === 0 && answeredMs - sentMs < HURRIED_MS
     if (hasHurried) await parts.clock.sleep(HURRIED_MS, signal)
@@ -92,18 +94,28 @@ async function claimOnce(
   }
 }
 
-async function waitForPlaces(parts: IntakeParts, signal: AbortSignal): Promise<void> {
-  if (totalOf(freePlaces(parts)) >= FEW_PLACES) return
+async function waitForPlaces(parts: IntakeParts, holdsBack: HoldsBack, signal: AbortSignal): Promise<void> {
+  if (totalOf(freePlaces(parts, holdsBack)) >= FEW_PLACES) return
   const end = parts.clock.monotonicMs() + PLACES_WAIT_MS
-  while (totalOf(freePlaces(parts)) < ENOUGH_PLACES && parts.clock.monotonicMs() < end && !signal.aborted)
+  while (
+    totalOf(freePlaces(parts, holdsBack)) < ENOUGH_PLACES &&
+    parts.clock.monotonicMs() < end &&
+    !signal.aborted
+  )
     await parts.clock.sleep(PLACES_LOOK_MS, signal)
 }
 
 /** By directory: one that is down and full takes no place from the others. */
-function freePlaces({ journal, addressee }: IntakeParts): Readonly<Record<string, number>> {
+function freePlaces(
+  { journal, addressee }: IntakeParts,
+  holdsBack: HoldsBack,
+): Readonly<Record<string, number>> {
   const most = Math.min(MOST_OPEN, Math.floor(MOST_LEASES / addressee.directories.size))
   return Object.fromEntries(
-    [...addressee.directories].map((name) => [name, Math.max(0, most - journal.openIds(name).length)]),
+    [...addressee.directories].map((name) => [
+      name,
+      holdsBack(name) ? 0 : Math.max(0, most - journal.openIds(name).length),
+    ]),
   )
 }
 

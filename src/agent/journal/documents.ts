@@ -101,7 +101,9 @@ function reading(db: DatabaseSync): Pick<Journal, 'open' | 'openIds' | 'openLeas
   const all = db.prepare(`${select} ORDER BY r.directory, r.sequence`)
   const one = db.prepare(`${select} AND r.request_id = ?`)
   const ids = db.prepare(
-    `SELECT request_id FROM requests WHERE state = 'open' AND directory = ? ORDER BY sequence`,
+    `SELECT request_id FROM requests WHERE state = 'open' AND directory = ? ORDER BY EXISTS (
+       SELECT 1 FROM intents WHERE intents.request_id = requests.request_id AND (answer IS NULL OR answer = 'lost')
+     ) DESC, sequence`,
   )
   const leases = db.prepare(`SELECT request_id, lease FROM requests WHERE state = 'open' ORDER BY sequence`)
   const held = db.prepare(

@@ -104,7 +104,7 @@ export interface Journal {
   ) => readonly boolean[]
   /** Every request without an outcome, by directory and sequence. */
   readonly open: () => readonly OpenRequest[]
-  /** The ids of `open`, without reading the documents. */
+  /** The ids of `open`, those with an intent that is not settled first, without reading the documents. */
   readonly openIds: (directory: string) => readonly string[]
   /** Every open request with its lease, without reading the documents. */
   readonly openLeases: () => readonly { readonly requestId: string; readonly lease: number }[]

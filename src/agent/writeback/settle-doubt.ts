@@ -17,6 +17,7 @@ import { AGAIN, end, GIVE_UP, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
 const OTHER_SERVER_LOOK_MS = 1_000
+const LIMIT_LOOK_MS = 5_000
 
 /**
  * Returns the step to take, or undefined when nothing that was sent before can land any more and the request may go on
@@ -87,6 +88,14 @@ async function fence(
   const resting = findLeaseObstacle(parts, work)
   if (resting) return resting
   if (isMarkerHidden(account, session.server, work.tried)) return endHidden(parts, work, session, 'unknown')
+  const { directory, subject } = work.document
+  // After a write of our own, which was counted, there is one fence. What others may have sent is only the store's word:
+  // a fence for that counts as a write, or a store in the wrong hands could have any account written for ever.
+  if (work.doubt.unanswered.length === 0) {
+    if (parts.limits.isStopped(directory) || parts.limits.find(directory, subject.anchor))
+      return wait(LIMIT_LOOK_MS)
+    parts.limits.note(directory, subject.anchor)
+  }
   const { markerAfter, close } = beginAttempt(parts, work, session, account, 'fence')
   const answer = await session.fence({
     objectGuid: account.objectGuid,

@@ -59,6 +59,8 @@ export function createTally(name: string): Tally {
     },
     hasSeen: (kind) => counts[kind] !== undefined,
     heapBytes: () => {
+      // The second one takes what the first could only mark, such as the memory of buffers.
+      collect()
       collect()
       const { heapUsed, external } = process.memoryUsage()
       return heapUsed + external

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals'
 import type { Account } from '../../src/agent/decisions/account.ts'
+import { createStoreTime } from '../../src/agent/decisions/store-time.ts'
 import { processRequest } from '../../src/agent/writeback/process-request.ts'
 import { WritebackError } from '../../src/errors/writeback-error.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
@@ -315,6 +316,29 @@ test('the subject’s previous request on another server must arrive here first'
   world.dc.edit({ marker })
   expect(await world.run()).toBe('done')
   expect(await world.outcome()).toEqual(ended('applied'))
+})
+
+test('a fence does not begin once the lease has run out', async () => {
+  const world = await openWorld({ accepted: { earlier: [{ agent: newId(), server: SERVER }] } })
+  world.dc.state.beforeModify = () => world.clock.pass(31_000)
+  expect(await world.run()).toMatchObject({ laterMs: 500 })
+  expect(world.dc.state.calls).not.toContain('fence')
+})
+
+test('before the store told its time nothing is given up by this host’s clock', async () => {
+  for (const earlier of [[], [{ agent: newId(), server: SERVER }]]) {
+    const world = await openWorld({ accepted: { earlier } })
+    const known = world.parts.storeTime
+    const fast = { ...createStoreTime(world.clock) }
+    Object.assign(world.parts, { storeTime: fast })
+    world.clock.shiftWall(400_000)
+    expect(await world.run()).toMatchObject({ laterMs: 500 })
+    world.clock.shiftWall(-400_000)
+    Object.assign(world.parts, { storeTime: known })
+    world.hold()
+    await world.finish()
+    expect(await world.outcome()).toEqual(ended('applied'))
+  }
 })
 
 test('a server that is declared gone is waited for no more: settled and fenced here, then applied', async () => {

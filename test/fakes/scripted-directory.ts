@@ -161,6 +161,7 @@ export function createScriptedDirectory(options: {
     },
     fence: async (fence) => {
       hook()
+      if (!fence.mayStart()) return { kind: 'not_sent', cause: undefined }
       state.calls.push('fence')
       return answer({ ...fence, effect: undefined, password: '' })
     },

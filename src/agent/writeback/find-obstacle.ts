@@ -11,6 +11,7 @@ const LEASE_LOOK_MS = 500
 
 /** Expiry, clocks, pause and breaker: what ends or holds a request before any directory connection. undefined: go on. */
 export function findObstacle(parts: WritebackParts, work: Work): Step | undefined {
+  if (parts.storeTime.offsetMs() === undefined) return wait(CLOCK_LOOK_MS)
   if (isExpired(work.document, parts.storeTime.nowMs())) return end({ outcome: 'expired' })
   if (parts.storeTime.isUncertain()) return wait(CLOCK_LOOK_MS)
   if (parts.storeTime.isSkewed()) {

@@ -101,6 +101,7 @@ async function fence(
     objectGuid: account.objectGuid,
     markerBefore: account.marker,
     markerAfter,
+    mayStart: () => findLeaseObstacle(parts, work) === undefined,
   })
   close(answer)
   work.log.info('fenced the account after a lost answer', { server: session.server, answer: answer.kind })

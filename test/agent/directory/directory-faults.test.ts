@@ -76,7 +76,12 @@ test('a write that is delivered late is refused once the fence stands', async ()
   const write = resetOf(user.objectGuid)
   expect((await (await directory.writer()).write(write)).kind).toBe('lost')
   const writer = await directory.writer()
-  const fence = { objectGuid: user.objectGuid, markerBefore: undefined, markerAfter: 'wb1:00000000:1:f' }
+  const fence = {
+    objectGuid: user.objectGuid,
+    markerBefore: undefined,
+    markerAfter: 'wb1:00000000:1:f',
+    mayStart: () => true,
+  }
   expect(await writer.fence(fence)).toEqual({ kind: 'accepted' })
   const later = { markerBefore: fence.markerAfter, password: clear(laterPassword()) }
   const second = resetOf(user.objectGuid, later)
@@ -308,7 +313,12 @@ test('policy hints are sent critical where the server offers them', async () => 
     refusal: { kind: 'control_unavailable', code: 12 },
   })
   expect(proxy.messages().find((message) => message.operation === 'modify')?.controls).toEqual([hints])
-  const fence = { objectGuid: user.objectGuid, markerBefore: undefined, markerAfter: 'x' }
+  const fence = {
+    objectGuid: user.objectGuid,
+    markerBefore: undefined,
+    markerAfter: 'x',
+    mayStart: () => true,
+  }
   expect(await writer.fence(fence)).toEqual({ kind: 'accepted' })
 })
 

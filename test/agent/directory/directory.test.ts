@@ -90,7 +90,12 @@ test('a replay is refused by the marker and changes nothing', async () => {
 test('a fence closes the way for the write that came before it', async () => {
   const user = await domain.createUser({ name: 'doris' })
   const writer = await open().writer()
-  const fence = { objectGuid: user.objectGuid, markerBefore: undefined, markerAfter: 'wb1:00000000:1:f' }
+  const fence = {
+    objectGuid: user.objectGuid,
+    markerBefore: undefined,
+    markerAfter: 'wb1:00000000:1:f',
+    mayStart: () => true,
+  }
   expect(await writer.fence(fence)).toEqual({ kind: 'accepted' })
   expect(await writer.write(write(user.objectGuid))).toMatchObject({
     refusal: { kind: 'compare_failed' },

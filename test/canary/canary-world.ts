@@ -59,7 +59,7 @@ export async function startCanaryWorld(): Promise<CanaryWorld> {
         return places.tmp
       },
     },
-    directorySettings: `    operationTimeoutSeconds: 1.5
+    directorySettings: `    operationTimeoutSeconds: 4
     passwords: { blocklistFile: blocklist.txt, refuseNames: true }
     limits: { perAccountAndHour: 1000, perMinute: 100000, burst: 1000000 }`,
     watch: () => ({

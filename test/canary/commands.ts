@@ -51,7 +51,7 @@ export function createCommands(world: World, storeUrl: string, processes: Proces
       const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, ...words], {
         env: { ...bareEnvironment(), TMPDIR: tmp, ...env },
         stdio: 'pipe',
-        timeout: 60_000,
+        timeout: 180_000,
       })
       if (child.pid !== undefined) processes.add(child.pid)
       const own: Buffer[] = []

@@ -68,9 +68,7 @@ export async function plantLeaks(canary: CanaryWorld): Promise<readonly Plant[]>
 }
 
 /** What each of the other sinks is made to hold, each with a value of its own. */
-const BESIDE: Partial<
-  Readonly<Record<Sink, (canary: CanaryWorld, value: string) => unknown>>
-> = {
+const BESIDE: Partial<Readonly<Record<Sink, (canary: CanaryWorld, value: string) => unknown>>> = {
   'store output': ({ world }, value) => appendFileSync(path.join(world.directory, 'store.log'), `${value}\n`),
   'Redis keys': ({ redis }, value) => redis.command('SET', 'wb:planted', value),
   'Redis events stream': ({ redis }, value) =>

@@ -14,6 +14,8 @@ import type { SecretKind } from './sinks.ts'
 
 /** One LDAP message as it crossed the proxy, decrypted. */
 export interface ClearMessage {
+  /** How many passwords the message is to hold: a reset one, a change two. */
+  readonly passwords: number
   readonly place: string
   readonly bytes: Buffer
 }
@@ -67,7 +69,8 @@ export async function startCanaryWorld(): Promise<CanaryWorld> {
         const place = isPasswordWrite(message)
           ? 'password write'
           : `${message.operation} ${message.direction}`
-        messages.push({ place, bytes: Buffer.from(bytes) })
+        const written = (message.changes ?? []).filter(({ attribute }) => /^unicodepwd$/i.test(attribute))
+        messages.push({ place, passwords: written.length, bytes: Buffer.from(bytes) })
       },
     }),
     beforeAgent: (directory) => {

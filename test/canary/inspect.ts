@@ -58,10 +58,9 @@ export function countWritten(
 ): { readonly writes: number; readonly wrong: number } {
   const search = createSearch(secrets)
   const writes = messages.filter(({ place }) => place === 'password write')
-  const wrong = writes.filter(({ bytes }) => {
+  const wrong = writes.filter(({ bytes, passwords }) => {
     const written = search.find(bytes).filter(({ encoding }) => encoding === 'quoted UTF-16LE')
-    const each = new Set(written.map(({ secret }) => secret))
-    return written.length === 0 || written.length !== each.size || each.size > 2
+    return written.length !== passwords
   })
   return { writes: writes.length, wrong: wrong.length }
 }

@@ -262,7 +262,7 @@ test('the first reachable controller that holds the role is taken', async () => 
   expect(named.server).toBe(writer.server)
 })
 
-test('after a restart of the domain controller the next call connects again, with a bind', async () => {
+test('after a restart of the domain controller the next call connects again, with a bind [controller_restarts]', async () => {
   const user = await domain.createUser({ name: 'karl' })
   const directory = open()
   const before = await directory.writer()

@@ -184,6 +184,20 @@ test('after idle connections were closed the next read and write are bound first
   }
 })
 
+test('where the marker may not be written, the password is not written either [marker_not_writable]', async () => {
+  const [helper, user] = [await newUser(), await newUser()]
+  const rights = ['resetPassword', 'lockoutTime', 'pwdLastSet'] as const
+  await domain.edit({ edit: 'delegate', account: helper.dn, ou: domain.peopleDn, rights: [...rights] })
+  const as = { bindName: helper.principal, readBindPassword: async () => oldPassword() }
+  const writer = await open(as).writer()
+  expect(await writer.write(resetOf(user.objectGuid))).toMatchObject({
+    kind: 'refused',
+    refusal: { kind: 'missing_right', code: 50 },
+  })
+  expect(await domain.canBind(user.dn, oldPassword())).toBe(true)
+  expect(await domain.readAccount(user.dn)).toMatchObject({ adminDisplayName: undefined })
+})
+
 test('a service account that is locked or has expired is named, and served again when that is over [service_account_locked, service_account_expired]', async () => {
   const admin = await domain.admin()
   const { Attribute, Change } = await import('ldapts')

@@ -78,6 +78,7 @@ export const FAULTS = {
   refused_contains_name: {
     group: 'semantics',
     what: 'The directory finds the account’s name in the password.',
+    notHere: 'Samba, the directory of the tests, takes such passwords; the agent’s own rule has its tests',
   },
   refused_in_history: { group: 'semantics', what: 'The directory has the password in its history.' },
   refused_too_young: { group: 'semantics', what: 'The directory finds the current password too young.' },
@@ -174,7 +175,12 @@ export const FAULTS = {
   key_file_readable: { group: 'host', what: 'The key file becomes readable by others.' },
 
   expired_while_queued: { group: 'trust', what: 'A request expires while it waits.' },
-  issued_in_the_future: { group: 'trust', what: 'A request says that it was issued in the future.' },
+  issued_in_the_future: {
+    group: 'trust',
+    what: 'A request says that it was issued in the future.',
+    notHere:
+      'requests carry no not-before; the store that dates them also tells the time by which they are judged',
+  },
   unknown_key: { group: 'trust', what: 'A document is signed with a key that the agent does not know.' },
   agent_key_rotated: {
     group: 'trust',

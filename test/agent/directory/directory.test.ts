@@ -193,7 +193,7 @@ test('the caller keeps its password, and it is never written into the answer', a
   expect(password.equals(newPassword())).toBe(true)
 })
 
-test('a wrong service password is tried once, whoever asks, and the account is not locked', async () => {
+test('a wrong service password is tried once, whoever asks, and the account is not locked [service_password_changed]', async () => {
   const directory = open({ readBindPassword: async () => wrongPassword() })
   const answers = await Promise.allSettled(Array.from({ length: 50 }, () => directory.writer()))
   answers.push(...(await Promise.allSettled([directory.writer(), directory.writer()])))

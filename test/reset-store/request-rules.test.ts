@@ -432,7 +432,7 @@ test('a caller who hangs up while it waits is handed nothing', async () => {
   expect((await claimOne(other, { waitMs: 2000 })).request).toBe(id)
 })
 
-test('revoking an agent ends its waiting claim and its leases at once', async () => {
+test('revoking an agent ends its waiting claim and its leases at once [agent_revoked]', async () => {
   const third = await enrolAgent(store, { name: 'agent-3', now: clock.wallMs })
   await Promise.all([agent.claim({ places: 0 }), other.claim({ places: 0 })])
   const id = await ask(await addUser())

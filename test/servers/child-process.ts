@@ -59,7 +59,7 @@ export async function startReadyChild(
   isReady: () => Promise<boolean>,
 ): Promise<TestChild> {
   const child = startChild(options)
-  const end = performance.now() + 15_000
+  const end = performance.now() + 45_000
   while (!(await isReady())) {
     if (child.isRunning() && performance.now() < end) await sleep(10)
     else {

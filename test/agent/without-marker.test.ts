@@ -27,6 +27,7 @@ async function openUnmarked(wish: Wish = {}) {
 const codes = (world: Awaited<ReturnType<typeof openWorld>>) =>
   world.conditions.list().map(({ code }) => code)
 const VERSION_BEFORE = 4
+const NEWER = markerText({ sequence: NOW + 5 })
 const changedAt = (atMs: number, version = VERSION_BEFORE + 1) => ({
   passwordVersion: { version, changedAtMs: atMs },
 })
@@ -168,6 +169,32 @@ test('what another agent may have sent: not applied is proven by an old password
   })
   await elsewhere.finish()
   expect([await elsewhere.outcome(), elsewhere.dc.state.effects.length]).toEqual([ended('unknown'), 0])
+})
+
+test('what another agent may have sent without a marker is no fence to settle, also where markers can be written', async () => {
+  const earlier = [{ agent: 'other', server: SERVER }]
+  for (const fields of [changedAt(NOW + 20_000), { ...changedAt(NOW + 20_000), marker: NEWER }]) {
+    const landed = await openUnmarked({ accepted: { earlier }, account: fields })
+    landed.dc.state.holdsMarkerRight = true
+    await landed.finish()
+    expect([await landed.outcome(), landed.dc.state.effects]).toEqual([ended('unknown'), []])
+    expect(landed.dc.state.calls).not.toContain('fence')
+  }
+  const late = await openUnmarked({ accepted: { earlier } })
+  late.dc.state.holdsMarkerRight = true
+  let rests = 0
+  await late.finish(() => {
+    rests += 1
+    if (rests === 10) late.dc.edit(changedAt(NOW + 50_000))
+  })
+  expect([await late.outcome(), late.dc.state.effects]).toEqual([ended('unknown'), []])
+  const nothing = await openUnmarked({ accepted: { earlier } })
+  nothing.dc.state.holdsMarkerRight = true
+  await nothing.finish()
+  expect([await nothing.outcome(), nothing.dc.state.effects.length]).toEqual([ended('applied'), 1])
+  expect(nothing.clock.wallMs() - NOW).toBeGreaterThanOrEqual(QUARANTINE_MS)
+  // The other agent may have sent a marker as well.
+  expect(nothing.dc.state.calls).toContain('fence')
 })
 
 test('the previous request of the account: waited for when unsettled, never passed on another server', async () => {

@@ -38,9 +38,13 @@ export async function settleDoubt(
   // An effect that has arrived is proof on any server. All else only the server that may hold the write can tell.
   const isProof = position?.kind === 'applied' || position?.kind === 'lease_lost'
   if (!account || !position || !(canSettle || isProof)) return wait(OTHER_SERVER_LOOK_MS)
-  const isUnmarked = mayBeUnmarked(work, lacksMarkerRight(parts, directory, account))
-  if (isUnmarked && ['free', 'fenced', 'superseded'].includes(position.kind))
-    return settleUnmarked(parts, work, session, account)
+  const lacksRight = lacksMarkerRight(parts, directory, account)
+  if (mayBeUnmarked(work, lacksRight) && ['free', 'fenced', 'superseded'].includes(position.kind)) {
+    const step = settleUnmarked(parts, work, session, account)
+    // An earlier holder may as well have sent a marker, which a fence excludes for good.
+    const isOver = lacksRight || work.doubt.earlier.length === 0 || position.kind === 'superseded'
+    if (step || isOver) return step
+  }
   switch (position.kind) {
     case 'applied':
       work.log.info('the lost answer is settled: the write was applied', { server: session.server })

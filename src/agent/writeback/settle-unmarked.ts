@@ -10,12 +10,15 @@ import type { Work, WritebackParts } from './writeback-parts.ts'
 
 const LONGEST_LOOK_MS = 5_000
 
-/** True when no fence can exclude what is in doubt: it may have gone without a marker, or none can be written now. */
-export const mayBeUnmarked = ({ tried, served }: Work, lacksRight: boolean): boolean =>
+/**
+ * True when no fence can exclude what is in doubt: it may have gone without a marker, or none can be written now. What an
+ * earlier holder could write is not known: the right may have been granted since.
+ */
+export const mayBeUnmarked = ({ tried, served, doubt }: Work, lacksRight: boolean): boolean =>
   tried.some(
     ({ withoutMarker, answer }) => withoutMarker === true && (answer === undefined || answer === 'lost'),
   ) ||
-  (lacksRight && served.withoutMarker === 'version')
+  (served.withoutMarker === 'version' && (lacksRight || doubt.earlier.length > 0))
 
 /** The step to take, or undefined when nothing that was sent can land any more and nothing did. */
 export function settleUnmarked(

@@ -257,6 +257,34 @@ test('an older request of ours that was applied after this one was issued does n
   }
 })
 
+test('an unsettled write of the previous request that left no marker is waited for, also where markers can be written', async () => {
+  const last = { server: SERVER, marker: null, settled: false }
+  const world = await openUnmarked({ accepted: { last } })
+  world.dc.state.holdsMarkerRight = true
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.effects.length]).toEqual([ended('applied'), 1])
+  expect(world.clock.wallMs() - NOW).toBeGreaterThanOrEqual(QUARANTINE_MS)
+  const late = await openUnmarked({ accepted: { last } })
+  late.dc.state.holdsMarkerRight = true
+  let rests = 0
+  await late.finish(() => {
+    rests += 1
+    if (rests === 10) late.dc.edit(changedAt(NOW + 50_000))
+  })
+  // Whose change that was nobody knows: a newer password is not undone.
+  expect([await late.outcome(), late.dc.state.effects]).toEqual([ended('superseded'), []])
+  for (const [server, settled] of [
+    [OTHER_SERVER, false],
+    [SERVER, true],
+  ] as const) {
+    const free = await openUnmarked({ accepted: { last: { server, marker: null, settled } } })
+    free.dc.state.holdsMarkerRight = true
+    free.flags.gone.add(OTHER_SERVER)
+    await free.finish()
+    expect([await free.outcome(), free.clock.wallMs() - NOW]).toEqual([ended('applied'), 0])
+  }
+})
+
 test('metadata that cannot be read proves nothing', () => {
   const request = { operation: 'reset', issuedAtMs: NOW } as const
   const doubt = { unanswered: [{ n: 1, server: SERVER, passwordVersionBefore: undefined }], earlier: [] }

@@ -2,6 +2,7 @@
 // without a marker, one write at a time, and a lost answer is settled by proof or told as unknown.
 import { afterEach, expect, test } from '@jest/globals'
 import { judgeUnmarked } from '../../src/agent/decisions/judge-unmarked.ts'
+import type { Intent } from '../../src/agent/journal/journal.ts'
 import { createLanes } from '../../src/agent/writeback/lanes.ts'
 import { createManualClock } from '../fakes/manual-clock.ts'
 import {
@@ -284,6 +285,45 @@ test('an unsettled write of the previous request that left no marker is waited f
     expect([await free.outcome(), free.clock.wallMs() - NOW]).toEqual([ended('applied'), 0])
   }
 })
+
+test('an unmarked write that the journal does not know the end of is waited for, whatever the store says of it', async () => {
+  const last = { server: SERVER, marker: null, settled: true }
+  for (const withoutMarker of ['version', undefined] as const)
+    for (const answer of [undefined, 'lost']) {
+      const world = await openWorld({ accepted: { last }, ...(withoutMarker ? { withoutMarker } : {}) })
+      world.dc.state.holdsMarkerRight = withoutMarker === undefined
+      leaveOther(world, answer, {})
+      await world.finish()
+      expect([await world.outcome(), world.dc.state.effects.length]).toEqual([ended('applied'), 1])
+      const waitedMs = world.clock.wallMs() - NOW
+      expect(waitedMs).toBeGreaterThanOrEqual(QUARANTINE_MS)
+      expect(waitedMs).toBeLessThan(QUARANTINE_MS + 10_000)
+    }
+  for (const [answer, fields] of [
+    ['refused:busy:51', {}],
+    ['lost', { startedAtMs: NOW - QUARANTINE_MS }],
+    ['lost', { withoutMarker: false }],
+  ] as const) {
+    const world = await openUnmarked({ accepted: { last } })
+    leaveOther(world, answer, fields)
+    await world.finish()
+    expect([await world.outcome(), world.clock.wallMs() - NOW]).toEqual([ended('applied'), 0])
+  }
+})
+
+/** The journal holds an older request of the account: its only write ended so, and its outcome is delivered. */
+function leaveOther(
+  world: Awaited<ReturnType<typeof openWorld>>,
+  answer: string | undefined,
+  fields: Partial<Intent>,
+): void {
+  const requestId = '0a0a0a0a-0000-7000-8000-000000000001'
+  world.journal.accept([{ ...world.accepted, requestId, sequence: NOW - 5 }])
+  world.leaveIntent(undefined, { requestId, n: 1, withoutMarker: true, ...fields })
+  if (answer !== undefined) world.journal.answer(requestId, 1, answer)
+  world.journal.outcome({ requestId, outcome: 'unknown', bytes: 'signed', atMs: NOW })
+  world.journal.delivered([{ requestId, answer: 'accepted' }], NOW)
+}
 
 test('metadata that cannot be read proves nothing', () => {
   const request = { operation: 'reset', issuedAtMs: NOW } as const

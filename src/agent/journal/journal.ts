@@ -145,6 +145,15 @@ export interface Journal {
   /** True while another open request has tried a current password of this account and its answer is not there yet. */
   readonly isChangeUnderWay: (directory: string, account: string, butRequestId: string) => boolean
   /**
+   * The newest write without a marker that another request of this account began and whose answer is not known;
+   * `startedAtMs`: store time.
+   */
+  readonly lastUnmarkedDoubt: (
+    directory: string,
+    account: string,
+    butRequestId: string,
+  ) => Pick<Intent, 'requestId' | 'n' | 'startedAtMs'> | undefined
+  /**
    * Counts a start of processing and gives the count, this one included. Survives a crash of the process; a power
    * cut may lose it, which only grants another try.
    */

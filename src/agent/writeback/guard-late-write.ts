@@ -6,7 +6,25 @@ import type { Step } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
 /** The wait for what an earlier request of the account may have sent without a marker; undefined: nothing can come any more. */
-export function guardLateWrite(
+export const guardLateWrite = (
+  parts: Pick<WritebackParts, 'goneServers' | 'journal' | 'storeTime'>,
+  work: Work,
+  session: WriterSession,
+): Step | undefined => findLateOwn(parts, work) ?? findLateLast(parts, work, session)
+
+/** What this agent sent itself: later requests of the account that wrote nothing hide it from the store's order. */
+function findLateOwn(
+  { journal, storeTime }: Pick<WritebackParts, 'journal' | 'storeTime'>,
+  work: Work,
+): Step | undefined {
+  const { open, served } = work
+  const late = journal.lastUnmarkedDoubt(open.directory, open.subject, open.requestId)
+  if (!late) return undefined
+  const isOld = storeTime.nowMs() - late.startedAtMs >= (served.lanes?.quarantineMs ?? Infinity)
+  return isOld ? undefined : findQuarantine(work, `${late.requestId} ${late.n} late`)
+}
+
+function findLateLast(
   { goneServers }: Pick<WritebackParts, 'goneServers'>,
   work: Work,
   session: WriterSession,

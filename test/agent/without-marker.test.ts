@@ -325,6 +325,27 @@ function leaveOther(
   world.journal.delivered([{ requestId, answer: 'accepted' }], NOW)
 }
 
+test('a newer lease has a quarantine of its own, though the earlier holders read the same', async () => {
+  const earlier = [{ agent: 'other', server: SERVER }]
+  const world = await openUnmarked({ accepted: { earlier } })
+  world.flags.paused = true
+  for (let rests = 0; rests < 30; rests += 1) {
+    await world.run()
+    world.clock.pass(5_000)
+    world.hold()
+  }
+  const began = world.clock.wallMs()
+  const lease = LEASE + 2
+  world.journal.accept([{ ...world.accepted, lease }])
+  world.flags.paused = false
+  const holdAgain = () =>
+    world.leases.confirm({ request: world.document.id, lease }, world.clock.monotonicMs())
+  holdAgain()
+  await world.finish(holdAgain)
+  expect(world.clock.wallMs() - began).toBeGreaterThanOrEqual(QUARANTINE_MS)
+  expect(await world.outcome()).toEqual(ended('applied'))
+})
+
 test('metadata that cannot be read proves nothing', () => {
   const request = { operation: 'reset', issuedAtMs: NOW } as const
   const doubt = { unanswered: [{ n: 1, server: SERVER, passwordVersionBefore: undefined }], earlier: [] }

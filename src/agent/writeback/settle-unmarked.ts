@@ -52,6 +52,7 @@ export function findQuarantine({ served }: Work, key: string): Step | undefined 
   return restMs > 0 ? wait(Math.min(restMs, LONGEST_LOOK_MS)) : undefined
 }
 
-// A further write in doubt has a quarantine of its own.
+// A further write in doubt has a quarantine of its own. The store tells the same earlier holder once however often it held
+// the request, so the lease counts as well.
 const keyOf = ({ open, doubt }: Work): string =>
-  `${open.requestId} ${doubt.unanswered.at(-1)?.n ?? 0} ${doubt.earlier.length}`
+  `${open.requestId} ${open.lease} ${doubt.unanswered.at(-1)?.n ?? 0} ${doubt.earlier.length}`

@@ -346,6 +346,22 @@ test('a newer lease has a quarantine of its own, though the earlier holders read
   expect(await world.outcome()).toEqual(ended('applied'))
 })
 
+test('a version that is a time in seconds proves neither that nothing was written nor that it was us', async () => {
+  const seconds = (atMs: number) =>
+    ({
+      passwordVersion: { version: atMs / 1_000, changedAtMs: atMs, counts: 'seconds' },
+    }) as const
+  const doubt = { unanswered: [{ n: 1, server: SERVER, passwordVersionBefore: NOW / 1_000 }], earlier: [] }
+  const request = { operation: 'reset', issuedAtMs: NOW } as const
+  expect(judgeUnmarked(accountOf(seconds(NOW)), doubt, request)).toBe('undecided')
+  expect(judgeUnmarked(accountOf(seconds(NOW - 3_000)), doubt, request)).toBe('unapplied')
+  // Our older request was applied within the second; a second later somebody else changed the password.
+  const world = await openUnmarked({ account: seconds(NOW + 21_000) })
+  leaveOther(world, 'accepted', { passwordVersionBefore: NOW / 1_000 + 20 })
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.effects]).toEqual([ended('superseded'), []])
+})
+
 test('metadata that cannot be read proves nothing', () => {
   const request = { operation: 'reset', issuedAtMs: NOW } as const
   const doubt = { unanswered: [{ n: 1, server: SERVER, passwordVersionBefore: undefined }], earlier: [] }

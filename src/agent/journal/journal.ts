@@ -69,7 +69,10 @@ export interface AnsweredIntent extends Intent {
   readonly answer: string | undefined
 }
 
-/** A password write that the directory confirmed. `passwordVersion`: after it; undefined when that could not be read. */
+/**
+ * A password write that the directory confirmed. `passwordVersion`: after it, where the directory counts writes, and
+ * meaningless where it keeps a time; undefined when it could not be read.
+ */
 export interface ConfirmedWrite {
   readonly sequence: number
   readonly server: string

@@ -362,6 +362,32 @@ test('a version that is a time in seconds proves neither that nothing was writte
   expect([await world.outcome(), world.dc.state.effects]).toEqual([ended('superseded'), []])
 })
 
+test('a write that was refused for the missing right does not count, and is not tried again by the same request', async () => {
+  const world = await openUnmarked({ limits: { perAccountAndHour: 1 } })
+  // Another account of the directory holds the right, and ends the condition at once.
+  const { raise, clear } = world.conditions
+  Object.assign(world.conditions, {
+    raise: (...told: Parameters<typeof raise>) => {
+      raise(...told)
+      clear(told[0], told[1])
+    },
+  })
+  await world.finish()
+  expect(await world.outcome()).toEqual(ended('applied'))
+  expect(world.dc.state.calls.filter((call) => call === 'write')).toHaveLength(2)
+  expect(world.journal.recentWrites(NOW - 1)).toHaveLength(1)
+})
+
+test('a fence that was refused for the missing right does not count', async () => {
+  const earlier = [{ agent: 'other', server: SERVER }]
+  const world = await openUnmarked({ accepted: { earlier }, limits: { perAccountAndHour: 1 } })
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.calls]).toEqual([
+    ended('applied'),
+    expect.arrayContaining(['fence', 'write']),
+  ])
+})
+
 test('metadata that cannot be read proves nothing', () => {
   const request = { operation: 'reset', issuedAtMs: NOW } as const
   const doubt = { unanswered: [{ n: 1, server: SERVER, passwordVersionBefore: undefined }], earlier: [] }

@@ -26,7 +26,8 @@ export function createAttempts(db: DatabaseSync): Attempts {
   const all = db.prepare(`${select} ORDER BY n`)
   const recent = db.prepare(
     `SELECT directory, subject, started_at_ms FROM intents JOIN requests USING (request_id)
-     WHERE kind = 'write' AND answer IS NOT 'not_sent' AND started_at_ms > ? ORDER BY started_at_ms`,
+     WHERE kind = 'write' AND answer IS NOT 'not_sent' AND ifnull(answer, '') NOT LIKE 'refused:missing_right:%'
+       AND started_at_ms > ? ORDER BY started_at_ms`,
   )
   const wrong = db.prepare(
     `SELECT count(*) AS number FROM requests JOIN intents USING (request_id)

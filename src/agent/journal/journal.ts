@@ -132,8 +132,8 @@ export interface Journal {
   /** Every intent of one request; newest last. */
   readonly intents: (requestId: string) => readonly AnsweredIntent[]
   /**
-   * The writes that were begun after `sinceMs` (store time) and may have been sent, of every directory, oldest first.
-   * `account` is the anchor.
+   * The writes that were begun after `sinceMs` (store time) and may have been sent, of every directory, oldest first; those
+   * that were refused for a missing right are left out. `account` is the anchor.
    */
   readonly recentWrites: (
     sinceMs: number,

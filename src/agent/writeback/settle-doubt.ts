@@ -5,6 +5,7 @@ import { noticesFor } from '../decisions/judge-account.ts'
 import { canSettleOn, isProvenUnapplied, isSettledBy } from '../decisions/judge-doubt.ts'
 import { isMarkerHidden, readPosition } from '../decisions/judge-marker.ts'
 import { findExclusion } from '../decisions/judge-protection.ts'
+import { isWithoutEffect } from '../decisions/write-answer.ts'
 import type { WriterSession } from '../directory/directory.ts'
 import { beginAttempt } from './attempt.ts'
 import { endHidden } from './end-hidden.ts'
@@ -29,7 +30,7 @@ export async function settleDoubt(
   session: WriterSession,
 ): Promise<Step | undefined> {
   const { subject, operation, directory } = work.document
-  const reading = await session.readAccount(subject, operation, rightWish(parts, directory))
+  const reading = await session.readAccount(subject, operation, rightWish(parts, work))
   const account = reading === 'ambiguous' ? undefined : reading
   const canSettle = canSettleOn(session.server, work.doubt, parts.goneServers())
   if (!account && canSettle)
@@ -95,11 +96,10 @@ async function fence(
   const { directory, subject } = work.document
   // After a write of our own, which was counted, there is one fence. What others may have sent is only the store's word:
   // a fence for that counts as a write, or a store in the wrong hands could have any account written for ever.
-  if (work.doubt.unanswered.length === 0) {
-    if (parts.limits.isStopped(directory) || parts.limits.find(directory, subject.anchor))
-      return wait(LIMIT_LOOK_MS)
-    parts.limits.note(directory, subject.anchor)
-  }
+  const isCounted = work.doubt.unanswered.length === 0
+  if (isCounted && (parts.limits.isStopped(directory) || parts.limits.find(directory, subject.anchor)))
+    return wait(LIMIT_LOOK_MS)
+  const takeOff = isCounted ? parts.limits.note(directory, subject.anchor) : undefined
   const { markerAfter, close } = beginAttempt(parts, work, session, account, 'fence')
   const answer = await session.fence({
     objectGuid: account.objectGuid,
@@ -107,6 +107,7 @@ async function fence(
     markerAfter,
   })
   close(answer)
+  if (isWithoutEffect(answer)) takeOff?.()
   work.log.info('fenced the account after a lost answer', { server: session.server, answer: answer.kind })
   if (answer.kind === 'accepted') return undefined
   if (answer.kind !== 'refused') return AGAIN

@@ -29,7 +29,7 @@ export async function writeOnce(
 ): Promise<Step> {
   const { subject, operation, directory } = work.document
   const [account, mayWrite] = await Promise.all([
-    session.readAccount(subject, operation, rightWish(parts, directory)),
+    session.readAccount(subject, operation, rightWish(parts, work)),
     isPromised,
   ])
   if (!mayWrite) return GIVE_UP

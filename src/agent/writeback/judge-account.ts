@@ -58,8 +58,14 @@ function isWrittenSince(
   if (!isChanged && account.markerRight?.held !== false) return false
   const own = parts.journal.lastPasswordWrite(document.directory, document.subject.anchor)
   if (own && own.server === session.server && own.sequence > document.sequence) return true
-  const isOwn = own?.server === session.server && own.passwordVersion === account.passwordVersion?.version
-  return isChanged && !(isOwn && account.passwordVersion !== undefined)
+  const now = account.passwordVersion
+  // A time in seconds does not say who wrote it.
+  const isOwn =
+    own?.server === session.server &&
+    now !== undefined &&
+    now.counts !== 'seconds' &&
+    own.passwordVersion === now.version
+  return isChanged && !isOwn
 }
 
 function endImplausible(parts: WritebackParts, { document }: Work, session: WriterSession): Step {

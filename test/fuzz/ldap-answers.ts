@@ -200,6 +200,12 @@ const BENDS: Readonly<Record<string, Bend>> = {
     bytes[random.pick([3, 6, 9].filter((at) => at < bytes.length))] = random.pick([0x7f, 0xff, 0x84, 0x80])
     return whole(bytes)
   },
+  'a value beyond its set': (good) => {
+    const bytes = Buffer.from(good)
+    const set = bytes.lastIndexOf(0x31)
+    if (set >= 0) bytes[set + 1] = 0x2b
+    return whole(bytes)
+  },
   'tags of two bytes': (good) => whole(Buffer.concat([Buffer.of(0x30, 0x03, 0x1f, 0x81, 0x00), good])),
   'no LDAP at all': (_good, random) =>
     whole(

@@ -37,6 +37,7 @@ const TLS_TIMEOUT_MS = 600
 const MIB = 1024 * 1024
 const MOST_MEMORY = 8 * MIB
 const FLOOD_BYTES = 64 * MIB
+const FLOOD_LIMIT_MS = 20_000
 /** Of one answer to a read; what is under way in sockets comes on top. */
 const MOST_OF_A_READ = 16 * MIB
 const UNDER_WAY = 6 * MIB
@@ -139,7 +140,7 @@ async function judge(
   run: () => Promise<string>,
 ): Promise<void> {
   const label = `${what} (${answer.bend})`
-  const started = performance.now()
+  const stop = limitTime(tally, label)
   try {
     const result = await run()
     tally.count(answer.bend, result)
@@ -154,13 +155,20 @@ async function judge(
     tally.count(answer.bend, 'thrown')
     tally.fault(`${label} was thrown: ${String(error)}`, error)
   }
-  inTime(tally, label, started)
+  stop()
 }
 
-function inTime(tally: Tally, label: string, started: number): void {
-  const tookMs = performance.now() - started
-  tally.most('longest, ms', Math.round(tookMs))
-  if (tookMs > LATEST_MS + TLS_TIMEOUT_MS) tally.fault(`${label} took ${Math.round(tookMs)} ms`)
+// By timers beside it and not by the clock: on a host that is busy with other things all of them come late.
+function limitTime(tally: Tally, label: string): () => void {
+  const started = performance.now()
+  let timer = setTimeout(() => {
+    // Timers that are due together run in no fixed order, so the answer's own gets one more turn.
+    timer = setTimeout(() => tally.fault(`${label} took longer than a second`), TIMEOUT_MS)
+  }, LATEST_MS - TIMEOUT_MS)
+  return () => {
+    clearTimeout(timer)
+    tally.most('longest, ms', Math.round(performance.now() - started))
+  }
 }
 
 /** The whole write connection over TLS: bent at the bind, at the look which server it is, or at the modify. */
@@ -219,7 +227,7 @@ async function onRead(tally: Tally, server: BentServer, index: number, random: R
     },
   })
   const client = await openReadClient(server.endpoint, server.settings(TLS_TIMEOUT_MS))
-  const started = performance.now()
+  const stop = limitTime(tally, `read ${index} (${bend})`)
   try {
     const found = await client.search('DC=corp,DC=test', { scope: 'sub', filter: '(cn=*)' })
     tally.count(bend, `entries: ${found.length}`)
@@ -230,7 +238,7 @@ async function onRead(tally: Tally, server: BentServer, index: number, random: R
     tally.count(bend, isKnown ? error.code : 'thrown')
     if (!isKnown) tally.fault(`read ${index} (${bend}) was thrown: ${String(error)}`, error)
   }
-  inTime(tally, `read ${index} (${bend})`, started)
+  stop()
   client.close()
 }
 
@@ -247,7 +255,11 @@ async function floodWrites(tally: Tally, server: BentServer): Promise<void> {
       server.play({ step, answer: (id) => ({ chunk: make(id), most: FLOOD_BYTES, onEnd: resolve }) }),
     )
     try {
-      const connection = await openWriteConnection(server.endpoint, server.settings(LATEST_MS), SERVICE_NAME)
+      const connection = await openWriteConnection(
+        server.endpoint,
+        server.settings(FLOOD_LIMIT_MS),
+        SERVICE_NAME,
+      )
       const { kind } = await connection.modify({ dn: 'CN=x', changes: [], controls: [] })
       tally.count(`flood at ${step}`, kind)
       if (kind === 'accepted') tally.fault(`a flood at ${step} is accepted`)
@@ -276,7 +288,7 @@ async function floodReads(tally: Tally, server: BentServer): Promise<void> {
       }),
     }),
   )
-  const client = await openReadClient(server.endpoint, server.settings(5_000))
+  const client = await openReadClient(server.endpoint, server.settings(FLOOD_LIMIT_MS))
   const result = await client
     .search('DC=corp,DC=test', { scope: 'sub', filter: '(cn=*)' })
     .catch((error) => error)

@@ -170,8 +170,9 @@ async function judge(
   tally: Tally,
 ): Promise<void> {
   if (world.seen.asked > 0) tally.fault(`message ${index} (${label}) asked for the directory`)
-  for (const requestId of world.seen.enqueued.splice(0)) {
+  for (const requestId of new Set(world.seen.enqueued.splice(0))) {
     const open = world.journal.find(requestId)
+    if (!open) tally.fault(`message ${index} (${label}) was queued, and is not journaled`)
     const fault =
       open && explain(() => whyNot({ request: requestId, document: open.document }, samples.expected))
     if (fault !== undefined) tally.fault(`message ${index} (${label}) was accepted: ${fault}`)

@@ -21,7 +21,7 @@ import {
   policyHintsControl,
   writeChanges,
 } from './password-modify.ts'
-import { createPolicyReader } from './policy-reader.ts'
+import { createPolicyReader, type PolicyReaderOptions } from './policy-reader.ts'
 import { type ConfiguredRules, type ResolvedRules, resolveRules } from './resolve-rules.ts'
 import { type RootDse, readRootDse, unsuitable } from './root-dse.ts'
 import { readServiceAccount } from './service-account.ts'
@@ -80,13 +80,13 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       sound = false
     }
   }
-  const policies = createPolicyReader({
+  const reader: PolicyReaderOptions = {
     domainDn: found.root.defaultNamingContext,
     refusesNames: !found.root.isSamba,
     use: (read) => pools.readers.use(read),
     clock,
-  })
-  await learnLockout(options, policies, introduction.policyDn)
+  }
+  await learnLockout(options, createPolicyReader(reader), introduction.policyDn)
   return {
     server: found.server,
     url: found.endpoint.url,
@@ -105,7 +105,7 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       pools.readers.stop()
       pools.writers.stop()
     },
-    ...policies,
+    ...createPolicyReader(reader),
     ...accountCalls(options, pools, introduction.grantFor),
   }
 }

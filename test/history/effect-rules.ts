@@ -162,18 +162,16 @@ function noLockouts(history: History, judge: Judge): void {
 
 type Attempt = { readonly at: number; readonly who: 'agent' | 'other' }
 
-function judgeLockout(
-  judge: Judge,
-  account: AccountTrack,
-  dialect: History['run']['dialect'],
-): void {
+function judgeLockout(judge: Judge, account: AccountTrack, dialect: History['run']['dialect']): void {
   const threshold = account.known?.lockoutThreshold ?? 0
   if (threshold === 0) return
   const failed = account.modifies.filter((modify) => isWrongPassword(modify, dialect))
   if (failed.length === 0) return
   judge.decide(failed.length)
+  // OpenLDAP does not count what the service account tries: a lockout must have another cause.
+  const isCounted = dialect === 'active-directory'
   const attempts: Attempt[] = [
-    ...failed.map(({ seen }) => ({ at: seen.at, who: 'agent' as const })),
+    ...(isCounted ? failed.map(({ seen }) => ({ at: seen.at, who: 'agent' as const })) : []),
     ...account.foreign
       .filter(({ what }) => what === 'bad_password')
       .map(({ at }) => ({ at, who: 'other' as const })),
@@ -190,7 +188,10 @@ function judgeLockout(
     )
     const isFull = sample.isFull(threshold)
     // One that is locked already is not brought there again.
-    if (isFull && !wasFull && atThreshold?.who === 'agent' && !isLockedByOther)
+    const isByAgent =
+      atThreshold?.who === 'agent' ||
+      (!isCounted && !atThreshold && failed.some(({ seen }) => seen.at > from && seen.at <= sample.at))
+    if (isFull && !wasFull && isByAgent && !isLockedByOther)
       judge.violate(sample.at, `account ${account.name} came to its lockout by an attempt of the agent`)
     count = sample.count ?? Math.min(count + between.length, threshold)
     from = sample.at

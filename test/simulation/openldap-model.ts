@@ -28,6 +28,7 @@ export interface OpenLdapOptions {
   /** The service account may write the marker. */
   readonly mayWriteMarker: boolean
   readonly traits: OpenLdapTraits
+  readonly note: (fault: string) => void
   /** Told when an agent set a password. */
   readonly passwordWritten: (server: Server, guid: string) => void
 }
@@ -150,7 +151,10 @@ export function createOpenLdap(options: OpenLdapOptions): DirectoryModel {
       const result = applyChange(entry, draft, change)
       if (result.code !== 0) return result
     }
-    if (draft.password !== undefined && chance.happens(traits.collisions)) return chance.pick(COLLISIONS)
+    if (draft.password !== undefined && chance.happens(traits.collisions)) {
+      options.note('password history collided')
+      return chance.pick(COLLISIONS)
+    }
     if (draft.isDouble) return refuse(19, `${OPENLDAP_MARKER}: cannot have multiple values`)
     if (draft.marker !== undefined && !draft.hasClass)
       return refuse(65, `attribute '${OPENLDAP_MARKER}' not allowed`)

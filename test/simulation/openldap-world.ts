@@ -18,13 +18,13 @@ export interface OpenLdapGround {
 /** Makes the server of a run. */
 export function createOpenLdapGround(
   { scheduler, secrets, record, note }: Pick<World, 'scheduler' | 'secrets' | 'record' | 'note'>,
-  options: Omit<OpenLdapOptions, 'traits' | 'passwordWritten'>,
+  options: Omit<OpenLdapOptions, 'traits' | 'note' | 'passwordWritten'>,
 ): OpenLdapGround {
   const { chance } = scheduler
   const traits = drawOpenLdapTraits(chance)
   const endsAt = scheduler.now() + FAULTS_MS
   const model = createOpenLdap({
-    ...{ ...options, traits },
+    ...{ ...options, traits, note },
     passwordWritten: (server, guid) => {
       if (!chance.happens(traits.quickOthers) || scheduler.now() >= endsAt) return
       const secret = `foreign:${chance.hex(6)}`

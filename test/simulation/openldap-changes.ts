@@ -103,3 +103,6 @@ function kindOf(code: number, policyError: number | undefined, { effect, hadMark
   if (code === 53 && policyError !== undefined && effect === 'change') return 'wrong_current_password'
   return KINDS[code] ?? 'unexpected'
 }
+
+/** The one value of a change, as text. */
+export const textOf = ({ values }: Change): string => Buffer.from(values[0] ?? []).toString('utf8')

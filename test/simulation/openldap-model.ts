@@ -5,7 +5,6 @@ import {
   type DirectoryModel,
   ELSEWHERE,
   type Entry,
-  FINE_GRAINED_DN,
   type ForeignDeed,
   type ModelAccount,
   type ModelPolicy,
@@ -14,7 +13,15 @@ import {
   type Result,
   type Server,
 } from './directory-model.ts'
-import { AUXILIARY_CLASS, OPENLDAP_MARKER, POLICY_ERRORS, readAssertion } from './openldap-changes.ts'
+import { AUXILIARY_CLASS, OPENLDAP_MARKER, POLICY_ERRORS, readAssertion, textOf } from './openldap-changes.ts'
+import {
+  keepFailures,
+  makeEntry,
+  type OpenLdapEntry,
+  openLdapEntry,
+  setAttribute,
+  unlock,
+} from './openldap-entry.ts'
 import type { OpenLdapTraits } from './openldap-traits.ts'
 import type { Scheduler } from './scheduler.ts'
 
@@ -31,22 +38,6 @@ export interface OpenLdapOptions {
   readonly note: (fault: string) => void
   /** Told when an agent set a password. */
   readonly passwordWritten: (server: Server, guid: string) => void
-}
-
-/** An entry with what only OpenLDAP keeps. */
-export interface OpenLdapEntry extends Entry {
-  /** pwdFailureTime. */
-  failures: number[]
-  /** pwdReset. */
-  mustReset: boolean
-  /** The auxiliary class is there, without which no marker may be. */
-  hasClass: boolean
-}
-
-/** The entry of an account on a server; undefined: none. */
-export function openLdapEntry(server: Server, guid: string): OpenLdapEntry | undefined {
-  const entry = server.entries.get(guid) as OpenLdapEntry | undefined
-  return entry?.cells.deleted.value === false ? entry : undefined
 }
 
 const OK: Result = { code: 0, diagnostic: '' }
@@ -88,7 +79,7 @@ export function createOpenLdap(options: OpenLdapOptions): DirectoryModel {
   for (const account of accounts) {
     // Loaded offline, without a password policy: nobody knows when the password was set.
     const changedAt = chance.happens(0.4) ? 0 : scheduler.now() - 40 * 86_400_000
-    server.entries.set(account.guid, entryOf(account, options.firstPassword(account.guid), changedAt))
+    server.entries.set(account.guid, makeEntry(account, options.firstPassword(account.guid), changedAt))
   }
   const isLocked = (_server: Server, { guid, cells: { lockedAt } }: Entry) =>
     lockedAt.value > 0 && nowMs() < lockedAt.value + policyOf(guid).lockoutDurationMs
@@ -98,7 +89,7 @@ export function createOpenLdap(options: OpenLdapOptions): DirectoryModel {
     if (lockoutThreshold === 0) return
     const failures = [...entry.failures.filter((at) => nowMs() < at + lockoutWindowMs), nowMs()]
     keepFailures(entry, failures)
-    if (failures.length >= lockoutThreshold) set(entry, 'lockedAt', nowMs())
+    if (failures.length >= lockoutThreshold) setAttribute(entry, 'lockedAt', nowMs())
   }
   const setPassword = (entry: OpenLdapEntry, text: string) => {
     const { password } = entry.cells
@@ -106,8 +97,8 @@ export function createOpenLdap(options: OpenLdapOptions): DirectoryModel {
       0,
       policyOf(entry.guid).historyLength,
     )
-    set(entry, 'password', { text, earlier })
-    set(entry, 'passwordSetAt', Math.floor(nowMs() / 1000) * 1000)
+    setAttribute(entry, 'password', { text, earlier })
+    setAttribute(entry, 'passwordSetAt', Math.floor(nowMs() / 1000) * 1000)
     unlock(entry)
     entry.mustReset = false
   }
@@ -162,9 +153,9 @@ export function createOpenLdap(options: OpenLdapOptions): DirectoryModel {
     return OK
   }
   const commit = (entry: OpenLdapEntry, draft: Draft) => {
-    set(entry, 'marker', draft.marker)
+    setAttribute(entry, 'marker', draft.marker)
     entry.hasClass = draft.hasClass
-    if (draft.isUnlocked) set(entry, 'lockedAt', 0)
+    if (draft.isUnlocked) setAttribute(entry, 'lockedAt', 0)
     if (!draft.hasFailures) keepFailures(entry, [])
     if (draft.password !== undefined) setPassword(entry, draft.password)
     if (draft.mustReset !== undefined) entry.mustReset = draft.mustReset
@@ -179,36 +170,36 @@ export function createOpenLdap(options: OpenLdapOptions): DirectoryModel {
         return true
       case 'marker':
         entry.hasClass = true
-        set(entry, 'marker', deed.text)
+        setAttribute(entry, 'marker', deed.text)
         return true
       case 'locked': {
         const { lockoutThreshold } = policyOf(guid)
         if (lockoutThreshold === 0) return false
         keepFailures(entry, Array.from({ length: lockoutThreshold }, nowMs))
-        set(entry, 'lockedAt', nowMs())
+        setAttribute(entry, 'lockedAt', nowMs())
         return true
       }
       case 'bad_password':
         noteBadPassword(entry)
         return true
       case 'excluded':
-        set(entry, 'adminCount', true)
+        setAttribute(entry, 'adminCount', true)
         return true
       case 'deleted':
-        set(entry, 'deleted', true)
+        setAttribute(entry, 'deleted', true)
         return true
       case 'renamed':
       case 'moved':
-        set(entry, 'dn', `uid=${deed.name},${deed.what === 'moved' ? ELSEWHERE : PEOPLE}`)
-        set(entry, 'name', deed.name)
+        setAttribute(entry, 'dn', `uid=${deed.name},${deed.what === 'moved' ? ELSEWHERE : PEOPLE}`)
+        setAttribute(entry, 'name', deed.name)
         return true
       case 'recreated': {
-        set(entry, 'deleted', true)
+        setAttribute(entry, 'deleted', true)
         const account = { guid: `${guid.slice(0, -4)}ffff`, policyDn: undefined, mayBeWritten: false }
         known.set(account.guid, account)
-        const made = entryOf(account, `recreated ${guid}`, scheduler.now())
-        set(made, 'dn', entry.cells.dn.value)
-        set(made, 'name', entry.cells.name.value)
+        const made = makeEntry(account, `recreated ${guid}`, scheduler.now())
+        setAttribute(made, 'dn', entry.cells.dn.value)
+        setAttribute(made, 'name', entry.cells.name.value)
         server.entries.set(account.guid, made)
         return true
       }
@@ -271,49 +262,3 @@ const draftOf = ({ cells, hasClass }: OpenLdapEntry): Draft => ({
   ...{ marker: cells.marker.value, hasClass, password: undefined, isUnlocked: false },
   ...{ hasFailures: true, mustReset: undefined, isDouble: false },
 })
-
-const textOf = ({ values }: Change): string => Buffer.from(values[0] ?? []).toString('utf8')
-
-function set<Name extends keyof Entry['cells']>(
-  entry: Entry,
-  name: Name,
-  value: Entry['cells'][Name]['value'],
-): void {
-  entry.cells = { ...entry.cells, [name]: { ...entry.cells[name], value } }
-}
-
-function keepFailures(entry: OpenLdapEntry, failures: number[]): void {
-  entry.failures = failures
-  entry.badPasswordCount = failures.length
-  entry.badPasswordAt = failures.at(-1) ?? 0
-}
-
-function unlock(entry: OpenLdapEntry): void {
-  set(entry, 'lockedAt', 0)
-  keepFailures(entry, [])
-}
-
-function entryOf(
-  { guid, policyDn, mayBeWritten }: ModelAccount,
-  text: string,
-  changedAt: number,
-): OpenLdapEntry {
-  const name = `user-${guid.slice(0, 8)}`
-  const unit = mayBeWritten || policyDn === FINE_GRAINED_DN ? PEOPLE : ELSEWHERE
-  const cell = <T>(value: T) => ({ value, version: 1, at: 0, origin: '' })
-  return {
-    guid,
-    cells: {
-      marker: cell<string | undefined>(undefined),
-      password: cell({ text, earlier: [] }),
-      lockedAt: cell(0),
-      passwordSetAt: cell(Math.floor(changedAt / 1000) * 1000),
-      dn: cell(`uid=${name},${unit}`),
-      name: cell(name),
-      adminCount: cell(false),
-      disabled: cell(false),
-      deleted: cell(false),
-    },
-    ...{ badPasswordCount: 0, badPasswordAt: 0, failures: [], mustReset: false, hasClass: false },
-  }
-}

@@ -14,7 +14,7 @@ import {
   refusalOf,
   type Sent,
 } from './openldap-changes.ts'
-import { type OpenLdapEntry, openLdapEntry } from './openldap-model.ts'
+import { type OpenLdapEntry, openLdapEntry } from './openldap-entry.ts'
 import type { OpenLdapTraits } from './openldap-traits.ts'
 import { RULES, type SimulatedDirectoryOptions, type SimulatedSession } from './simulated-directory.ts'
 

@@ -133,6 +133,27 @@ ${SENT}`,
     ],
   },
   {
+    name: 'history-means-refused',
+    what: 'a reset whose answer was lost is sent again, and what OpenLDAP then says of the history is believed',
+    edits: [
+      edit(
+        PROCESS,
+        'const isInDoubt = isDoubtful(doubt)',
+        `const isInDoubt = isDoubtful(doubt) && document.operation !== 'reset'`,
+      ),
+      edit(
+        JUDGE,
+        `if (position.kind === 'applied') {`,
+        `if (position.kind === 'applied' && document.operation !== 'reset') {`,
+      ),
+      edit(
+        'src/agent/writeback/check-password.ts',
+        `?? { reason: 'password_policy', rule`,
+        `?? { reason: 'password_in_history', rule`,
+      ),
+    ],
+  },
+  {
     name: 'ignore-expiry-at-write',
     what: 'a request is written however late it is',
     edits: [

@@ -1,6 +1,6 @@
 // Simulates the write path over many seeds and checks each history. One line per seed that breaks an invariant, with the
 // command that replays it; the last lines say what was run, what went wrong, and what was decided.
-// node test/simulation/simulate.ts --seeds 2000 [--from N] [--seed N] [--plant NAME] [--out FILE]
+// node test/simulation/simulate.ts --seeds 2000 [--from N] [--seed N] [--plant NAME] [--out FILE] [--dialect openldap]
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import type { Batch, SeedReport } from './simulate-batch-child.ts'
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     plant: { type: 'string' },
+    dialect: { type: 'string' },
     out: { type: 'string' },
   },
 })
@@ -40,7 +41,7 @@ const take = (report: SeedReport): void => {
 function work(): Promise<void> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./simulate-batch-child.ts', import.meta.url), {
-      workerData: { plant: values.plant },
+      workerData: { plant: values.plant, dialect: values.dialect },
     })
     const give = (): void => {
       if (next >= from + count) return void worker.terminate().then(() => resolve(), reject)

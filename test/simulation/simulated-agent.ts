@@ -92,14 +92,15 @@ export function createSimulatedAgent(options: SimulatedAgentOptions): SimulatedA
   }
   const moments = new Map<string, number>()
   const kept = (step: string, of: string) => void moments.set(`${step} ${of}`, scheduler.now())
-  const start = () => {
-    const owner = scheduler.makeOwner(name, host.monotonicMs)
-    scheduler.after(owner, 0, () => {
-      if (running) return
-      running = startProcess({ ...options, planned: () => planned, crash, kept }, owner, host, database)
-      options.happened('started')
+  const start = () =>
+    host.whenAwake(() => {
+      const owner = scheduler.makeOwner(name, host.monotonicMs)
+      scheduler.after(owner, 0, () => {
+        if (running) return
+        running = startProcess({ ...options, planned: () => planned, crash, kept }, owner, host, database)
+        options.happened('started')
+      })
     })
-  }
   const crash = () => {
     const downMs = planned?.downMs ?? 0
     kill()

@@ -85,9 +85,10 @@ export function createSimulatedAgent(options: SimulatedAgentOptions): SimulatedA
   let planned: PlannedCrash | undefined
   const kill = () => {
     if (!running) return
-    running.owner.isAlive = false
+    const { owner } = running
     running = undefined
     planned = undefined
+    scheduler.end(owner)
     options.happened('killed')
   }
   const moments = new Map<string, number>()
@@ -117,8 +118,8 @@ export function createSimulatedAgent(options: SimulatedAgentOptions): SimulatedA
       options.happened('asked_to_end')
       await ending.end()
       if (!ending.owner.isAlive) return
-      ending.owner.isAlive = false
       running = undefined
+      scheduler.end(ending.owner)
       options.happened('exited')
     },
     plan: (crash) => {

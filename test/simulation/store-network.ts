@@ -60,6 +60,7 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
       const later = (ms: number, run: () => void) => scheduler.after(owner, ms, run)
       const fail = (ms: number, why: string) =>
         later(ms, () => reject(Object.assign(new Error(why), { code: 'ECONNRESET' })))
+      let unwatch = () => {}
       // The store hears of it in its own time, if it is still the process that was called.
       let callee = network
       const leave = () => scheduler.after(callee, latency(), () => gone.abort('the caller is gone'))
@@ -134,7 +135,6 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
           process.mourners.delete(storeEnded)
         }
       }
-      let unwatch = () => {}
       const settled = resolve
       resolve = (value) => {
         unwatch()

@@ -466,6 +466,18 @@ test('somebody’s later change supersedes, and so does a newer request', async 
   expect([await newer.outcome(), newer.dc.state.effects]).toEqual([ended('superseded'), []])
 })
 
+test('a directory clock that is far off while the account is judged, and right again before the write, undoes nobody’s change', async () => {
+  const changed = { passwordVersion: { version: 9, changedAtMs: NOW + 3_000 } }
+  const world = await openWorld({ account: changed, document: { expiresAt: NOW + 3_600_000 } })
+  world.dc.state.aheadMs = 200_000
+  // Another request has asked the directory for its time meanwhile.
+  world.dc.state.whenPolicyIsRead = () => {
+    world.dc.state.aheadMs = 0
+  }
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.effects]).toEqual([ended('failed', 'clock_skew'), []])
+})
+
 test('a newer request that hides a lost write: superseded only when the count of writes proves it', async () => {
   const newer = { sequence: NOW + 1, requestId: newId() }
   const hidden = async (version: number) => {

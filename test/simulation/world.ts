@@ -158,7 +158,7 @@ function drawTraits({ chance }: Scheduler): Traits {
     mayWriteMarker: chance.happens(0.98),
     longestLagMs: chance.pick([50, 1_000, 8_000, 30_000]),
     storeAheadMs: chance.between(-3_000, 3_000),
-    lifetimeMs: chance.pick([12_000, 25_000, 45_000, 90_000]),
+    lifetimeMs: chance.pick([10_000, 18_000, 30_000, 50_000]),
   }
 }
 

@@ -33,8 +33,16 @@ export function findWriteObstacle(
   work: Work,
   session: WriterSession,
 ): Step | undefined {
-  const obstacle = findObstacle(parts, work)
-  if (obstacle) return obstacle
+  return findObstacle(parts, work) ?? findSkewObstacle(parts, work, session) ?? findLeaseObstacle(parts, work)
+}
+
+/** The directory's clock: too far off, its times cannot be compared with the store's. */
+export function findSkewObstacle(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+): Step | undefined {
+  if (parts.storeTime.isUncertain()) return wait(CLOCK_LOOK_MS)
   const directory = work.served.directory.name
   const ahead = directoryAheadMs(parts, session)
   if (Math.abs(ahead) > LARGEST_CLOCK_SKEW_MS) {
@@ -46,7 +54,7 @@ export function findWriteObstacle(
     return end({ outcome: 'failed', reason: 'clock_skew' }, { server: session.server })
   }
   parts.conditions.clear('clock_skew', directory)
-  return findLeaseObstacle(parts, work)
+  return undefined
 }
 
 /** Without its lease a request rests: another agent may be at work on it. */

@@ -6,9 +6,9 @@ import { isOvertaken, readPosition } from '../decisions/judge-marker.ts'
 import { findExclusion } from '../decisions/judge-protection.ts'
 import type { WriterSession } from '../directory/directory.ts'
 import { endExcluded } from './end-excluded.ts'
-import { directoryAheadMs } from './find-obstacle.ts'
+import { directoryAheadMs, findSkewObstacle } from './find-obstacle.ts'
 import { markedRequest } from './marked-request.ts'
-import { end, GIVE_UP, type Step, wait } from './step.ts'
+import { atServer, end, GIVE_UP, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
 const REPLICATION_LOOK_MS = 1_000
@@ -43,6 +43,9 @@ export function judgeAccount(
     return wait(REPLICATION_LOOK_MS)
   // An unlock undoes nobody's password.
   if (document.operation === 'unlock') return undefined
+  // The clock may be right again by the time of the write, when what was judged by a wrong one is not judged anew.
+  const skewed = findSkewObstacle(parts, work, session)
+  if (skewed) return atServer(skewed, here)
   return isWrittenSince(parts, work, session, account) ? end({ outcome: 'superseded' }, here) : undefined
 }
 

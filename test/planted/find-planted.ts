@@ -56,7 +56,7 @@ let soundTurn: Promise<unknown> = Promise.resolve()
 
 function brokenWithoutBug(seed: number): Promise<readonly string[]> {
   const known = soundRuns.get(seed)
-  if (known) return known
+  if (known !== undefined) return known
   soundRunner ??= openRunner(undefined)
   const { run } = soundRunner
   const broken = soundTurn.then(() => run(seed)).then(invariantsOf)

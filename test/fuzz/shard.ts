@@ -18,7 +18,10 @@ process.on('unhandledRejection', (error) => outside.push(`unhandled rejection: $
 
 const plant = PLANTS.find(({ name }) => name === task.plant)
 if (plant) installEdits([plant])
-const reports = await run()
+const reports = await run().catch((error: unknown): readonly TallyReport[] => {
+  outside.push(`the run ended: ${error instanceof Error ? error.stack : String(error)}`)
+  return [{ name: `process of ${task.part}`, counts: {}, notes: {}, peaks: {}, faultCount: 0, faults: [] }]
+})
 process.send?.(
   reports.map((report, index) =>
     index > 0

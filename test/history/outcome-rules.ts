@@ -75,7 +75,8 @@ function isHidden(history: History, track: RequestTrack, at: number): boolean {
   const isForeign = account.foreign.some(
     ({ what, at: when }) => what !== 'password' && what !== 'bad_password' && when >= since && when <= at,
   )
-  return isNewer || isFenceRefused || isForeign || history.run.withoutMarker === true
+  const isOutOfScope = account.known?.mayBeWritten === false
+  return isNewer || isFenceRefused || isForeign || isOutOfScope || history.run.withoutMarker === true
 }
 
 /** The server, or whoever could have asked it, was away near the end of the request. Before that the doubt must wait. */

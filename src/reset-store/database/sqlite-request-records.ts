@@ -93,8 +93,10 @@ function searchMethods(
   const leased = database.prepare(
     `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sealed_at`,
   )
+  // One that ended without a write or a fence has left nothing to look for; what came before it still counts.
   const previous = database.prepare(
     `SELECT * FROM requests WHERE directory = ? AND anchor = ? AND sequence < ? AND received = 1
+       AND (state <> 'closed' OR outcome IN ('applied', 'unknown') OR outcome_marker IS NOT NULL)
        ORDER BY sequence DESC LIMIT 1`,
   )
   return {

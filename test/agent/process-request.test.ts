@@ -478,6 +478,15 @@ test('a directory clock that is far off while the account is judged, and right a
   expect([await world.outcome(), world.dc.state.effects]).toEqual([ended('failed', 'clock_skew'), []])
 })
 
+test('where only pwdLastSet tells, our own fence does not make somebody’s later change ours', async () => {
+  const changed = { passwordVersion: undefined, passwordSetAtMs: NOW + 3_000 }
+  const world = await openWorld({ account: changed })
+  world.leaveIntent(undefined)
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.effects]).toEqual([ended('superseded'), []])
+  expect(world.dc.state.calls).toContain('fence')
+})
+
 test('a newer request that hides a lost write: superseded only when the count of writes proves it', async () => {
   const newer = { sequence: NOW + 1, requestId: newId() }
   const hidden = async (version: number) => {

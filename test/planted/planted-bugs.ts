@@ -60,19 +60,17 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       edit('src/agent/writeback/attempt.ts', `  parts.journal.intent({`, `  const intent = {`),
       edit(
         'src/agent/writeback/attempt.ts',
-        `    effect: isWrite ? operation : undefined,
-  })
-  const isUnheld`,
-        `    effect: isWrite ? operation : undefined,
-  }
-  const isUnheld`,
+        `    ...(withoutMarker ? { withoutMarker } : {}),
+  })`,
+        `    ...(withoutMarker ? { withoutMarker } : {}),
+  }`,
       ),
       edit(
         'src/agent/writeback/attempt.ts',
-        `  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer, isUnheld)) }`,
+        `  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer)) }`,
         `  const close = (answer) => {
     parts.journal.intent(intent)
-    parts.journal.answer(id, n, describeAnswer(answer, isUnheld))
+    parts.journal.answer(id, n, describeAnswer(answer))
   }
   return { markerAfter, close }`,
       ),

@@ -96,8 +96,14 @@ function searchMethods(
   const leased = database.prepare(
     `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sealed_at`,
   )
+  // One that ended without a write or a fence has left nothing to look for; what came before it still counts.
   const previous = database.prepare(
+<<<<<<< HEAD
     `SELECT * FROM requests AS r WHERE directory = ? AND anchor = ? AND sequence < ? AND ${MAY_HAVE_WRITTEN}
+=======
+    `SELECT * FROM requests WHERE directory = ? AND anchor = ? AND sequence < ? AND received = 1
+       AND (state <> 'closed' OR outcome IN ('applied', 'unknown') OR outcome_marker IS NOT NULL)
+>>>>>>> simspeed
        ORDER BY sequence DESC LIMIT 1`,
   )
   return {

@@ -224,13 +224,8 @@ export interface RequestRecords {
   readonly listLeases: (id: string) => Promise<readonly LeaseRecord[]>
   readonly listReceipts: (id: string) => Promise<readonly ReceiptRecord[]>
   /**
-<<<<<<< HEAD
-   * The subject's request with the highest sequence below `sequence` that had a receipt and may have written: not one
-   * that ended refused, failed, superseded or expired.
-=======
    * The subject's request with the highest sequence below `sequence` that had a receipt and may have left something in the
-   * directory: not one that ended without a marker, neither applied nor unknown.
->>>>>>> simspeed
+   * directory: a write, or a fence of its own.
    */
   readonly findPrevious: (
     directory: string,

@@ -77,8 +77,9 @@ function lifecycleMethods(
   }
 }
 
-// One that ended without a write says nothing of where the account stands; the one before it does.
-const MAY_HAVE_WRITTEN = `(r.received = 1 AND (r.outcome IS NULL OR r.outcome IN ('applied', 'unknown')))`
+// One that ended without a write or a fence of its own says nothing of where the account stands; the one before it does.
+const MAY_HAVE_WRITTEN = `(r.received = 1 AND (r.outcome IS NULL OR r.outcome IN ('applied', 'unknown')
+  OR instr(r.outcome_marker, replace(r.id, '-', '')) > 0))`
 
 function searchMethods(
   database: DatabaseSync,
@@ -96,14 +97,8 @@ function searchMethods(
   const leased = database.prepare(
     `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sealed_at`,
   )
-  // One that ended without a write or a fence has left nothing to look for; what came before it still counts.
   const previous = database.prepare(
-<<<<<<< HEAD
     `SELECT * FROM requests AS r WHERE directory = ? AND anchor = ? AND sequence < ? AND ${MAY_HAVE_WRITTEN}
-=======
-    `SELECT * FROM requests WHERE directory = ? AND anchor = ? AND sequence < ? AND received = 1
-       AND (state <> 'closed' OR outcome IN ('applied', 'unknown') OR outcome_marker IS NOT NULL)
->>>>>>> simspeed
        ORDER BY sequence DESC LIMIT 1`,
   )
   return {

@@ -65,7 +65,6 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   if (unsafe.length > 0) conditions.raise('unsafe_runtime', '', unsafe.join('; '))
   const storeTime = createStoreTime(clock)
   const findKey = (kid: string) => identity.storeKeys.get(kid)
-  const directories = createDirectories(config, options)
   const transport = createStoreTransport({ caFile: config.store.caFile, env: options.env })
   const client = createStoreClient({
     url: config.store.url,
@@ -77,6 +76,11 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     timeoutMs: CALL_TIMEOUT_MS,
   })
   const journal = createJournal(config.stateDirectory)
+  const bindMemory = (directory: string) => ({
+    read: () => journal.get(`refused binds ${directory}`),
+    write: (value: string | undefined) => journal.set(`refused binds ${directory}`, value),
+  })
+  const directories = createDirectories(config, { ...options, bindMemory })
   return {
     ...options,
     ...{ enrolled, conditions, journal, storeTime, findKey, client, directories },

@@ -8,16 +8,24 @@ import { WritebackError } from '../errors/writeback-error.ts'
 import { type Blocklist, parseBlocklist } from '../policy/blocklist.ts'
 import { errorFields, type Logger } from '../telemetry/logger.ts'
 import { isWithin } from './decisions/distinguished-name.ts'
+import type { BindMemory } from './directory/bind-gate.ts'
 import { createDirectory } from './directory/create-directory.ts'
 import { createLanes, LATE_BYTES_MS } from './writeback/lanes.ts'
 import type { ServedDirectory } from './writeback/writeback-parts.ts'
+
+/** What directories work with. `bindMemory`: where a directory keeps its refused binds over a restart. */
+export interface DirectoryParts {
+  readonly log: Logger
+  readonly clock: Clock
+  readonly bindMemory: (directory: string) => BindMemory
+}
 
 const AWAY = { firstMs: 500, longestMs: 10_000 }
 
 /** Makes every configured directory. Nothing connects yet. Throws ERR_CONFIG_UNREADABLE, ERR_CONFIG_INVALID. */
 export function createDirectories(
   config: AgentConfig,
-  parts: { readonly log: Logger; readonly clock: Clock },
+  parts: DirectoryParts,
 ): ReadonlyMap<string, ServedDirectory> {
   refuseOverlap(config)
   return new Map(
@@ -37,11 +45,7 @@ function refuseOverlap({ directories }: AgentConfig): void {
         )
 }
 
-function serve(
-  name: string,
-  config: DirectoryConfig,
-  parts: { readonly log: Logger; readonly clock: Clock },
-): ServedDirectory {
+function serve(name: string, config: DirectoryConfig, parts: DirectoryParts): ServedDirectory {
   const { tls } = config
   const directory = createDirectory({
     name,
@@ -51,7 +55,8 @@ function serve(
     scope: config.scope,
     protection: config.protection,
     bindName: config.bind.name,
-    readBindPassword: () => readSecretFile(config.bind.passwordFile),
+    readBindPassword: () => readBindPassword(config.bind.passwordFile),
+    bindMemory: parts.bindMemory(name),
     tls: {
       ...(tls.caFile === undefined ? {} : { ca: [readCa(tls.caFile)] }),
       ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
@@ -63,7 +68,8 @@ function serve(
     connections: config.connections,
     connectTimeoutMs: config.connectTimeoutSeconds * 1000,
     operationTimeoutMs: config.operationTimeoutSeconds * 1000,
-    ...parts,
+    log: parts.log,
+    clock: parts.clock,
   })
   const { blocklistFile, refuseNames } = config.passwords
   return {
@@ -73,6 +79,22 @@ function serve(
     backoff: createBackoff(AWAY),
     withoutMarker: config.withoutMarker,
     lanes: createLanes(parts.clock, config.operationTimeoutSeconds * 1000 + LATE_BYTES_MS),
+  }
+}
+
+// A file that is being replaced is there again soon; until then the bound connections go on.
+async function readBindPassword(file: string): Promise<Buffer> {
+  try {
+    return await readSecretFile(file)
+  } catch (cause) {
+    throw new WritebackError(
+      'ERR_DIRECTORY_BIND_REFUSED',
+      `the service account cannot bind: ${errorFields(cause)['error']}`,
+      {
+        retry: 'later',
+        cause,
+      },
+    )
   }
 }
 

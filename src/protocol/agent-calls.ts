@@ -74,7 +74,7 @@ export const claimAnswerSchema = z.strictObject({
         })
         .nullable()
         .describe(
-          'the subject’s previous request that had a receipt; null for an inspect, which waits for none',
+          'the subject’s newest request before this one that had a receipt and may have written; null for an inspect, which waits for none',
         ),
     }),
   ),

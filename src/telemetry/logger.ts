@@ -43,6 +43,8 @@ const text = winston.format.printf(({ timestamp, level, message, ...fields }) =>
 /** Makes the logger of one process. */
 export function createLogger(options: LoggerOptions): Logger {
   const { combine, timestamp, json } = winston.format
+  // A log that cannot be written, as on a full disk, must not end what it tells of.
+  options.stream.on('error', () => {})
   const root = winston.createLogger({
     level: options.level,
     format: combine(timestamp(), redact(), options.format === 'json' ? json() : text),

@@ -14,7 +14,11 @@ const make = (...baseDns: readonly string[]) => {
   const config = agentConfigSchema.parse({
     ...{ store: { url: 'https://store.test' }, stateDirectory: '/nowhere', directories },
   })
-  return createDirectories(config, { log: silentLogger, clock: systemClock })
+  return createDirectories(config, {
+    log: silentLogger,
+    clock: systemClock,
+    bindMemory: () => ({ read: () => undefined, write: () => {} }),
+  })
 }
 
 test.each([

@@ -182,7 +182,7 @@ test('a request is journaled, promised on the writer, and queued, in this order'
   expect(new Set(world.seen.claims.map(({ claimId }) => claimId)).size).toBe(world.seen.claims.length)
 })
 
-test('the same request twice is one row, also twice in one answer', async () => {
+test('the same request twice is one row, also twice in one answer [duplicate_delivery]', async () => {
   const document = await fresh()
   const claimed = await claimedOf(document)
   const world = openIntake([{ requests: [claimed, claimed] }, { requests: [claimed] }])
@@ -213,7 +213,7 @@ test('a request that is closed here is not begun again: its outcome is delivered
   expect([world.seen.wakes, world.seen.enqueued, world.seen.receipts]).toEqual([1, [], []])
 })
 
-test('invalid documents end as failed, signed, and are never promised or queued', async () => {
+test('invalid documents end as failed, signed, and are never promised or queued [unknown_key]', async () => {
   const stranger = await makeParties()
   const good = await fresh()
   const tampered = (await signedBy(parties, good)).split('.')
@@ -315,7 +315,7 @@ test('a claim whose answer was lost is repeated with the same id until it is ans
   expect(world.seen.enqueued).toHaveLength(1)
 })
 
-test('a lease that is not renewed is lost; a higher one takes its place', async () => {
+test('a lease that is not renewed is lost; a higher one takes its place [lease_lost]', async () => {
   const document = await fresh()
   const world = openIntake([
     { requests: [await claimedOf(document)] },

@@ -74,7 +74,7 @@ test('a damaged or foreign file is ERR_KEYS_UNUSABLE, and the message quotes not
   }
 })
 
-test.each([0o640, 0o604, 0o620, 0o644])('a file of mode %o is refused', async (mode) => {
+test.each([0o640, 0o604, 0o620, 0o644])('a file of mode %o is refused [key_file_readable]', async (mode) => {
   await writeKeyFile(state, await generateKeySet(1), undefined)
   chmodSync(file(), mode)
   expect(await codeOf(readKeyFile(state, undefined))).toBe('ERR_KEYS_UNUSABLE')

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals'
 import type { Account } from '../../src/agent/decisions/account.ts'
+import { createStoreTime } from '../../src/agent/decisions/store-time.ts'
 import { processRequest } from '../../src/agent/writeback/process-request.ts'
 import { WritebackError } from '../../src/errors/writeback-error.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
@@ -317,6 +318,29 @@ test('the subject’s previous request on another server must arrive here first'
   expect(await world.outcome()).toEqual(ended('applied'))
 })
 
+test('a fence does not begin once the lease has run out', async () => {
+  const world = await openWorld({ accepted: { earlier: [{ agent: newId(), server: SERVER }] } })
+  world.dc.state.beforeModify = () => world.clock.pass(31_000)
+  expect(await world.run()).toMatchObject({ laterMs: 500 })
+  expect(world.dc.state.calls).not.toContain('fence')
+})
+
+test('before the store told its time nothing is given up by this host’s clock', async () => {
+  for (const earlier of [[], [{ agent: newId(), server: SERVER }]]) {
+    const world = await openWorld({ accepted: { earlier } })
+    const known = world.parts.storeTime
+    const fast = { ...createStoreTime(world.clock) }
+    Object.assign(world.parts, { storeTime: fast })
+    world.clock.shiftWall(400_000)
+    expect(await world.run()).toMatchObject({ laterMs: 500 })
+    world.clock.shiftWall(-400_000)
+    Object.assign(world.parts, { storeTime: known })
+    world.hold()
+    await world.finish()
+    expect(await world.outcome()).toEqual(ended('applied'))
+  }
+})
+
 test('a server that is declared gone is waited for no more: settled and fenced here, then applied', async () => {
   const earlier = [{ agent: newId(), server: OTHER_SERVER }]
   const last = { server: OTHER_SERVER, marker: null, settled: false }
@@ -440,6 +464,27 @@ test('somebody’s later change supersedes, and so does a newer request', async 
   const newer = await openWorld({ account: { marker: markerText({ sequence: NOW + 1 }) } })
   await newer.finish()
   expect([await newer.outcome(), newer.dc.state.effects]).toEqual([ended('superseded'), []])
+})
+
+test('a directory clock that is far off while the account is judged, and right again before the write, undoes nobody’s change', async () => {
+  const changed = { passwordVersion: { version: 9, changedAtMs: NOW + 3_000 } }
+  const world = await openWorld({ account: changed, document: { expiresAt: NOW + 3_600_000 } })
+  world.dc.state.aheadMs = 200_000
+  // Another request has asked the directory for its time meanwhile.
+  world.dc.state.whenPolicyIsRead = () => {
+    world.dc.state.aheadMs = 0
+  }
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.effects]).toEqual([ended('failed', 'clock_skew'), []])
+})
+
+test('where only pwdLastSet tells, our own fence does not make somebody’s later change ours', async () => {
+  const changed = { passwordVersion: undefined, passwordSetAtMs: NOW + 3_000 }
+  const world = await openWorld({ account: changed })
+  world.leaveIntent(undefined)
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.effects]).toEqual([ended('superseded'), []])
+  expect(world.dc.state.calls).toContain('fence')
 })
 
 test('a newer request that hides a lost write: superseded only when the count of writes proves it', async () => {

@@ -267,7 +267,7 @@ async function serveTls(
   return { port, close: () => new Promise((resolve) => store.close(resolve).closeAllConnections()) }
 }
 
-test('one deadline covers a body that drips', async () => {
+test('one deadline covers a body that drips [slow_body]', async () => {
   const ca = await testCa()
   const store = await serveTls(ca.server, (response) => {
     const timer = setInterval(() => response.write(' '), 20)

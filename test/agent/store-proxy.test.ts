@@ -86,7 +86,7 @@ test('a store named in NO_PROXY is reached past it', async () => {
   expect(seen.connects.length).toBe(before)
 })
 
-test('a proxy that asks for credentials is an error, and the store hears nothing', async () => {
+test('a proxy that asks for credentials is an error, and the store hears nothing [proxy_407]', async () => {
   refuses = true
   await expect(callThrough({ HTTPS_PROXY: `http://127.0.0.1:${portOf(proxy)}` })).rejects.toThrow()
   refuses = false

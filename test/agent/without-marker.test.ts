@@ -2,6 +2,7 @@
 // without a marker, one write at a time, and a lost answer is settled by proof or told as unknown.
 import { afterEach, expect, test } from '@jest/globals'
 import { judgeUnmarked } from '../../src/agent/decisions/judge-unmarked.ts'
+import type { Intent } from '../../src/agent/journal/journal.ts'
 import { createLanes } from '../../src/agent/writeback/lanes.ts'
 import { createManualClock } from '../fakes/manual-clock.ts'
 import {
@@ -27,6 +28,7 @@ async function openUnmarked(wish: Wish = {}) {
 const codes = (world: Awaited<ReturnType<typeof openWorld>>) =>
   world.conditions.list().map(({ code }) => code)
 const VERSION_BEFORE = 4
+const NEWER = markerText({ sequence: NOW + 5 })
 const changedAt = (atMs: number, version = VERSION_BEFORE + 1) => ({
   passwordVersion: { version, changedAtMs: atMs },
 })
@@ -170,6 +172,32 @@ test('what another agent may have sent: not applied is proven by an old password
   expect([await elsewhere.outcome(), elsewhere.dc.state.effects.length]).toEqual([ended('unknown'), 0])
 })
 
+test('what another agent may have sent without a marker is no fence to settle, also where markers can be written', async () => {
+  const earlier = [{ agent: 'other', server: SERVER }]
+  for (const fields of [changedAt(NOW + 20_000), { ...changedAt(NOW + 20_000), marker: NEWER }]) {
+    const landed = await openUnmarked({ accepted: { earlier }, account: fields })
+    landed.dc.state.holdsMarkerRight = true
+    await landed.finish()
+    expect([await landed.outcome(), landed.dc.state.effects]).toEqual([ended('unknown'), []])
+    expect(landed.dc.state.calls).not.toContain('fence')
+  }
+  const late = await openUnmarked({ accepted: { earlier } })
+  late.dc.state.holdsMarkerRight = true
+  let rests = 0
+  await late.finish(() => {
+    rests += 1
+    if (rests === 10) late.dc.edit(changedAt(NOW + 50_000))
+  })
+  expect([await late.outcome(), late.dc.state.effects]).toEqual([ended('unknown'), []])
+  const nothing = await openUnmarked({ accepted: { earlier } })
+  nothing.dc.state.holdsMarkerRight = true
+  await nothing.finish()
+  expect([await nothing.outcome(), nothing.dc.state.effects.length]).toEqual([ended('applied'), 1])
+  expect(nothing.clock.wallMs() - NOW).toBeGreaterThanOrEqual(QUARANTINE_MS)
+  // The other agent may have sent a marker as well.
+  expect(nothing.dc.state.calls).toContain('fence')
+})
+
 test('the previous request of the account: waited for when unsettled, never passed on another server', async () => {
   const last = { server: SERVER, marker: null, settled: false }
   const unsettled = await openUnmarked({ accepted: { last } })
@@ -228,6 +256,136 @@ test('an older request of ours that was applied after this one was issued does n
     await world.finish()
     expect(await world.outcome()).toEqual(ended(outcome))
   }
+})
+
+test('an unsettled write of the previous request that left no marker is waited for, also where markers can be written', async () => {
+  const last = { server: SERVER, marker: null, settled: false }
+  const world = await openUnmarked({ accepted: { last } })
+  world.dc.state.holdsMarkerRight = true
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.effects.length]).toEqual([ended('applied'), 1])
+  expect(world.clock.wallMs() - NOW).toBeGreaterThanOrEqual(QUARANTINE_MS)
+  const late = await openUnmarked({ accepted: { last } })
+  late.dc.state.holdsMarkerRight = true
+  let rests = 0
+  await late.finish(() => {
+    rests += 1
+    if (rests === 10) late.dc.edit(changedAt(NOW + 50_000))
+  })
+  // Whose change that was nobody knows: a newer password is not undone.
+  expect([await late.outcome(), late.dc.state.effects]).toEqual([ended('superseded'), []])
+  for (const [server, settled] of [
+    [OTHER_SERVER, false],
+    [SERVER, true],
+  ] as const) {
+    const free = await openUnmarked({ accepted: { last: { server, marker: null, settled } } })
+    free.dc.state.holdsMarkerRight = true
+    free.flags.gone.add(OTHER_SERVER)
+    await free.finish()
+    expect([await free.outcome(), free.clock.wallMs() - NOW]).toEqual([ended('applied'), 0])
+  }
+})
+
+test('an unmarked write that the journal does not know the end of is waited for, whatever the store says of it', async () => {
+  const last = { server: SERVER, marker: null, settled: true }
+  for (const withoutMarker of ['version', undefined] as const)
+    for (const answer of [undefined, 'lost']) {
+      const world = await openWorld({ accepted: { last }, ...(withoutMarker ? { withoutMarker } : {}) })
+      world.dc.state.holdsMarkerRight = withoutMarker === undefined
+      leaveOther(world, answer, {})
+      await world.finish()
+      expect([await world.outcome(), world.dc.state.effects.length]).toEqual([ended('applied'), 1])
+      const waitedMs = world.clock.wallMs() - NOW
+      expect(waitedMs).toBeGreaterThanOrEqual(QUARANTINE_MS)
+      expect(waitedMs).toBeLessThan(QUARANTINE_MS + 10_000)
+    }
+  for (const [answer, fields] of [
+    ['refused:busy:51', {}],
+    ['lost', { startedAtMs: NOW - QUARANTINE_MS }],
+    ['lost', { withoutMarker: false }],
+  ] as const) {
+    const world = await openUnmarked({ accepted: { last } })
+    leaveOther(world, answer, fields)
+    await world.finish()
+    expect([await world.outcome(), world.clock.wallMs() - NOW]).toEqual([ended('applied'), 0])
+  }
+})
+
+/** The journal holds an older request of the account: its only write ended so, and its outcome is delivered. */
+function leaveOther(
+  world: Awaited<ReturnType<typeof openWorld>>,
+  answer: string | undefined,
+  fields: Partial<Intent>,
+): void {
+  const requestId = '0a0a0a0a-0000-7000-8000-000000000001'
+  world.journal.accept([{ ...world.accepted, requestId, sequence: NOW - 5 }])
+  world.leaveIntent(undefined, { requestId, n: 1, withoutMarker: true, ...fields })
+  if (answer !== undefined) world.journal.answer(requestId, 1, answer)
+  world.journal.outcome({ requestId, outcome: 'unknown', bytes: 'signed', atMs: NOW })
+  world.journal.delivered([{ requestId, answer: 'accepted' }], NOW)
+}
+
+test('a newer lease has a quarantine of its own, though the earlier holders read the same', async () => {
+  const earlier = [{ agent: 'other', server: SERVER }]
+  const world = await openUnmarked({ accepted: { earlier } })
+  world.flags.paused = true
+  for (let rests = 0; rests < 30; rests += 1) {
+    await world.run()
+    world.clock.pass(5_000)
+    world.hold()
+  }
+  const began = world.clock.wallMs()
+  const lease = LEASE + 2
+  world.journal.accept([{ ...world.accepted, lease }])
+  world.flags.paused = false
+  const holdAgain = () =>
+    world.leases.confirm({ request: world.document.id, lease }, world.clock.monotonicMs())
+  holdAgain()
+  await world.finish(holdAgain)
+  expect(world.clock.wallMs() - began).toBeGreaterThanOrEqual(QUARANTINE_MS)
+  expect(await world.outcome()).toEqual(ended('applied'))
+})
+
+test('a version that is a time in seconds proves neither that nothing was written nor that it was us', async () => {
+  const seconds = (atMs: number) =>
+    ({
+      passwordVersion: { version: atMs / 1_000, changedAtMs: atMs, counts: 'seconds' },
+    }) as const
+  const doubt = { unanswered: [{ n: 1, server: SERVER, passwordVersionBefore: NOW / 1_000 }], earlier: [] }
+  const request = { operation: 'reset', issuedAtMs: NOW } as const
+  expect(judgeUnmarked(accountOf(seconds(NOW)), doubt, request)).toBe('undecided')
+  expect(judgeUnmarked(accountOf(seconds(NOW - 3_000)), doubt, request)).toBe('unapplied')
+  // Our older request was applied within the second; a second later somebody else changed the password.
+  const world = await openUnmarked({ account: seconds(NOW + 21_000) })
+  leaveOther(world, 'accepted', { passwordVersionBefore: NOW / 1_000 + 20 })
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.effects]).toEqual([ended('superseded'), []])
+})
+
+test('a write that was refused for the missing right does not count, and is not tried again by the same request', async () => {
+  const world = await openUnmarked({ limits: { perAccountAndHour: 1 } })
+  // Another account of the directory holds the right, and ends the condition at once.
+  const { raise, clear } = world.conditions
+  Object.assign(world.conditions, {
+    raise: (...told: Parameters<typeof raise>) => {
+      raise(...told)
+      clear(told[0], told[1])
+    },
+  })
+  await world.finish()
+  expect(await world.outcome()).toEqual(ended('applied'))
+  expect(world.dc.state.calls.filter((call) => call === 'write')).toHaveLength(2)
+  expect(world.journal.recentWrites(NOW - 1)).toHaveLength(1)
+})
+
+test('a fence that was refused for the missing right does not count', async () => {
+  const earlier = [{ agent: 'other', server: SERVER }]
+  const world = await openUnmarked({ accepted: { earlier }, limits: { perAccountAndHour: 1 } })
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.calls]).toEqual([
+    ended('applied'),
+    expect.arrayContaining(['fence', 'write']),
+  ])
 })
 
 test('metadata that cannot be read proves nothing', () => {

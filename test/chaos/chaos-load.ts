@@ -1,4 +1,5 @@
 // The work that goes on while things break: resets, changes with right and wrong old passwords, unlocks, inspections.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { wrongPassword } from '../servers/canaries.ts'
 import type { Actor, Stage } from './chaos-world.ts'
 import type { Random } from './random.ts'
@@ -12,50 +13,59 @@ export interface Load {
   readonly end: () => Promise<void>
 }
 
-/** Asks for something every `everyMs` until it is ended. */
-export function startLoad(stage: Stage, random: Random, everyMs: number): Load {
+// Each waits for its answer before it asks again, so that no more is open than a slow machine can carry.
+const PEOPLE = 24
+const LONGEST_THOUGHT_MS = 4_000
+const PATIENCE_MS = 15_000
+
+/** Lets people ask until it is ended. */
+export function startLoad(stage: Stage, random: Random): Load {
+  const over = Promise.withResolvers<void>()
+  let isOver = false
   let asked = 0
   let refused = 0
   let words = 0
-  const underWay = new Set<Promise<void>>()
   const password = (): Buffer => {
     words += 1
     return Buffer.from(`Chaos!${words}-${Math.floor(random.next() * 1e9)}x`)
   }
-  const timer = setInterval(() => {
-    const one = askOne(stage, random, password)
-      .then(
-        () => {
-          asked += 1
-        },
-        () => {
-          refused += 1
-        },
-      )
-      .finally(() => underWay.delete(one))
-    underWay.add(one)
-  }, everyMs)
+  const live = async () => {
+    while (!isOver) {
+      await Promise.race([sleep(random.between(100, LONGEST_THOUGHT_MS)), over.promise])
+      if (isOver) return
+      const request = await askOne(stage, random, password).catch(() => undefined)
+      if (request === undefined) refused += 1
+      else {
+        asked += 1
+        await Promise.race([stage.world.verdict(request, PATIENCE_MS).catch(() => undefined), over.promise])
+      }
+    }
+  }
+  const people = Array.from({ length: PEOPLE }, live)
   return {
     asked: () => asked,
     refused: () => refused,
     end: async () => {
-      clearInterval(timer)
-      await Promise.allSettled(underWay)
+      isOver = true
+      over.resolve()
+      await Promise.all(people)
     },
   }
 }
 
-async function askOne(stage: Stage, random: Random, password: () => Buffer): Promise<void> {
+async function askOne(stage: Stage, random: Random, password: () => Buffer): Promise<string> {
   const actor = random.pick(stage.actors)
   const drawn = random.next()
   if (drawn < 0.5) {
     const options = { unlock: random.next() < 0.5, mustChangeAtNextSignIn: random.next() < 0.1 }
-    await ask(stage, actor, 'reset', { passwords: [password()], options })
-  } else if (drawn < 0.8) {
+    return ask(stage, actor, 'reset', { passwords: [password()], options })
+  }
+  if (drawn < 0.8) {
     const current = actor.secrets.at(-1)?.secret as Buffer
     const old = drawn < 0.75 ? current : wrongPassword()
-    await ask(stage, actor, 'change', { passwords: [old, password()] })
-  } else await ask(stage, actor, drawn < 0.92 ? 'unlock' : 'inspect', {})
+    return ask(stage, actor, 'change', { passwords: [old, password()] })
+  }
+  return ask(stage, actor, drawn < 0.92 ? 'unlock' : 'inspect', {})
 }
 
 interface Wish {
@@ -63,14 +73,14 @@ interface Wish {
   readonly options?: { readonly unlock: boolean; readonly mustChangeAtNextSignIn: boolean }
 }
 
-async function ask(
+function ask(
   { world, recorder, lengths }: Stage,
   actor: Actor,
   operation: 'reset' | 'change' | 'unlock' | 'inspect',
   wish: Wish,
-): Promise<void> {
+): Promise<string> {
   const { passwords = [] } = wish
-  await world.request(operation, actor.user, {
+  return world.request(operation, actor.user, {
     ...wish,
     onCreated: (request) => {
       actor.open.add(request)

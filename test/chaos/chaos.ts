@@ -12,7 +12,6 @@ import { startSchedule } from './chaos-schedule.ts'
 import { type Stage, startStage } from './chaos-world.ts'
 import { createRandom } from './random.ts'
 
-const LOAD_EVERY_MS = 150
 const LIFETIME_SECONDS = 120
 
 const { values } = parseArgs({
@@ -79,7 +78,7 @@ async function main(): Promise<number> {
   say(`seed ${seed}, ${minutes} minutes${values.plant === undefined ? '' : `, planted: ${values.plant}`}\n`)
   const stage = await startStage({ seed, plant: values.plant, lifetimeSeconds: LIFETIME_SECONDS })
   try {
-    const load = startLoad(stage, createRandom(seed), LOAD_EVERY_MS)
+    const load = startLoad(stage, createRandom(seed))
     const schedule = startSchedule(stage, listFaults(stage), createRandom(seed + 1))
     await sleep(minutes * 60_000)
     await load.end()

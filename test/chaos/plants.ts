@@ -1,8 +1,10 @@
 // Bugs to plant into the agents of a chaos run: a proof that never fails proves nothing.
+import { PLANTED_BUGS } from '../planted/planted-bugs.ts'
 import type { SourceEdit } from '../test-build/source-edits.ts'
 
-/** The planted bugs by name. */
+/** The planted bugs by name: those of the catalogue, and two of this run’s own. */
 export const PLANTS: Readonly<Record<string, readonly SourceEdit[]>> = {
+  ...Object.fromEntries(PLANTED_BUGS.map(({ name, edits }) => [name, edits])),
   // The marker is written, and compared with nothing.
   'no-compare-and-set': [
     {

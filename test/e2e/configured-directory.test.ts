@@ -113,7 +113,7 @@ test('names and the agent’s own list are refused though the directory would ta
   expect(await readGuid(await world.domain.admin(), user.dn)).toBe(user.objectGuid)
 })
 
-test('the agent refuses to start where history is required and cannot be enforced, and says why', async () => {
+test('the agent refuses to start where history is required and cannot be enforced, and says why [policy_hints_missing]', async () => {
   await world.agent.stop()
   const before = readFileSync(world.agentConfigFile, 'utf8')
   writeFileSync(world.agentConfigFile, before.replace('    anchor:', '    history: required\n    anchor:'))

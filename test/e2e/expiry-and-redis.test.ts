@@ -34,7 +34,7 @@ test('a Redis by URL carries the queue', async () => {
   expect(await world.ops('/status')).toMatchObject({ json: { queues: { corp: { waiting: 0, active: 0 } } } })
 })
 
-test('a Redis that is away makes requests wait in the journal, and the agent not ready', async () => {
+test('a Redis that is away makes requests wait in the journal, and the agent not ready [redis_down_mid_flight]', async () => {
   const user = await world.createUser({ name: 'away' })
   await redis.kill()
   const request = await world.ask(user, newPassword())
@@ -55,7 +55,7 @@ test('a request that no agent takes in time expires, and the agent never writes 
   expect(passwordWrites(proxy, user).sent).toBe(0)
 }, 60_000)
 
-test('a request whose directory stays away expires without a write', async () => {
+test('a request whose directory stays away expires without a write [expired_while_queued]', async () => {
   const user = await world.createUser({ name: 'late' })
   await world.domain.kill()
   const request = await world.ask(user, newPassword())

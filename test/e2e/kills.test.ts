@@ -112,7 +112,7 @@ test('agent killed after the directory accepted the write: applied, and not writ
   expect(await world.domain.canBind(user.principal, newPassword())).toBe(true)
 }, 60_000)
 
-test('an outcome that the store never confirmed is delivered after a restart, the same bytes', async () => {
+test('an outcome that the store never confirmed is delivered after a restart, the same bytes [outcome_answer_lost]', async () => {
   const user = await newUser()
   proxy.forget()
   const written = proxy.onRequest(isPasswordWrite, { kind: 'delay-response', ms: 500 })
@@ -174,7 +174,7 @@ test.each([
   240_000,
 )
 
-test('SIGTERM in the middle of work: the agent finishes, reports and ends with status 0', async () => {
+test('SIGTERM in the middle of work: the agent finishes, reports and ends with status 0 [sigterm_mid_write]', async () => {
   const user = await newUser()
   const slow = proxy.onRequest(isPasswordWrite, { kind: 'delay-response', ms: 800 })
   const request = await world.ask(user, newPassword())

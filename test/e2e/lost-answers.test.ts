@@ -32,7 +32,7 @@ test.each<[string, RequestFault]>([
   ['the connection is reset when the directory has answered', { kind: 'reset', when: 'answered' }],
   ['the answer comes after the agent gave up', { kind: 'delay-response', ms: 3_000 }],
 ])(
-  '%s: applied, with one write',
+  '%s: applied, with one write [answer_swallowed, reset_after_request, answer_late]',
   async (_, fault) => {
     const user = await newUser()
     proxy.forget()
@@ -48,6 +48,7 @@ test.each<[string, RequestFault]>([
 test.each<[string, RequestFault]>([
   ['the request never reaches the directory', { kind: 'swallow-request' }],
   ['the connection is reset before the request is passed on', { kind: 'reset', when: 'before' }],
+  ['the connection is reset while the directory works on it', { kind: 'reset', when: 'forwarded' }],
   ['one byte of the request arrives', { kind: 'cut', bytes: 1 }],
   ['half of the request arrives', { kind: 'cut', bytes: 150 }],
   [
@@ -55,7 +56,7 @@ test.each<[string, RequestFault]>([
     { kind: 'raw', bytes: () => Buffer.from('GET / HTTP/1.1\r\n\r\n') },
   ],
 ])(
-  '%s: fenced, then applied with one accepted write',
+  '%s: fenced, then applied with one accepted write [reset_before_request, reset_during_request]',
   async (_, fault) => {
     const user = await newUser()
     proxy.forget()
@@ -67,7 +68,7 @@ test.each<[string, RequestFault]>([
   40_000,
 )
 
-test('a write that arrives after the fence changes nothing, also when a newer reset came between', async () => {
+test('a write that arrives after the fence changes nothing, also when a newer reset came between [request_late]', async () => {
   const user = await newUser()
   proxy.forget()
   const late = proxy.onRequest(isPasswordWrite, { kind: 'hold' })
@@ -96,8 +97,8 @@ test('a lost answer to a password that the policy refuses ends refused, and noth
   expect(await world.domain.canBind(user.principal, oldPassword())).toBe(true)
 }, 40_000)
 
-test.each([51, 52])(
-  'result code %i makes the request wait and is not taken for a refusal',
+test.each([3, 51, 52])(
+  'result code %i makes the request wait and is not taken for a refusal [busy, unavailable, time_limit]',
   async (code) => {
     const user = await newUser()
     proxy.onRequest(isPasswordWrite, { kind: 'answer', result: { code, diagnostic: '' } })
@@ -106,7 +107,17 @@ test.each([51, 52])(
   40_000,
 )
 
-test('a referral is never followed', async () => {
+test('a directory that is unwilling and does not say why: failed, nothing written, and the next request goes on [unwilling]', async () => {
+  const user = await newUser()
+  proxy.forget()
+  proxy.onRequest(isPasswordWrite, { kind: 'answer', result: { code: 53, diagnostic: '' } })
+  expect(await world.reset(user, newPassword())).toMatchObject({ outcome: 'failed', reason: 'internal' })
+  expect(passwordWrites(proxy, user)).toEqual({ sent: 1, accepted: 0 })
+  expect(await world.domain.canBind(user.principal, oldPassword())).toBe(true)
+  expect(await world.reset(user, laterPassword())).toMatchObject({ outcome: 'applied' })
+}, 40_000)
+
+test('a referral is never followed [controller_read_only]', async () => {
   const user = await newUser()
   const before = proxy.connections().total
   proxy.onRequest(isPasswordWrite, {
@@ -130,7 +141,7 @@ test('a domain controller that hangs and comes back: one effect, and the truth',
   expect(await world.domain.canBind(user.principal, newPassword())).toBe(true)
 }, 60_000)
 
-test('a domain controller that is gone and comes back: requests wait, in order, and are applied', async () => {
+test('a domain controller that is gone and comes back: requests wait, in order, and are applied [controller_restarts]', async () => {
   const user = await newUser()
   await world.domain.kill()
   const request = await world.ask(user, newPassword())

@@ -71,6 +71,8 @@ export function createScriptedDirectory(options: {
     policy: { kind: 'read', policy: POLICY } as PolicyReading,
     /** The directory answers every read of an account with a refusal. */
     refusesReads: false,
+    /** Runs when the policy is read, once. */
+    whenPolicyIsRead: undefined as (() => void) | undefined,
     /** What a fresh read finds instead. */
     policyChange: undefined as PolicyReading | undefined,
     calls: [] as string[],
@@ -131,6 +133,9 @@ export function createScriptedDirectory(options: {
       return { ...account, markerRight: { held: state.holdsMarkerRight, grant: 'dsacls …' } }
     },
     readPolicy: async (_account, { isFresh = false } = {}) => {
+      const step = state.whenPolicyIsRead
+      state.whenPolicyIsRead = undefined
+      step?.()
       // A cached one costs no read.
       if (isFresh) state.calls.push('policy')
       const cached = state.policy
@@ -161,6 +166,7 @@ export function createScriptedDirectory(options: {
     },
     fence: async (fence) => {
       hook()
+      if (!fence.mayStart()) return { kind: 'not_sent', cause: undefined }
       state.calls.push('fence')
       return answer({ ...fence, effect: undefined, password: '' })
     },

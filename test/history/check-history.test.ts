@@ -2,10 +2,11 @@
 import { expect, test } from '@jest/globals'
 import { checkHistory, INVARIANTS } from './check-history.ts'
 import { EFFECT_PAIRS } from './effect-histories.ts'
+import { OPENLDAP_PAIRS } from './openldap-histories.ts'
 import { ended, goodReset, idOf, markerOf, modify, move, setTo, tale } from './sample-history.ts'
 import { WRITE_PAIRS } from './write-histories.ts'
 
-const PAIRS = [...EFFECT_PAIRS, ...WRITE_PAIRS]
+const PAIRS = [...EFFECT_PAIRS, ...WRITE_PAIRS, ...OPENLDAP_PAIRS]
 
 test.each(PAIRS)('finds: %s (%s)', (_what, invariant, good, bad) => {
   const kept = checkHistory(good)

@@ -2,6 +2,7 @@
 import type { HistoryEvent } from './event.ts'
 import {
   ANNA,
+  account,
   changeOf,
   DC1,
   DC2,
@@ -146,6 +147,12 @@ export const EFFECT_PAIRS: readonly Pair[] = [
       reported(1, 'unknown', { at: 361_000 }),
       verdict(1, 'unknown', { at: 370_000 }),
     ]),
+  ],
+  [
+    'unknown is said at once of an account that a fence could have settled',
+    'I5',
+    tale(account(ANNA, { mayBeWritten: false }), begun(1), told(1, 'unknown')),
+    tale(begun(1), told(1, 'unknown')),
   ],
   [
     'unknown is said of a request that nobody can have written',

@@ -157,19 +157,21 @@ function noLockouts(history: History, judge: Judge): void {
       judge.decide()
       judge.violate(bind.at, `agent ${bind.agent ?? '?'} tried a user's password by a bind`)
     }
-  for (const account of history.accounts.values()) judgeLockout(judge, account)
+  for (const account of history.accounts.values()) judgeLockout(judge, account, history.run.dialect)
 }
 
 type Attempt = { readonly at: number; readonly who: 'agent' | 'other' }
 
-function judgeLockout(judge: Judge, account: AccountTrack): void {
+function judgeLockout(judge: Judge, account: AccountTrack, dialect: History['run']['dialect']): void {
   const threshold = account.known?.lockoutThreshold ?? 0
   if (threshold === 0) return
-  const failed = account.modifies.filter(isWrongPassword)
+  const failed = account.modifies.filter((modify) => isWrongPassword(modify, dialect))
   if (failed.length === 0) return
   judge.decide(failed.length)
+  // OpenLDAP does not count what the service account tries: a lockout must have another cause.
+  const isCounted = dialect === 'active-directory'
   const attempts: Attempt[] = [
-    ...failed.map(({ seen }) => ({ at: seen.at, who: 'agent' as const })),
+    ...(isCounted ? failed.map(({ seen }) => ({ at: seen.at, who: 'agent' as const })) : []),
     ...account.foreign
       .filter(({ what }) => what === 'bad_password')
       .map(({ at }) => ({ at, who: 'other' as const })),
@@ -186,7 +188,10 @@ function judgeLockout(judge: Judge, account: AccountTrack): void {
     )
     const isFull = sample.isFull(threshold)
     // One that is locked already is not brought there again.
-    if (isFull && !wasFull && atThreshold?.who === 'agent' && !isLockedByOther)
+    const isByAgent =
+      atThreshold?.who === 'agent' ||
+      (!isCounted && !atThreshold && failed.some(({ seen }) => seen.at > from && seen.at <= sample.at))
+    if (isFull && !wasFull && isByAgent && !isLockedByOther)
       judge.violate(sample.at, `account ${account.name} came to its lockout by an attempt of the agent`)
     count = sample.count ?? Math.min(count + between.length, threshold)
     from = sample.at
@@ -194,9 +199,10 @@ function judgeLockout(judge: Judge, account: AccountTrack): void {
   }
 }
 
-/** A change that the directory refused for its old password. Without the hex digits every 19 may be one. */
-const isWrongPassword = ({ kind, code, hex }: Modify): boolean =>
-  kind === 'change' && code === 19 && (hex === undefined || hex === '00000056')
+/** A change that the directory refused for its old password. Without the hex digits every 19 of AD may be one. */
+const isWrongPassword = ({ kind, code, hex }: Modify, dialect: History['run']['dialect']): boolean =>
+  kind === 'change' &&
+  (dialect === 'openldap' ? code === 53 : code === 19 && (hex === undefined || hex === '00000056'))
 
 interface Sample {
   readonly at: number

@@ -75,11 +75,11 @@ function isHidden(history: History, track: RequestTrack, at: number): boolean {
   const isForeign = account.foreign.some(
     ({ what, at: when }) => what !== 'password' && what !== 'bad_password' && when >= since && when <= at,
   )
-  // Not even a fence is written to such an account.
-  const isExcluded =
+  // Not even a fence is written to an account that must not be written, so what another agent began stays in doubt.
+  const isClosed =
     account.known?.mayBeWritten === false ||
     account.foreign.some(({ what, at: when }) => what === 'excluded' && when <= at)
-  return isNewer || isFenceRefused || isForeign || isExcluded || history.run.withoutMarker === true
+  return isNewer || isFenceRefused || isForeign || isClosed || history.run.withoutMarker === true
 }
 
 /** The server, or whoever could have asked it, was away near the end of the request. Before that the doubt must wait. */

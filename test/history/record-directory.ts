@@ -1,7 +1,7 @@
 // The observer of the directory itself: looks at bad password counts and lockouts while the run goes on, and at its end
 // finds out by binds of its own which password each account has.
 import type { Client, SearchResult } from 'ldapts'
-import { formatGuid, ldapClient, replaceAttribute, signInCode } from '../servers/directory-admin.ts'
+import { formatGuid, replaceAttribute, signInCode } from '../servers/directory-admin.ts'
 import type { SambaDomain } from '../servers/samba-domain.ts'
 import type { WorldUser } from '../servers/writeback-world.ts'
 import type { SecretName } from './event.ts'
@@ -106,17 +106,4 @@ async function findPassword(
   for (const { name, secret } of secrets)
     if (RIGHT_PASSWORD.has(await signInCode(domain.url, user.principal, secret))) return name
   return null
-}
-
-/** True when the server answers an anonymous read. */
-export async function isServing(domain: SambaDomain): Promise<boolean> {
-  const client = await ldapClient(domain.url, 1_000)
-  try {
-    await client.search('', { scope: 'base', attributes: ['dsServiceName'] })
-    return true
-  } catch {
-    return false
-  } finally {
-    await client.unbind().catch(() => undefined)
-  }
 }

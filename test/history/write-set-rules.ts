@@ -50,19 +50,34 @@ function writeSet(history: History, judge: Judge): void {
 
 function findFault(history: History, modify: Modify): string | undefined {
   const { changes } = modify.seen
-  const others = changes.filter((change) => !isMarker(change) && !isPassword(change) && !isLockout(change))
+  const others = changes.filter(
+    (change) =>
+      !isMarker(change) &&
+      !isPassword(change) &&
+      !isLockout(change) &&
+      !(history.run.dialect === 'openldap' && isMarkerClass(change, modify)),
+  )
   const mustChange = others.filter(isMustChange)
   const alien = others.find((change) => !isMustChange(change))
   if (alien) return `${alien.operation} of ${alien.attribute}`
   const marker = history.run.withoutMarker ? undefined : findMarkerFault(modify)
   if (marker) return marker
   if (modify.marker?.flag === 'fenced')
-    return changes.every(isMarker) ? undefined : 'a fence with something beside the marker'
+    return others.length + changes.filter((change) => isPassword(change) || isLockout(change)).length === 0
+      ? undefined
+      : 'a fence with something beside the marker'
   const asked = askedOf(history, modify)
   if (!asked) return undefined
   if (asked.operation !== modify.kind) return `not what a request for ${asked.operation} may write`
   return findEffectFault(modify, asked) ?? findMustChangeFault(mustChange, asked)
 }
+
+/** The class that allows a marker on an entry comes with the first marker, and with no other one. */
+const isMarkerClass = ({ operation, attribute, values }: SeenChange, { markerBefore }: Modify): boolean =>
+  operation === 'add' &&
+  attribute.toLowerCase() === 'objectclass' &&
+  values.join('+').toLowerCase() === 'writebackaccount' &&
+  markerBefore === undefined
 
 const isMustChange = ({ attribute }: SeenChange): boolean =>
   ['pwdlastset', 'pwdreset'].includes(attribute.toLowerCase())

@@ -60,19 +60,17 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       edit('src/agent/writeback/attempt.ts', `  parts.journal.intent({`, `  const intent = {`),
       edit(
         'src/agent/writeback/attempt.ts',
-        `    effect: isWrite ? operation : undefined,
-  })
-  const isUnheld`,
-        `    effect: isWrite ? operation : undefined,
-  }
-  const isUnheld`,
+        `    ...(withoutMarker ? { withoutMarker } : {}),
+  })`,
+        `    ...(withoutMarker ? { withoutMarker } : {}),
+  }`,
       ),
       edit(
         'src/agent/writeback/attempt.ts',
-        `  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer, isUnheld)) }`,
+        `  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer)) }`,
         `  const close = (answer) => {
     parts.journal.intent(intent)
-    parts.journal.answer(id, n, describeAnswer(answer, isUnheld))
+    parts.journal.answer(id, n, describeAnswer(answer))
   }
   return { markerAfter, close }`,
       ),
@@ -129,6 +127,27 @@ ${SENT}`,
         JUDGE,
         `if (position.kind === 'applied') {`,
         `if (position.kind === 'applied' && document.operation !== 'change') {`,
+      ),
+    ],
+  },
+  {
+    name: 'history-means-refused',
+    what: 'a reset whose answer was lost is sent again, and what OpenLDAP then says of the history is believed',
+    edits: [
+      edit(
+        PROCESS,
+        'const isInDoubt = isDoubtful(doubt)',
+        `const isInDoubt = isDoubtful(doubt) && document.operation !== 'reset'`,
+      ),
+      edit(
+        JUDGE,
+        `if (position.kind === 'applied') {`,
+        `if (position.kind === 'applied' && document.operation !== 'reset') {`,
+      ),
+      edit(
+        'src/agent/writeback/check-password.ts',
+        `?? { reason: 'password_policy', rule`,
+        `?? { reason: 'password_in_history', rule`,
       ),
     ],
   },

@@ -206,6 +206,21 @@ test('what closed more than 30 days ago is purged, save what a subject’s next 
   expect(previous).toMatchObject({ id: last, closing: { marker: 'm' } })
 })
 
+test('a request that ended without a marker does not hide what the one before it left', async () => {
+  const anchor = randomUUID()
+  const [first, second] = [await addSealed(anchor), await addSealed(anchor)]
+  const closing = { outcome: 'applied', agent, server: 'dc2', marker: 'm', reason: null } as const
+  const told = { notices: [], detail: null, account: null, rule: null, policy: null, at: clock.wallMs() }
+  const previous = await repository.transaction(async (records) => {
+    for (const id of [first, second])
+      await records.addReceipt(id, { lease: 1, server: 'dc1', agent, at: clock.wallMs() })
+    await records.closeRequest(first, { ...closing, ...told }, false)
+    await records.closeRequest(second, { ...closing, ...told, outcome: 'expired', marker: null }, false)
+    return records.findPrevious('corp', anchor, (await records.lastSequence('corp', anchor)) + 1)
+  })
+  expect(previous).toMatchObject({ id: first, closing: { server: 'dc2', marker: 'm' } })
+})
+
 test('the list of requests stays below what a caller reads, however much is told of each', async () => {
   const policy = { ...POLICY, name: '東'.repeat(256) }
   const closing = { outcome: 'applied', agent, server: null, marker: null, reason: null } as const

@@ -329,6 +329,13 @@ test('an unsettled request leaves its server to the subject’s next one', async
     'accepted',
   ])
   await ask(anchor)
+  const refused = await claimOne(other)
+  expect(refused.last).toEqual({ server: SERVER, marker: MARKER, settled: false })
+  // What wrote nothing, elsewhere, does not hide it.
+  expect(await other.receipt(refused.request, refused.lease)).toBe('accepted')
+  const ending = { outcome: 'refused', reason: 'account_locked', server: randomUUID(), marker: null } as const
+  expect(await other.report(await other.sign(refused, ending))).toEqual(['accepted'])
+  await ask(anchor)
   expect((await claimOne(other)).last).toEqual({ server: SERVER, marker: MARKER, settled: false })
 })
 
@@ -342,6 +349,7 @@ test('while paused only what has a receipt is handed out, and whoever waits hear
   expect(settling).toMatchObject({ paused: true, requests: [] })
   clock.advance(30_001)
   expect((await claimOne(other)).request).toBe(begun)
+  expect((await agent.claim({ waitMs: 10_000 })).paused).toBe(true)
   const waitBegun = performance.now()
   const waiting = agent.claim({ waitMs: 10_000 })
   await new Promise((resolve) => setTimeout(resolve, 100))
@@ -352,6 +360,16 @@ test('while paused only what has a receipt is handed out, and whoever waits hear
   // On a busy host the claim may begin only after the change; then it has the request already.
   const [claimedNow = await claimOne(agent)] = answer.requests
   expect(claimedNow.request).toBe(fresh)
+})
+
+test('a pause that came between two claims of an agent is heard at once', async () => {
+  expect((await agent.claim()).paused).toBe(false)
+  await store.admin('setPause', { paused: true })
+  const begun = performance.now()
+  expect((await agent.claim({ waitMs: 10_000 })).paused).toBe(true)
+  expect(performance.now() - begun).toBeLessThan(5000)
+  await store.admin('setPause', { paused: false })
+  await agent.claim()
 })
 
 test('a server that is declared gone is told to every agent, at once to one that waits', async () => {
@@ -414,7 +432,7 @@ test('a caller who hangs up while it waits is handed nothing', async () => {
   expect((await claimOne(other, { waitMs: 2000 })).request).toBe(id)
 })
 
-test('revoking an agent ends its waiting claim and its leases at once', async () => {
+test('revoking an agent ends its waiting claim and its leases at once [agent_revoked]', async () => {
   const third = await enrolAgent(store, { name: 'agent-3', now: clock.wallMs })
   await Promise.all([agent.claim({ places: 0 }), other.claim({ places: 0 })])
   const id = await ask(await addUser())

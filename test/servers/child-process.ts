@@ -26,6 +26,8 @@ export interface TestChildOptions {
   readonly args: readonly string[]
   /** Output of the child goes to this file. */
   readonly outputFile: string
+  /** Where standard error goes instead. */
+  readonly errorFile?: string | undefined
   readonly env?: Readonly<Record<string, string>>
   /** Sent to the child by the kernel when this process dies. Default SIGKILL, which a stopped process obeys too. */
   readonly parentDeathSignal?: 'KILL' | 'TERM'
@@ -40,13 +42,14 @@ export function bareEnvironment(): Record<string, string> {
 /** Starts a child that can not outlive this process. */
 function startChild(options: TestChildOptions): TestChild {
   const output = openSync(options.outputFile, 'a', 0o600)
+  const errors = options.errorFile === undefined ? output : openSync(options.errorFile, 'a', 0o600)
   const death = options.parentDeathSignal ?? 'KILL'
   const child = spawn('setpriv', ['--pdeathsig', death, options.command, ...options.args], {
-    stdio: ['pipe', output, output],
+    stdio: ['pipe', output, errors],
     env: { ...bareEnvironment(), ...options.env },
     detached: true,
   })
-  closeSync(output)
+  for (const file of new Set([output, errors])) closeSync(file)
   return watch(child)
 }
 
@@ -56,12 +59,13 @@ export async function startReadyChild(
   isReady: () => Promise<boolean>,
 ): Promise<TestChild> {
   const child = startChild(options)
-  const end = performance.now() + 15_000
+  const end = performance.now() + 45_000
   while (!(await isReady())) {
     if (child.isRunning() && performance.now() < end) await sleep(10)
     else {
       await child.end('SIGKILL')
-      const words = readFileSync(options.outputFile, 'utf8').slice(-2_000)
+      const files = new Set([options.outputFile, options.errorFile ?? options.outputFile])
+      const words = [...files].map((file) => readFileSync(file, 'utf8').slice(-2_000)).join('')
       throw new Error(`${options.command} does not start (${await child.exited}): ${words}`)
     }
   }
@@ -147,6 +151,8 @@ export async function runCommand(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     timeout: 120_000,
   })
+  // A command that ends without reading is no failure of ours.
+  running.child.stdin?.on('error', () => undefined)
   running.child.stdin?.end(options.input ?? '')
   return (await running).stdout
 }

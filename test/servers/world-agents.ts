@@ -73,6 +73,7 @@ export function describeAgent(place: AgentPlace, options: WorldOptions): WorldAg
     outputFile,
     options.agentEnv ?? {},
     () => answers(httpRequest, { socketPath, path: '/readyz' }),
+    options.errorsAside ? `${outputFile}.errors` : undefined,
   )
   return {
     ...described,
@@ -101,6 +102,7 @@ export async function putBehindProxy(
 export function writeConfigs(world: {
   readonly directory: string
   readonly storeUrl: string
+  readonly agentsUrl: string
   readonly port: number
   readonly ca: Awaited<ReturnType<typeof testCa>>
   readonly places: readonly AgentPlace[]
@@ -122,7 +124,7 @@ log: { level: ${options.logLevel ?? 'debug'} }
   for (const { configFile, stateDirectory, served } of places) {
     writeFileSync(
       configFile,
-      `store: { url: "${world.storeUrl}", caFile: ${ca.caFile} }
+      `store: { url: "${world.agentsUrl}", caFile: ${ca.caFile} }
 stateDirectory: ${path.basename(stateDirectory)}
 directories:
 ${served.map((one) => directorySection(one, ca.caFile, options)).join('\n')}

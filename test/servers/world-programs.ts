@@ -44,6 +44,7 @@ export function describeProgram(
   outputFile: string,
   env: Readonly<Record<string, string>>,
   isReady: () => Promise<boolean>,
+  errorFile?: string,
 ): Program {
   let child: TestChild | undefined
   return {
@@ -55,6 +56,7 @@ export function describeProgram(
           command: process.execPath,
           args,
           outputFile,
+          errorFile,
           env,
           parentDeathSignal: 'KILL',
         },

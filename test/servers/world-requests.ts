@@ -40,7 +40,7 @@ export async function sendRequest(
   const created = orFail<CreateRequestAnswer>(await admin('createRequest', body, { anchor }), 201)
   onCreated?.(created.request)
   if (passwords.length > 0)
-    orFail(await admin('seal', await seal(created, passwords), { id: created.request }), 200)
+    orFail(await admin('seal', await sealFor(created, passwords), { id: created.request }), 200)
   return created.request
 }
 
@@ -49,7 +49,8 @@ function orFail<T>({ status, json }: Awaited<ReturnType<Admin>>, expected: numbe
   throw new Error(`the store does not take the request: ${status} ${JSON.stringify(json)}`)
 }
 
-async function seal(created: CreateRequestAnswer, passwords: readonly Buffer[]) {
+/** Seals passwords for a request that was begun; gives the body of the call that hands them in. */
+export async function sealFor(created: CreateRequestAnswer, passwords: readonly Buffer[]) {
   const recipients = await Promise.all(
     created.agents.map(async ({ sealingKey, identityKey }) => {
       const key = await verifySealingKey(sealingKey, identityKey)

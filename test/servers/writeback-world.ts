@@ -47,6 +47,10 @@ export interface WorldOptions {
   readonly program?: ProgramKind
   /** Modules that Node.js loads before the agents' program, such as a test build. */
   readonly agentImports?: readonly string[]
+  /** Gives the address by which agents reach the store, such as that of a recorder before it. */
+  readonly beforeStore?: (storeUrl: string) => Promise<string>
+  /** The programs write standard error to a file of its own, which has the ending `.errors`. */
+  readonly errorsAside?: boolean
   /** Of store and agent. Default `debug`. */
   readonly logLevel?: 'debug' | 'info'
   readonly requestLifetimeSeconds?: number
@@ -131,7 +135,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const [{ proxy }, second] = served as [ServedDomain, ServedDomain?]
   const storeUrl = `https://127.0.0.1:${port}`
   const places = await placeAgents(directory, served, options)
-  const files = writeConfigs({ directory, storeUrl, port, ca, places, options })
+  const agentsUrl = (await options.beforeStore?.(storeUrl)) ?? storeUrl
+  const files = writeConfigs({ directory, storeUrl, agentsUrl, port, ca, places, options })
   const storeReady = () =>
     answers(httpsRequest, { host: '127.0.0.1', port, path: '/readyz', ca: readFileSync(ca.caFile) })
   const program = nodeArguments(options.program)
@@ -140,6 +145,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     path.join(directory, 'store.log'),
     {},
     storeReady,
+    options.errorsAside ? path.join(directory, 'store.log.errors') : undefined,
   )
   await part('the reset store', store.start)
   const admin = createAdmin(directory, port, readFileSync(ca.caFile))

@@ -139,7 +139,8 @@ export function foreignDeed(world: World, at: number): void {
   const { chance } = world.scheduler
   const server = someServer(world)
   const all = world.traits.accounts.filter(({ mayBeWritten }) => mayBeWritten)
-  const { guid } = chance.pick(chance.happens(0.5) ? all.slice(0, BUSY) : all)
+  const chosen = chance.pick(chance.happens(0.5) ? all.slice(0, BUSY) : all)
+  const isAimed = chance.happens(0.6)
   const number = chance.hex(6)
   const kind = chance.between(0, 11)
   const deed = (): ForeignDeed => {
@@ -153,6 +154,7 @@ export function foreignDeed(world: World, at: number): void {
     return { what: 'recreated', name: '' }
   }
   plan(world, at, () => {
+    const { guid } = (isAimed && all.find((account) => account.guid === lastAsked(world))) || chosen
     const done = deed()
     if (!world.model.doForeign(server, guid, done)) return
     world.note(`foreign ${done.what}`)
@@ -168,6 +170,10 @@ export function foreignDeed(world: World, at: number): void {
     })
   })
 }
+
+/** The account of the newest request, which is most likely under way. */
+const lastAsked = ({ history }: World): string | undefined =>
+  history.findLast((event) => event.observer === 'store' && event.kind === 'requested')?.account
 
 const foreignMarker = ({ scheduler: { chance, now } }: World): string =>
   `wb1:0f0f0f0f:${now()}:${chance.hex(32)}:a:1.1:7`

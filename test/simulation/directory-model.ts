@@ -86,6 +86,8 @@ export interface Modify {
 export interface Result {
   readonly code: number
   readonly diagnostic: string
+  /** OpenLDAP: what the password policy control beside it says. */
+  readonly policyError?: number
 }
 
 /** What happens to accounts without any agent. */

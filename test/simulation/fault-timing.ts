@@ -2,7 +2,7 @@
 import type { World } from './world.ts'
 
 /** After so long everything heals. */
-export const FAULTS_MS = 56_000
+export const FAULTS_MS = 40_000
 
 /** One kind of fault, beginning at a moment. */
 export type Kind = (world: World, at: number, hold: { held: boolean }) => void

@@ -11,6 +11,8 @@ export interface Host {
   /** From now on the monotonic clock stands still, until `wake`. */
   readonly sleep: () => void
   readonly wake: () => void
+  /** Runs now, or as soon as the machine is awake: nothing begins on one that sleeps. */
+  readonly whenAwake: (run: () => void) => void
 }
 
 /** Makes a machine. */
@@ -18,6 +20,7 @@ export function createHost(scheduler: Scheduler, wallAheadMs: number): Host {
   const bootedAt = scheduler.now() - scheduler.chance.between(10_000, 9_000_000)
   let slept = 0
   let asleepSince: number | undefined
+  let waiting: (() => void)[] = []
   return {
     wallAheadMs,
     wallMs() {
@@ -30,6 +33,13 @@ export function createHost(scheduler: Scheduler, wallAheadMs: number): Host {
     wake: () => {
       if (asleepSince !== undefined) slept += scheduler.now() - asleepSince
       asleepSince = undefined
+      const awaited = waiting
+      waiting = []
+      for (const run of awaited) run()
+    },
+    whenAwake: (run) => {
+      if (asleepSince === undefined) run()
+      else waiting.push(run)
     },
   }
 }

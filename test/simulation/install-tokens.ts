@@ -5,6 +5,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { installEdits, type SourceEdit } from '../test-build/source-edits.ts'
 import { ownTheProcess } from './own-the-process.ts'
+import { TEMPO } from './tempo.ts'
 
 const STAND_INS: Readonly<Record<string, string>> = { jose: 'token-jose.ts', uuid: 'token-uuid.ts' }
 
@@ -18,6 +19,6 @@ export function prepareProcess(edits: readonly SourceEdit[]): void {
       return { url: pathToFileURL(path.join(import.meta.dirname, file)).href, shortCircuit: true }
     },
   })
-  if (edits.length > 0) installEdits(edits)
+  installEdits([...TEMPO, ...edits])
   ownTheProcess()
 }

@@ -35,6 +35,13 @@ import {
 import type { World } from './world.ts'
 
 const FIRST_MS = 2_500
+const FREQUENT: ReadonlySet<string> = new Set([
+  'link_faults',
+  'foreign_deed',
+  'agent_asked_to_end',
+  'writer_moved',
+])
+
 /** The state of the faults of a run. */
 export interface Faults {
   /** True while nobody may ask for anything: what the store would forget must not be asked. */
@@ -46,12 +53,12 @@ export interface Faults {
 const KINDS: Readonly<Record<string, readonly [kind: Kind, most: number]>> = {
   agent_killed: [killAgent, 6],
   agent_crashed: [crashAgent, 5],
-  agent_asked_to_end: [endAgent, 2],
+  agent_asked_to_end: [endAgent, 4],
   agent_paused: [pauseAgent, 4],
   host_asleep: [sleepHost, 2],
   server_away: [serverAway, 3],
   server_hangs: [serverHangs, 3],
-  writer_moved: [moveWriter, 2],
+  writer_moved: [moveWriter, 3],
   way_cut: [cutWay, 4],
   link_faults: [linkFaults, 2],
   store_faults: [storeFaults, 2],
@@ -67,7 +74,7 @@ const KINDS: Readonly<Record<string, readonly [kind: Kind, most: number]>> = {
   server_clock_jumped: [jumpServerClock, 1],
   paused_by_operator: [pauseWriting, 2],
   server_busy: [serverBusy, 2],
-  foreign_deed: [foreignDeed, 8],
+  foreign_deed: [foreignDeed, 14],
 }
 
 /** Plans the faults of a run. */
@@ -77,8 +84,7 @@ export function makeFaults(world: World): Faults {
   // One run in twenty is calm: what holds without faults must be seen, too.
   const isCalm = chance.happens(0.05)
   for (const [name, [kind, most]] of Object.entries(KINDS)) {
-    const isFrequent = name === 'link_faults' || name === 'foreign_deed'
-    if (isCalm || !chance.happens(isFrequent ? 0.6 : 0.25)) continue
+    if (isCalm || !chance.happens(FREQUENT.has(name) ? 0.6 : 0.25)) continue
     for (let count = chance.between(1, most); count > 0; count -= 1)
       kind(world, FIRST_MS + chance.between(0, FAULTS_MS - FIRST_MS - 4_000), hold)
   }

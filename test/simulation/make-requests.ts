@@ -17,7 +17,7 @@ export const REQUESTS = 60
 /** The first accounts of a run, which half of all requests are about. */
 export const BUSY = 5
 const FIRST_MS = 1_500
-const WINDOW_MS = 42_000
+const WINDOW_MS = 30_000
 const LOOK_AGAIN_MS = 700
 
 interface Wish {

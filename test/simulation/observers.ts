@@ -13,6 +13,7 @@ import type { Outcome } from '../../src/protocol/outcome.ts'
 import type { LogFields, Logger } from '../../src/telemetry/logger.ts'
 import type { HistoryEvent, SeenChange } from '../history/event.ts'
 import { type DirectoryModel, MARKER_ATTRIBUTE } from './directory-model.ts'
+import { OPENLDAP_MARKER } from './openldap-changes.ts'
 import type { Secrets } from './secrets.ts'
 import type { Door } from './simulated-directory.ts'
 import type { StoreObserver } from './simulated-store.ts'
@@ -104,10 +105,12 @@ export function createDoor(model: DirectoryModel, secrets: Secrets, record: Reco
   }
 }
 
+const MARKER_ATTRIBUTES = new Set([MARKER_ATTRIBUTE, OPENLDAP_MARKER])
+
 /** The request that the marker of a modify names. */
 function requestOf(changes: readonly Change[]): string {
   const added = changes.find(
-    ({ operation, attribute }) => operation === 'add' && attribute === MARKER_ATTRIBUTE,
+    ({ operation, attribute }) => operation === 'add' && MARKER_ATTRIBUTES.has(attribute),
   )
   return parseMarker(Buffer.from(added?.values[0] ?? []).toString('utf8'))?.requestId ?? ''
 }

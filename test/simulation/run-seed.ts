@@ -22,7 +22,7 @@ export interface SeedRun {
 }
 
 // Beyond the expiry of the last request, and the minute in which it may be settled.
-const LONGEST_MS = FAULTS_MS + 90_000 + 60_000 + 60_000
+const LONGEST_MS = FAULTS_MS + 50_000 + 20_000 + 60_000
 // Copies between servers, and outcomes on their way.
 const CALM_MS = 1_500
 

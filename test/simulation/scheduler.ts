@@ -6,8 +6,10 @@ import { type Chance, createChance } from './seeded-random.ts'
 /** Who an event happens to: a process that can be stopped, continued and killed. */
 export interface Owner {
   readonly name: string
-  /** False after it was killed: nothing happens to it any more. */
+  /** False after it was killed: nothing happens to it any more. Set by `end` alone. */
   isAlive: boolean
+  /** Told when it is killed. */
+  readonly mourners: Set<() => void>
   /** Its events wait until it goes on. */
   isStopped: boolean
   readonly held: (() => void)[]
@@ -39,6 +41,8 @@ export interface Scheduler {
   /** The harness itself. */
   readonly world: Owner
   readonly makeOwner: (name: string, monotonicMs?: () => number) => Owner
+  /** Kills it. */
+  readonly end: (owner: Owner) => void
   readonly stop: (owner: Owner) => void
   readonly proceed: (owner: Owner) => void
   /** Lets everything happen until `isOver` says so or nothing is left; throws when `untilMs` is reached. */
@@ -55,7 +59,7 @@ export function createScheduler(seed: number, startMs: number): Scheduler {
   let order = 0
   let happened = 0
   const makeOwner = (name: string, monotonicMs = () => nowMs): Owner => ({
-    ...{ name, isAlive: true, isStopped: false, held: [], monotonicMs },
+    ...{ name, isAlive: true, isStopped: false, held: [], mourners: new Set(), monotonicMs },
   })
   const world = makeOwner('world')
   let current = world
@@ -114,6 +118,11 @@ export function createScheduler(seed: number, startMs: number): Scheduler {
     current: () => current,
     world,
     makeOwner,
+    end: (owner) => {
+      owner.isAlive = false
+      for (const mourn of owner.mourners) mourn()
+      owner.mourners.clear()
+    },
     stop: (owner) => {
       owner.isStopped = true
     },

@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Violation } from '../history/event.ts'
 import { PLANTED_BUGS } from '../planted/planted-bugs.ts'
 import { prepareProcess } from './install-tokens.ts'
+import { dialectOf } from './openldap-traits.ts'
 
 /** Seeds to run. `out`: where the history goes, of the last one. */
 export interface Batch {
@@ -24,7 +25,7 @@ export interface SeedReport {
   readonly events: number
 }
 
-const { plant } = workerData as { readonly plant: string | undefined }
+const { plant, dialect } = workerData as { readonly plant?: string; readonly dialect?: string }
 const bug = PLANTED_BUGS.find(({ name }) => name === plant)
 if (plant !== undefined && !bug) throw new Error(`no planted bug has the name ${plant}`)
 prepareProcess(bug?.edits ?? [])
@@ -51,7 +52,7 @@ parentPort?.on('message', (batch: Batch) => {
   const run = async () => {
     const reports: SeedReport[] = []
     for (let seed = batch.from; seed < batch.from + batch.count; seed += 1)
-      reports.push(await report(seed, batch.out))
+      if (dialect === undefined || dialectOf(seed) === dialect) reports.push(await report(seed, batch.out))
     parentPort?.postMessage(reports)
   }
   run().catch((error: unknown) => {

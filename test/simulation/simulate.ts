@@ -1,6 +1,8 @@
 // Simulates the write path over many seeds and checks each history. One line per seed that breaks an invariant, with the
 // command that replays it; the last lines say what was run, what went wrong, and what was decided.
-// node test/simulation/simulate.ts --seeds 2000 [--from N] [--seed N] [--plant NAME] [--out FILE]
+// node test/simulation/simulate.ts --seeds 2000 [--from N] [--seed N] [--plant NAME] [--out FILE] [--dialect openldap]
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import type { Batch, SeedReport } from './simulate-batch-child.ts'
@@ -15,6 +17,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     plant: { type: 'string' },
+    dialect: { type: 'string' },
     out: { type: 'string' },
   },
 })
@@ -26,9 +29,19 @@ const began = performance.now()
 const totals = emptyTotals()
 let next = from
 
+// What is named in test/README.md as not holding, by seed. Everything else is a failure; so is a planted bug's.
+const known: Readonly<Record<string, readonly string[]>> =
+  values.plant === undefined
+    ? JSON.parse(readFileSync(path.join(import.meta.dirname, 'known-violations.json'), 'utf8'))
+    : {}
+
 const take = (report: SeedReport): void => {
-  addReport(totals, report)
+  const named = new Set(isSingle ? [] : known[report.seed])
+  const isKnown = report.violations.every(({ invariant }) => named.has(invariant))
+  addReport(totals, report, isKnown)
   if (report.violations.length === 0) return
+  if (isKnown)
+    return void console.log(`seed ${report.seed}: breaks ${[...named].join(', ')}, as test/README.md says`)
   const plant = values.plant === undefined ? '' : ` --plant ${values.plant}`
   console.log(`seed ${report.seed}: ${report.violations.length} violations`)
   for (const { invariant, at, what } of report.violations.slice(0, isSingle ? 100 : 4))
@@ -40,7 +53,7 @@ const take = (report: SeedReport): void => {
 function work(): Promise<void> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./simulate-batch-child.ts', import.meta.url), {
-      workerData: { plant: values.plant },
+      workerData: { plant: values.plant, dialect: values.dialect },
     })
     const give = (): void => {
       if (next >= from + count) return void worker.terminate().then(() => resolve(), reject)

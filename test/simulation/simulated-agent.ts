@@ -85,21 +85,23 @@ export function createSimulatedAgent(options: SimulatedAgentOptions): SimulatedA
   let planned: PlannedCrash | undefined
   const kill = () => {
     if (!running) return
-    running.owner.isAlive = false
+    const { owner } = running
     running = undefined
     planned = undefined
+    scheduler.end(owner)
     options.happened('killed')
   }
   const moments = new Map<string, number>()
   const kept = (step: string, of: string) => void moments.set(`${step} ${of}`, scheduler.now())
-  const start = () => {
-    const owner = scheduler.makeOwner(name, host.monotonicMs)
-    scheduler.after(owner, 0, () => {
-      if (running) return
-      running = startProcess({ ...options, planned: () => planned, crash, kept }, owner, host, database)
-      options.happened('started')
+  const start = () =>
+    host.whenAwake(() => {
+      const owner = scheduler.makeOwner(name, host.monotonicMs)
+      scheduler.after(owner, 0, () => {
+        if (running) return
+        running = startProcess({ ...options, planned: () => planned, crash, kept }, owner, host, database)
+        options.happened('started')
+      })
     })
-  }
   const crash = () => {
     const downMs = planned?.downMs ?? 0
     kill()
@@ -116,8 +118,8 @@ export function createSimulatedAgent(options: SimulatedAgentOptions): SimulatedA
       options.happened('asked_to_end')
       await ending.end()
       if (!ending.owner.isAlive) return
-      ending.owner.isAlive = false
       running = undefined
+      scheduler.end(ending.owner)
       options.happened('exited')
     },
     plan: (crash) => {

@@ -62,7 +62,17 @@ export interface SimulatedDirectoryOptions {
   readonly offersHints: boolean
   readonly showsMetadata: boolean
   readonly policies: { readonly domain: ModelPolicy; readonly fine: ModelPolicy }
+  /** Opens a session of another dialect than Active Directory. */
+  readonly openSession?: OpenSession
 }
+
+/** Makes a session with a server; `onLoss`: its connection is gone. */
+export type OpenSession = (
+  options: SimulatedDirectoryOptions,
+  server: Server,
+  directoryNowMs: () => number,
+  onLoss: () => void,
+) => SimulatedSession
 
 /** Beyond the contract, what a careless agent would use. */
 export interface SimulatedSession extends WriterSession {
@@ -78,7 +88,8 @@ interface Kept {
 }
 
 const REFRESH_MS = 20_000
-const RULES: AccountRules = {
+/** The scope of every run. */
+export const RULES: AccountRules = {
   units: [PEOPLE],
   groups: [],
   protectedGroups: [],
@@ -111,7 +122,7 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
     const time = createDirectoryTime(clock, nowMs)
     const made: Kept = {
       setTime: time.set,
-      session: createSession(options, server, time.nowMs, () => {
+      session: (options.openSession ?? createSession)(options, server, time.nowMs, () => {
         made.isSound = false
       }),
       ...{ server, isSound: true, seenAtMs: clock.monotonicMs() },

@@ -118,8 +118,9 @@ export function createSimulatedStore(options: {
       sweep(running)
     },
     kill: () => {
-      if (running) running.owner.isAlive = false
+      const ended = running
       running = undefined
+      if (ended) scheduler.end(ended.owner)
     },
     takeSnapshot: () => {
       snapshot?.close()

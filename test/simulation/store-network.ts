@@ -60,12 +60,14 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
       const later = (ms: number, run: () => void) => scheduler.after(owner, ms, run)
       const fail = (ms: number, why: string) =>
         later(ms, () => reject(Object.assign(new Error(why), { code: 'ECONNRESET' })))
+      let unwatch = () => {}
       // The store hears of it in its own time, if it is still the process that was called.
       let callee = network
       const leave = () => scheduler.after(callee, latency(), () => gone.abort('the caller is gone'))
       init.signal.addEventListener(
         'abort',
         () => {
+          unwatch()
           reject(init.signal.reason)
           leave()
         },
@@ -120,22 +122,22 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
         scheduler.after(process.owner, 0, () => {
           void process.serve(call).then((answer) => hear(answer, isFirst))
         })
-        watchDeath(process.owner)
+        if (isFirst) watchDeath(process.owner)
       }
-      // The store ends while the call waits in it: the connection is reset.
+      // Either side ends while the call waits in the store: the other hears that the connection is reset.
       const watchDeath = (process: Owner) => {
-        const look = () => {
-          if (!owner.isAlive) return void leave()
-          if (gone.signal.aborted) return
-          if (!process.isAlive) return void fail(1, 'connection reset')
-          if (!isDone) scheduler.after(network, 500, look)
+        const callerEnded = () => leave()
+        const storeEnded = () => void fail(1, 'connection reset')
+        owner.mourners.add(callerEnded)
+        process.mourners.add(storeEnded)
+        unwatch = () => {
+          owner.mourners.delete(callerEnded)
+          process.mourners.delete(storeEnded)
         }
-        scheduler.after(network, 500, look)
       }
-      let isDone = false
       const settled = resolve
       resolve = (value) => {
-        isDone = true
+        unwatch()
         settled(value)
       }
       const way = latency() + (fault === 'slow' ? chance.between(0, 3_000) : 0)

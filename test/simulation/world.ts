@@ -10,11 +10,13 @@ import {
 } from './directory-model.ts'
 import { agentKeys, DIRECTORY } from './keys-of-the-run.ts'
 import { createDoor, createLog, createStoreObserver, type Record } from './observers.ts'
+import { dialectOf } from './openldap-traits.ts'
+import { createOpenLdapGround } from './openldap-world.ts'
 import { enterRun, uuid } from './own-the-process.ts'
 import { createScheduler, type Scheduler } from './scheduler.ts'
 import { createSecrets, type Secrets } from './secrets.ts'
 import { createSimulatedAgent, type SimulatedAgent } from './simulated-agent.ts'
-import { createSimulatedDirectory, type Door } from './simulated-directory.ts'
+import { createSimulatedDirectory, type Door, type OpenSession } from './simulated-directory.ts'
 import { createSimulatedStore, type SimulatedStore } from './simulated-store.ts'
 import { createSimulatedFetch, type StoreFaults } from './store-network.ts'
 import { forgetTokens } from './token-jose.ts'
@@ -85,17 +87,15 @@ export async function createWorld(seed: number): Promise<World> {
   const ground = createGround(seed)
   const { scheduler, traits, secrets, record } = ground
   const firsts = new Map(traits.accounts.map(({ guid }) => [guid, secrets.make(`first:${guid}`)]))
-  const model = createActiveDirectory({
-    ...{
-      scheduler,
-      policy: traits.policies.domain,
-      finePolicy: traits.policies.fine,
-      accounts: traits.accounts,
-    },
-    firstPassword: (guid) => firsts.get(guid) ?? '',
-    mayWriteMarker: traits.mayWriteMarker,
-    lagMs: () => traits.longestLagMs,
-  })
+  const { policies, accounts, mayWriteMarker } = traits
+  const made = {
+    ...{ scheduler, policy: policies.domain, finePolicy: policies.fine, accounts, mayWriteMarker },
+    firstPassword: (guid: string) => firsts.get(guid) ?? '',
+  }
+  const { model, openSession } =
+    dialectOf(seed) === 'openldap'
+      ? createOpenLdapGround(ground, made)
+      : { model: createActiveDirectory({ ...made, lagMs: () => traits.longestLagMs }) }
   recordStart(ground, model)
   const names = new Map(AGENTS.map((name) => [uuid('7'), name]))
   const store = createSimulatedStore({
@@ -107,7 +107,7 @@ export async function createWorld(seed: number): Promise<World> {
   const door = createDoor(model, secrets, record)
   const agents: SimulatedAgent[] = []
   for (const [id, name] of names)
-    agents.push(await createAgent(ground, { id, name, model, store, door, counter }))
+    agents.push(await createAgent(ground, { id, name, model, openSession, store, door, counter }))
   return { ...ground, model, store, agents, underWay: () => counter.underWay }
 }
 
@@ -158,7 +158,7 @@ function drawTraits({ chance }: Scheduler): Traits {
     mayWriteMarker: chance.happens(0.98),
     longestLagMs: chance.pick([50, 1_000, 8_000, 30_000]),
     storeAheadMs: chance.between(-3_000, 3_000),
-    lifetimeMs: chance.pick([12_000, 25_000, 45_000, 90_000]),
+    lifetimeMs: chance.pick([10_000, 18_000, 30_000, 50_000]),
   }
 }
 
@@ -186,13 +186,14 @@ async function createAgent(
     readonly id: string
     readonly name: string
     readonly model: DirectoryModel
+    readonly openSession?: OpenSession | undefined
     readonly store: SimulatedStore
     readonly door: Door
     readonly counter: { underWay: number }
   },
 ): Promise<SimulatedAgent> {
   const { scheduler, switches, record, note, traits } = ground
-  const { id, name, model, store, door, counter } = parts
+  const { id, name, model, openSession, store, door, counter } = parts
   const wallAheadMs = scheduler.chance.between(-1_500, 1_500)
   record({ observer: 'supervisor', kind: 'clock', of: name, aheadMs: wallAheadMs })
   const network = {
@@ -218,6 +219,7 @@ async function createAgent(
         ...{ name: DIRECTORY, agent: name, model, link: createLink(link, owner, name), door, clock },
         ...{ nowMs: scheduler.now, offersHints: traits.offersHints, showsMetadata: traits.showsMetadata },
         policies: traits.policies,
+        ...(openSession === undefined ? {} : { openSession }),
       }),
     queued: (entry) => void sinkOf(ground, 'queue').push(entry),
     happened: (what) => record({ observer: 'supervisor', kind: 'process', agent: name, what }),

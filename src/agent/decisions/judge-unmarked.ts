@@ -26,7 +26,9 @@ export function judgeUnmarked(account: Account, doubt: Doubt, request: DatedRequ
   }
   const now = account.passwordVersion
   if (now === undefined) return 'undecided'
+  // Two writes of one second leave the same time.
   const isUntouched =
+    now.counts !== 'seconds' &&
     doubt.earlier.length === 0 &&
     doubt.unanswered.every(({ passwordVersionBefore }) => passwordVersionBefore === now.version)
   return isUntouched || isOlder(now.changedAtMs) ? 'unapplied' : 'undecided'

@@ -43,3 +43,7 @@ export type WriteAnswer =
   | { readonly kind: 'refused'; readonly refusal: DirectoryRefusal }
   | { readonly kind: 'not_sent'; readonly cause: unknown }
   | { readonly kind: 'lost'; readonly phase: 'partly_written' | 'written'; readonly cause: unknown }
+
+/** True when the modify cannot have changed anything, now or later: it was not sent, or the right to it is missing. */
+export const isWithoutEffect = (answer: WriteAnswer): boolean =>
+  answer.kind === 'not_sent' || (answer.kind === 'refused' && answer.refusal.kind === 'missing_right')

@@ -24,18 +24,25 @@ export interface BindGate {
   readonly learn: (lockout: BindLockout) => void
 }
 
+/** Where the count of refused binds outlives the process. It holds a count and a time, nothing of a password. */
+export interface BindMemory {
+  readonly read: () => string | undefined
+  readonly write: (value: string | undefined) => void
+}
+
 /** What a gate is made of. `readPassword` gives a fresh Buffer each time. */
 export interface BindGateOptions {
   readonly clock: Clock
   readonly readPassword: () => Promise<Buffer>
   /** Default: from 1 to 30 minutes. */
   readonly backoff?: BackoffLimits | undefined
+  readonly memory?: BindMemory | undefined
 }
 
 /** Slow, because every try counts against the lockout threshold of the service account. */
 const BIND_BACKOFF: BackoffLimits = { firstMs: 60_000, longestMs: 1_800_000 }
-/** Usual in practice, and on the safe side of what most domains set. */
-const ASSUMED: BindLockout = { threshold: 5, windowMs: 1_800_000 }
+/** Before the directory has told it: below what domains set. */
+const ASSUMED: BindLockout = { threshold: 4, windowMs: 1_800_000 }
 // The account is the administrator's too: two tries are left for mistakes elsewhere.
 const LEFT_FOR_OTHERS = 2
 const MARGIN_MS = 2_000
@@ -48,15 +55,16 @@ interface Refusal {
 }
 
 /** Makes the gate of one directory. */
-export function createBindGate({ clock, readPassword, backoff: limits }: BindGateOptions): BindGate {
+export function createBindGate(options: BindGateOptions): BindGate {
+  const { clock, readPassword, backoff: limits } = options
   const backoff = createBackoff(limits ?? BIND_BACKOFF)
   const key = randomBytes(32)
-  const count = createRefusalCount(clock)
+  const count = createRefusalCount(clock, options.memory)
   let refusal: Refusal | undefined
   let last: Promise<unknown> = Promise.resolve()
 
   const check = async (): Promise<void> => {
-    if (refusal !== undefined) (await admitted(refusal)).fill(0)
+    if (refusal !== undefined || count.isSpent(false)) (await admitted(refusal)).fill(0)
   }
   // The password that may be tried now.
   const admitted = async (since: Refusal | undefined): Promise<Buffer> => {
@@ -64,9 +72,9 @@ export function createBindGate({ clock, readPassword, backoff: limits }: BindGat
     const password = await readPassword()
     // Another password is not held up by the delay of the refused one.
     const isSame = since?.digest.equals(digestOf(password, key)) ?? false
-    if (since === undefined || !((isDelayed && isSame) || count.isSpent(isSame))) return password
+    if (!(isDelayed && isSame) && !count.isSpent(isSame)) return password
     password.fill(0)
-    throw since.error
+    throw since?.error ?? spent()
   }
   const refused = (error: WritebackError, password: Buffer): void => {
     count.note()
@@ -103,6 +111,13 @@ export function createBindGate({ clock, readPassword, backoff: limits }: BindGat
   }
 }
 
+const spent = (): WritebackError =>
+  new WritebackError(
+    'ERR_DIRECTORY_BIND_REFUSED',
+    'before the last start the directory refused the service account; one more try now could lock it',
+    { retry: 'later' },
+  )
+
 const digestOf = (password: Buffer, key: Buffer): Buffer =>
   createHmac('sha256', key).update(password).digest()
 
@@ -110,10 +125,9 @@ const digestOf = (password: Buffer, key: Buffer): Buffer =>
  * Counts as the directory does: a refusal within the window of the one before adds to the count (MS-SAMR 3.1.1.7.1). The
  * last try that is allowed is kept for another password.
  */
-function createRefusalCount(clock: Clock) {
+function createRefusalCount(clock: Clock, memory: BindMemory | undefined) {
   let lockout = ASSUMED
-  let refusals = 0
-  let lastMs = 0
+  let { refusals, lastMs } = recall(clock, memory)
   return {
     learn: (learned: BindLockout) => {
       lockout = learned
@@ -122,14 +136,24 @@ function createRefusalCount(clock: Clock) {
       if (clock.monotonicMs() - lastMs > lockout.windowMs + MARGIN_MS) refusals = 0
       refusals += 1
       lastMs = clock.monotonicMs()
+      memory?.write(JSON.stringify({ refusals, atMs: Math.round(clock.wallMs()) }))
     },
     reset: () => {
+      if (refusals > 0) memory?.write(undefined)
       refusals = 0
     },
     isSpent: (isSamePassword: boolean): boolean => {
       if (lockout.threshold === 0 || clock.monotonicMs() - lastMs > lockout.windowMs + MARGIN_MS) return false
-      const most = Math.max(2, lockout.threshold - LEFT_FOR_OTHERS)
+      const most = Math.max(1, lockout.threshold - LEFT_FOR_OTHERS)
       return refusals >= (isSamePassword ? most - 1 : most)
     },
   }
+}
+
+/** What an earlier process counted. A clock that was ahead then does not hold the gate closed until it is reached. */
+function recall(clock: Clock, memory: BindMemory | undefined): { refusals: number; lastMs: number } {
+  const kept = memory?.read()
+  if (kept === undefined) return { refusals: 0, lastMs: 0 }
+  const { refusals, atMs } = JSON.parse(kept) as { refusals: number; atMs: number }
+  return { refusals, lastMs: clock.monotonicMs() - Math.max(0, clock.wallMs() - atMs) }
 }

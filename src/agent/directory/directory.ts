@@ -23,8 +23,6 @@ export interface Write extends Fence {
   readonly effect: Effect
   /** The effect goes alone: where the right to write the marker is missing. The markers then only name the attempt. */
   readonly withoutMarker?: boolean
-  /** Asked right before the first byte; `false` ends the write as `not_sent`. */
-  readonly mayStart: () => boolean
 }
 
 /** A move of the marker and nothing else: once accepted, no earlier write can land any more. */
@@ -33,6 +31,8 @@ export interface Fence {
   /** The marker as read; undefined: the entry has none. */
   readonly markerBefore: string | undefined
   readonly markerAfter: string
+  /** Asked right before the first byte; `false` ends it as `not_sent`. */
+  readonly mayStart: () => boolean
 }
 
 /** Whom a request is about: its anchor, and the entry that the store pinned to it. */

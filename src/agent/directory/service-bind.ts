@@ -26,7 +26,8 @@ const SUB_CODES: Readonly<Record<string, string>> = {
 const INVALID_CREDENTIALS = 49
 
 /**
- * Binds (RFC 4511 §4.2, simple). Throws ERR_DIRECTORY_BIND_REFUSED (later) with the directory's sub-code, or the
+ * Binds (RFC 4511 §4.2, simple). Throws ERR_DIRECTORY_BIND_REFUSED (later) with the directory's sub-code,
+ * ERR_DIRECTORY_BUSY (later) for any other answer, or the
  * connection's own failure. An empty name or password is refused before anything is sent: a directory would take
  * it for an anonymous bind and answer success (RFC 4513 §5.1.2).
  */
@@ -43,7 +44,10 @@ export async function bindService(
   if (exchange.kind !== 'answered') throw exchange.cause
   const { code, diagnostic } = exchange.result
   if (code === 0) return
-  throw refused(name, reasonOf(code, diagnostic))
+  if (code === INVALID_CREDENTIALS) throw refused(name, reasonOf(code, diagnostic))
+  // Said before the password was looked at: it counts for nothing, and another controller may take it.
+  const what = `the directory does not take a bind now: ${reasonOf(code, diagnostic)}`
+  throw new WritebackError('ERR_DIRECTORY_BUSY', what, { retry: 'later' })
 }
 
 function reasonOf(code: number, diagnostic: string): string {

@@ -15,6 +15,7 @@ type Attempts = Pick<
   | 'lastPasswordWrite'
   | 'countWrongPasswords'
   | 'isChangeUnderWay'
+  | 'lastUnmarkedDoubt'
 >
 
 /** The part of the journal that counts and keeps writes and fences. */
@@ -25,7 +26,8 @@ export function createAttempts(db: DatabaseSync): Attempts {
   const all = db.prepare(`${select} ORDER BY n`)
   const recent = db.prepare(
     `SELECT directory, subject, started_at_ms FROM intents JOIN requests USING (request_id)
-     WHERE kind = 'write' AND answer IS NOT 'not_sent' AND started_at_ms > ? ORDER BY started_at_ms`,
+     WHERE kind = 'write' AND answer IS NOT 'not_sent' AND ifnull(answer, '') NOT LIKE 'refused:missing_right:%'
+       AND started_at_ms > ? ORDER BY started_at_ms`,
   )
   const wrong = db.prepare(
     `SELECT count(*) AS number FROM requests JOIN intents USING (request_id)
@@ -36,6 +38,11 @@ export function createAttempts(db: DatabaseSync): Attempts {
     `SELECT 1 FROM requests JOIN intents USING (request_id)
      WHERE directory = ? AND subject = ? AND request_id <> ? AND state = 'open' AND effect = 'change'
        AND answer IS NULL LIMIT 1`,
+  )
+  const unmarked = db.prepare(
+    `SELECT request_id, n, started_at_ms FROM requests JOIN intents USING (request_id)
+     WHERE directory = ? AND subject = ? AND request_id <> ? AND without_marker = 1
+       AND (answer IS NULL OR answer = 'lost') ORDER BY started_at_ms DESC LIMIT 1`,
   )
   const confirmed = db.prepare(
     `SELECT sequence, server, password_version_before FROM requests JOIN intents USING (request_id)
@@ -74,6 +81,17 @@ export function createAttempts(db: DatabaseSync): Attempts {
         'look for changes under way',
         () => underWay.get(directory, account, butRequestId) !== undefined,
       ),
+    lastUnmarkedDoubt: (directory, account, butRequestId) =>
+      guarded('look for writes without a marker', () => {
+        const row = unmarked.get(directory, account, butRequestId)
+        return (
+          row && {
+            requestId: String(row['request_id']),
+            n: Number(row['n']),
+            startedAtMs: Number(row['started_at_ms']),
+          }
+        )
+      }),
     intents: (requestId) => guarded('read the intents', () => all.all(requestId).map(toIntent)),
   }
 }

@@ -69,7 +69,10 @@ export interface AnsweredIntent extends Intent {
   readonly answer: string | undefined
 }
 
-/** A password write that the directory confirmed. `passwordVersion`: after it; undefined when that could not be read. */
+/**
+ * A password write that the directory confirmed. `passwordVersion`: after it, where the directory counts writes, and
+ * meaningless where it keeps a time; undefined when it could not be read.
+ */
 export interface ConfirmedWrite {
   readonly sequence: number
   readonly server: string
@@ -129,8 +132,8 @@ export interface Journal {
   /** Every intent of one request; newest last. */
   readonly intents: (requestId: string) => readonly AnsweredIntent[]
   /**
-   * The writes that were begun after `sinceMs` (store time) and may have been sent, of every directory, oldest first.
-   * `account` is the anchor.
+   * The writes that were begun after `sinceMs` (store time) and may have been sent, of every directory, oldest first; those
+   * that were refused for a missing right are left out. `account` is the anchor.
    */
   readonly recentWrites: (
     sinceMs: number,
@@ -144,6 +147,15 @@ export interface Journal {
   readonly countWrongPasswords: (directory: string, account: string, sinceMs: number) => number
   /** True while another open request has tried a current password of this account and its answer is not there yet. */
   readonly isChangeUnderWay: (directory: string, account: string, butRequestId: string) => boolean
+  /**
+   * The newest write without a marker that another request of this account began and whose answer is not known;
+   * `startedAtMs`: store time.
+   */
+  readonly lastUnmarkedDoubt: (
+    directory: string,
+    account: string,
+    butRequestId: string,
+  ) => Pick<Intent, 'requestId' | 'n' | 'startedAtMs'> | undefined
   /**
    * Counts a start of processing and gives the count, this one included. Survives a crash of the process; a power
    * cut may lose it, which only grants another try.

@@ -11,6 +11,7 @@ const LEASE_LOOK_MS = 500
 
 /** Expiry, clocks, pause and breaker: what ends or holds a request before any directory connection. undefined: go on. */
 export function findObstacle(parts: WritebackParts, work: Work): Step | undefined {
+  if (parts.storeTime.offsetMs() === undefined) return wait(CLOCK_LOOK_MS)
   if (isExpired(work.document, parts.storeTime.nowMs())) return end({ outcome: 'expired' })
   if (parts.storeTime.isUncertain()) return wait(CLOCK_LOOK_MS)
   if (parts.storeTime.isSkewed()) {
@@ -32,8 +33,16 @@ export function findWriteObstacle(
   work: Work,
   session: WriterSession,
 ): Step | undefined {
-  const obstacle = findObstacle(parts, work)
-  if (obstacle) return obstacle
+  return findObstacle(parts, work) ?? findSkewObstacle(parts, work, session) ?? findLeaseObstacle(parts, work)
+}
+
+/** The directory's clock: too far off, its times cannot be compared with the store's. */
+export function findSkewObstacle(
+  parts: WritebackParts,
+  work: Work,
+  session: WriterSession,
+): Step | undefined {
+  if (parts.storeTime.isUncertain()) return wait(CLOCK_LOOK_MS)
   const directory = work.served.directory.name
   const ahead = directoryAheadMs(parts, session)
   if (Math.abs(ahead) > LARGEST_CLOCK_SKEW_MS) {
@@ -45,7 +54,7 @@ export function findWriteObstacle(
     return end({ outcome: 'failed', reason: 'clock_skew' }, { server: session.server })
   }
   parts.conditions.clear('clock_skew', directory)
-  return findLeaseObstacle(parts, work)
+  return undefined
 }
 
 /** Without its lease a request rests: another agent may be at work on it. */

@@ -6,9 +6,9 @@ import { isOvertaken, readPosition } from '../decisions/judge-marker.ts'
 import { findExclusion } from '../decisions/judge-protection.ts'
 import type { WriterSession } from '../directory/directory.ts'
 import { endExcluded } from './end-excluded.ts'
-import { directoryAheadMs } from './find-obstacle.ts'
+import { directoryAheadMs, findSkewObstacle } from './find-obstacle.ts'
 import { markedRequest } from './marked-request.ts'
-import { end, GIVE_UP, type Step, wait } from './step.ts'
+import { atServer, end, GIVE_UP, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
 const REPLICATION_LOOK_MS = 1_000
@@ -43,6 +43,9 @@ export function judgeAccount(
     return wait(REPLICATION_LOOK_MS)
   // An unlock undoes nobody's password.
   if (document.operation === 'unlock') return undefined
+  // The clock may be right again by the time of the write, when what was judged by a wrong one is not judged anew.
+  const skewed = findSkewObstacle(parts, work, session)
+  if (skewed) return atServer(skewed, here)
   return isWrittenSince(parts, work, session, account) ? end({ outcome: 'superseded' }, here) : undefined
 }
 
@@ -54,12 +57,35 @@ function isWrittenSince(
   account: Account,
 ): boolean {
   const { document } = work
-  const isChanged = isOvertaken(account, markedRequest(work), directoryAheadMs(parts, session))
+  const seen = { ...account, marker: markerUnderFence(parts, work, account) }
+  const isChanged = isOvertaken(seen, markedRequest(work), directoryAheadMs(parts, session))
   if (!isChanged && account.markerRight?.held !== false) return false
   const own = parts.journal.lastPasswordWrite(document.directory, document.subject.anchor)
   if (own && own.server === session.server && own.sequence > document.sequence) return true
-  const isOwn = own?.server === session.server && own.passwordVersion === account.passwordVersion?.version
-  return isChanged && !(isOwn && account.passwordVersion !== undefined)
+  const now = account.passwordVersion
+  // A time in seconds does not say who wrote it.
+  const isOwn =
+    own?.server === session.server &&
+    now !== undefined &&
+    now.counts !== 'seconds' &&
+    own.passwordVersion === now.version
+  return isChanged && !isOwn
+}
+
+/**
+ * Where no version of the password can be read, a marker of ours stands for the change beside it. A fence of this request
+ * changed nothing, so what counts is the marker that it took the place of.
+ */
+function markerUnderFence(
+  { journal }: WritebackParts,
+  { open }: Work,
+  { marker, passwordVersion }: Account,
+): string | undefined {
+  if (passwordVersion !== undefined) return marker
+  let under = marker
+  for (const { kind, markerAfter, markerBefore } of journal.intents(open.requestId).toReversed())
+    if (kind === 'fence' && markerAfter === under?.toLowerCase()) under = markerBefore
+  return under
 }
 
 function endImplausible(parts: WritebackParts, { document }: Work, session: WriterSession): Step {

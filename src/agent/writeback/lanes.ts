@@ -4,6 +4,8 @@ import type { Clock } from '../../clock/clock.ts'
 
 /** The lanes of one directory. Forgotten at a restart: every quarantine then begins anew, which is the safe side. */
 export interface Lanes {
+  /** How long bytes of a write may still arrive after it began. */
+  readonly quarantineMs: number
   /**
    * The rest of a quarantine, milliseconds; 0: it was over before the read that was just made began. It begins at the
    * first call with this key, so call it when the connection in doubt is closed and the server has just answered a read.
@@ -33,6 +35,7 @@ export function createLanes(clock: Clock, quarantineMs: number): Lanes {
     quarantines.set(key, { sinceMs, isOver: false })
   }
   return {
+    quarantineMs,
     remainingMs: (key) => {
       const nowMs = clock.monotonicMs()
       const known = quarantines.get(key)

@@ -133,7 +133,9 @@ async function takeStep(parts: WritebackParts, work: Work, starts: number): Prom
   const { open, document, doubt, served } = work
   if (parts.leases.isLost({ request: open.requestId, lease: open.lease })) return GIVE_UP
   const isInDoubt = isDoubtful(doubt)
-  if (isInDoubt && isBeyondSettling(document, parts.storeTime.earliestMs()))
+  // Before the store told its time nothing is given up for good by this host's own clock.
+  const isTimeKnown = parts.storeTime.offsetMs() !== undefined
+  if (isInDoubt && isTimeKnown && isBeyondSettling(document, parts.storeTime.earliestMs()))
     return end({ outcome: 'unknown' })
   if (!isInDoubt) {
     const stop = findStop(parts, work, starts)
@@ -186,7 +188,10 @@ function findStop(parts: WritebackParts, work: Work, starts: number): Step | und
 const endDeadly = (): Step =>
   end(
     { outcome: 'failed', reason: 'internal' },
-    { detail: 'the request ended the agent several times and is not tried again' },
+    {
+      detail:
+        'the request could not be carried out, or ended the agent, several times and is not tried again',
+    },
   )
 
 function noteReachable({ conditions }: WritebackParts, { served, document }: Work<RequestDocument>): void {

@@ -1,6 +1,6 @@
 // Sends one write: its intent is journaled first, everything that must hold is looked at right before the first byte.
 import type { Account } from '../decisions/account.ts'
-import type { WriteAnswer } from '../decisions/write-answer.ts'
+import { isWithoutEffect, type WriteAnswer } from '../decisions/write-answer.ts'
 import type { Effect, WriterSession } from '../directory/directory.ts'
 import { beginAttempt } from './attempt.ts'
 import { findWriteObstacle } from './find-obstacle.ts'
@@ -69,6 +69,6 @@ async function send(
     },
   })
   close(answer)
-  if (answer.kind === 'not_sent') takeOff()
+  if (isWithoutEffect(answer)) takeOff()
   return { answer, markerAfter: withoutMarker ? undefined : markerAfter, withheld }
 }

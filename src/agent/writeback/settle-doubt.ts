@@ -5,6 +5,7 @@ import { noticesFor } from '../decisions/judge-account.ts'
 import { canSettleOn, isProvenUnapplied, isSettledBy } from '../decisions/judge-doubt.ts'
 import { isMarkerHidden, readPosition } from '../decisions/judge-marker.ts'
 import { findExclusion } from '../decisions/judge-protection.ts'
+import { isWithoutEffect } from '../decisions/write-answer.ts'
 import type { WriterSession } from '../directory/directory.ts'
 import { beginAttempt } from './attempt.ts'
 import { endHidden } from './end-hidden.ts'
@@ -29,7 +30,7 @@ export async function settleDoubt(
   session: WriterSession,
 ): Promise<Step | undefined> {
   const { subject, operation, directory } = work.document
-  const reading = await session.readAccount(subject, operation, rightWish(parts, directory))
+  const reading = await session.readAccount(subject, operation, rightWish(parts, work))
   const account = reading === 'ambiguous' ? undefined : reading
   const canSettle = canSettleOn(session.server, work.doubt, parts.goneServers())
   if (!account && canSettle)
@@ -38,9 +39,13 @@ export async function settleDoubt(
   // An effect that has arrived is proof on any server. All else only the server that may hold the write can tell.
   const isProof = position?.kind === 'applied' || position?.kind === 'lease_lost'
   if (!account || !position || !(canSettle || isProof)) return wait(OTHER_SERVER_LOOK_MS)
-  const isUnmarked = mayBeUnmarked(work, lacksMarkerRight(parts, directory, account))
-  if (isUnmarked && ['free', 'fenced', 'superseded'].includes(position.kind))
-    return settleUnmarked(parts, work, session, account)
+  const lacksRight = lacksMarkerRight(parts, directory, account)
+  if (mayBeUnmarked(work, lacksRight) && ['free', 'fenced', 'superseded'].includes(position.kind)) {
+    const step = settleUnmarked(parts, work, session, account)
+    // An earlier holder may as well have sent a marker, which a fence excludes for good.
+    const isOver = lacksRight || work.doubt.earlier.length === 0 || position.kind === 'superseded'
+    if (step || isOver) return step
+  }
   switch (position.kind) {
     case 'applied':
       work.log.info('the lost answer is settled: the write was applied', { server: session.server })
@@ -91,18 +96,19 @@ async function fence(
   const { directory, subject } = work.document
   // After a write of our own, which was counted, there is one fence. What others may have sent is only the store's word:
   // a fence for that counts as a write, or a store in the wrong hands could have any account written for ever.
-  if (work.doubt.unanswered.length === 0) {
-    if (parts.limits.isStopped(directory) || parts.limits.find(directory, subject.anchor))
-      return wait(LIMIT_LOOK_MS)
-    parts.limits.note(directory, subject.anchor)
-  }
+  const isCounted = work.doubt.unanswered.length === 0
+  if (isCounted && (parts.limits.isStopped(directory) || parts.limits.find(directory, subject.anchor)))
+    return wait(LIMIT_LOOK_MS)
+  const takeOff = isCounted ? parts.limits.note(directory, subject.anchor) : undefined
   const { markerAfter, close } = beginAttempt(parts, work, session, account, 'fence')
   const answer = await session.fence({
     objectGuid: account.objectGuid,
     markerBefore: account.marker,
     markerAfter,
+    mayStart: () => findLeaseObstacle(parts, work) === undefined,
   })
   close(answer)
+  if (isWithoutEffect(answer)) takeOff?.()
   work.log.info('fenced the account after a lost answer', { server: session.server, answer: answer.kind })
   if (answer.kind === 'accepted') return undefined
   if (answer.kind !== 'refused') return AGAIN

@@ -10,12 +10,15 @@ import type { Work, WritebackParts } from './writeback-parts.ts'
 
 const LONGEST_LOOK_MS = 5_000
 
-/** True when no fence can exclude what is in doubt: it may have gone without a marker, or none can be written now. */
-export const mayBeUnmarked = ({ tried, served }: Work, lacksRight: boolean): boolean =>
+/**
+ * True when no fence can exclude what is in doubt: it may have gone without a marker, or none can be written now. What an
+ * earlier holder could write is not known: the right may have been granted since.
+ */
+export const mayBeUnmarked = ({ tried, served, doubt }: Work, lacksRight: boolean): boolean =>
   tried.some(
     ({ withoutMarker, answer }) => withoutMarker === true && (answer === undefined || answer === 'lost'),
   ) ||
-  (lacksRight && served.withoutMarker === 'version')
+  (served.withoutMarker === 'version' && (lacksRight || doubt.earlier.length > 0))
 
 /** The step to take, or undefined when nothing that was sent can land any more and nothing did. */
 export function settleUnmarked(
@@ -49,6 +52,7 @@ export function findQuarantine({ served }: Work, key: string): Step | undefined 
   return restMs > 0 ? wait(Math.min(restMs, LONGEST_LOOK_MS)) : undefined
 }
 
-// A further write in doubt has a quarantine of its own.
+// A further write in doubt has a quarantine of its own. The store tells the same earlier holder once however often it held
+// the request, so the lease counts as well.
 const keyOf = ({ open, doubt }: Work): string =>
-  `${open.requestId} ${doubt.unanswered.at(-1)?.n ?? 0} ${doubt.earlier.length}`
+  `${open.requestId} ${open.lease} ${doubt.unanswered.at(-1)?.n ?? 0} ${doubt.earlier.length}`

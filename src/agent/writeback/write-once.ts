@@ -7,6 +7,7 @@ import type { PolicyReading, WriterSession } from '../directory/directory.ts'
 import { endHidden } from './end-hidden.ts'
 import { findWriteObstacle } from './find-obstacle.ts'
 import { guardChange } from './guard-change.ts'
+import { guardLateWrite } from './guard-late-write.ts'
 import { guardUnmarked } from './guard-unmarked.ts'
 import { judgeAccount } from './judge-account.ts'
 import { lacksMarkerRight, rightWish } from './marker-right.ts'
@@ -28,7 +29,7 @@ export async function writeOnce(
 ): Promise<Step> {
   const { subject, operation, directory } = work.document
   const [account, mayWrite] = await Promise.all([
-    session.readAccount(subject, operation, rightWish(parts, directory)),
+    session.readAccount(subject, operation, rightWish(parts, work)),
     isPromised,
   ])
   if (!mayWrite) return GIVE_UP
@@ -38,7 +39,9 @@ export async function writeOnce(
   const verdict = judgeAccount(parts, work, session, account)
   if (verdict) return verdict
   const isUnmarked = lacksMarkerRight(parts, directory, account)
-  const held = isUnmarked ? guardUnmarked(parts, work, session, account) : undefined
+  const held =
+    (isUnmarked ? guardUnmarked(parts, work, session, account) : undefined) ??
+    guardLateWrite(parts, work, session)
   if (held) return held
   const policy = await readPolicy(parts, work, session, account)
   const obstacle =

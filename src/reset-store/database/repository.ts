@@ -223,7 +223,10 @@ export interface RequestRecords {
   readonly addReceipt: (id: string, receipt: ReceiptRecord) => Promise<void>
   readonly listLeases: (id: string) => Promise<readonly LeaseRecord[]>
   readonly listReceipts: (id: string) => Promise<readonly ReceiptRecord[]>
-  /** The subject's request with the highest sequence below `sequence` that had a receipt. */
+  /**
+   * The subject's request with the highest sequence below `sequence` that had a receipt and may have left something in the
+   * directory: a write, or a fence of its own.
+   */
   readonly findPrevious: (
     directory: string,
     anchor: string,

@@ -77,6 +77,10 @@ function lifecycleMethods(
   }
 }
 
+// One that ended without a write or a fence of its own says nothing of where the account stands; the one before it does.
+const MAY_HAVE_WRITTEN = `(r.received = 1 AND (r.outcome IS NULL OR r.outcome IN ('applied', 'unknown')
+  OR instr(r.outcome_marker, replace(r.id, '-', '')) > 0))`
+
 function searchMethods(
   database: DatabaseSync,
 ): Pick<
@@ -94,7 +98,7 @@ function searchMethods(
     `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sealed_at`,
   )
   const previous = database.prepare(
-    `SELECT * FROM requests WHERE directory = ? AND anchor = ? AND sequence < ? AND received = 1
+    `SELECT * FROM requests AS r WHERE directory = ? AND anchor = ? AND sequence < ? AND ${MAY_HAVE_WRITTEN}
        ORDER BY sequence DESC LIMIT 1`,
   )
   return {
@@ -214,9 +218,10 @@ function outcomeMethods(
 
 function purgeMethod(database: DatabaseSync): RequestRecords['purgeRequests'] {
   const walk = database.prepare(
-    `SELECT id, closed_at, received = 1 AND NOT EXISTS (
+    `SELECT id, closed_at, ${MAY_HAVE_WRITTEN} AND NOT EXISTS (
          SELECT 1 FROM requests AS newer WHERE newer.directory = r.directory AND newer.anchor = r.anchor
-           AND newer.sequence > r.sequence AND newer.received = 1 AND newer.state = 'closed') AS is_last
+           AND newer.sequence > r.sequence AND newer.state = 'closed' AND ${MAY_HAVE_WRITTEN.replaceAll('r.', 'newer.')}
+       ) AS is_last
      FROM requests AS r WHERE closed_at <= ? AND (closed_at, id) > (?, ?) ORDER BY closed_at, id LIMIT ?`,
   )
   const deletions = ['leases', 'receipts', 'outcomes'].map((table) =>

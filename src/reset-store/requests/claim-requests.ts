@@ -24,14 +24,16 @@ export type ClaimRequests = (agent: string, call: ClaimCall, signal: AbortSignal
 export function createClaimRequests(context: StoreContext): ClaimRequests {
   // The newest claim of each agent. An older one that still waits ends, or both would fill the same places.
   const newest = new Map<string, ClaimCall>()
+  // What each agent was told last: a switch that moved between two of its claims must be heard at once.
+  const told = new Map<string, { readonly claim: string; readonly switches: string }>()
 
-  async function waitForRequests({ agent, paused, gone }: BegunClaim, call: ClaimCall, signal: AbortSignal) {
+  async function waitForRequests({ agent }: BegunClaim, call: ClaimCall, signal: AbortSignal) {
     const look = async () => {
       if (signal.aborted || newest.get(agent.id) !== call) return []
       const requests = await inTime(context, async (records, now) => {
         const active = await requireActive(records, agent.id)
         // An agent that has work must hear of a pause at once, and of a server that it need not wait for.
-        const isOld = (await isPaused(records)) !== paused || String(await listGone(records)) !== String(gone)
+        const isOld = JSON.stringify(await readSwitches(records)) !== told.get(agent.id)?.switches
         return isOld ? undefined : grantLeases(records, now, active, call)
       })
       return requests === undefined ? [] : requests.length > 0 ? requests : undefined
@@ -46,11 +48,18 @@ export function createClaimRequests(context: StoreContext): ClaimRequests {
     context.changes.announce(agentKey(agentId))
     const begun = await inTime(context, (records, now) => beginClaim(records, now, agentId, call))
     for (const directory of begun.lapsedIn) context.changes.announce(directoryKey(directory))
-    const isDone =
-      begun.requests.length > 0 || Object.values(call.places).every((free) => free === 0) || call.waitMs === 0
+    const known = told.get(agentId)
+    // A claim that comes again has lost its answer, and with it what it was told.
+    const isAgain = known?.claim === call.claimId
+    const noteTold = ({ paused, gone }: Switches) =>
+      told.set(agentId, { claim: call.claimId, switches: JSON.stringify({ paused, gone }) })
+    if (known === undefined)
+      told.set(agentId, { claim: '', switches: JSON.stringify({ paused: begun.paused, gone: begun.gone }) })
+    const hasNoPlace = Object.values(call.places).every((free) => free === 0)
+    const isDone = begun.requests.length > 0 || hasNoPlace || call.waitMs === 0 || isAgain
     const requests = isDone ? begun.requests : await waitForRequests(begun, call, signal)
-    const switches = isDone ? begun : await context.repository.transaction(readSwitches)
-    const { paused, gone } = switches
+    const { paused, gone } = isDone ? begun : await context.repository.transaction(readSwitches)
+    if (newest.get(agentId) === call) noteTold({ paused, gone })
     const storeTime = context.clock.wallMs()
     return { storeTime, paused, renewed: begun.renewed, goneServers: [...gone], requests }
   }

@@ -76,7 +76,12 @@ test('a write that is delivered late is refused once the fence stands', async ()
   const write = resetOf(user.objectGuid)
   expect((await (await directory.writer()).write(write)).kind).toBe('lost')
   const writer = await directory.writer()
-  const fence = { objectGuid: user.objectGuid, markerBefore: undefined, markerAfter: 'wb1:00000000:1:f' }
+  const fence = {
+    objectGuid: user.objectGuid,
+    markerBefore: undefined,
+    markerAfter: 'wb1:00000000:1:f',
+    mayStart: () => true,
+  }
   expect(await writer.fence(fence)).toEqual({ kind: 'accepted' })
   const later = { markerBefore: fence.markerAfter, password: clear(laterPassword()) }
   const second = resetOf(user.objectGuid, later)
@@ -142,14 +147,14 @@ test.each(BROKEN)(
   },
 )
 
-test('single bytes on the wire change nothing', async () => {
+test('single bytes on the wire change nothing [single_bytes]', async () => {
   const user = await newUser()
   const writer = await open().writer()
   proxy.onRequest({ operation: 'modify' }, { kind: 'slice' })
   expect(await writer.write(resetOf(user.objectGuid))).toEqual({ kind: 'accepted' })
 })
 
-test('a notice of disconnection ends the session, and the next one is bound', async () => {
+test('a notice of disconnection ends the session, and the next one is bound [disconnect_notice]', async () => {
   const user = await newUser()
   const directory = open()
   const writer = await directory.writer()
@@ -160,7 +165,7 @@ test('a notice of disconnection ends the session, and the next one is bound', as
   expect((await readAccount(await directory.writer(), user.objectGuid))?.marker).toBe('wb1:00000000:1:a')
 })
 
-test('what cannot connect is not sent', async () => {
+test('what cannot connect is not sent [connection_refused]', async () => {
   const user = await newUser()
   const directory = open()
   const writer = await directory.writer()
@@ -200,7 +205,7 @@ test('a read that loses its connection fails, and never goes on without a bind',
   expect((await readAccount(writer, user.objectGuid))?.objectGuid).toBe(user.objectGuid)
 })
 
-test('certificates that do not verify see no byte of a bind', async () => {
+test('certificates that do not verify see no byte of a bind [certificate_expired]', async () => {
   const ca = await testCa()
   const trusted = [readFileSync(ca.caFile, 'utf8')]
   const wrong: readonly DirectoryOptions['tls'][] = [
@@ -270,7 +275,7 @@ test.each([
   ['is no domain controller', '1.2.840.113556.1.4.800', '1.2.840.113556.1.4.801', 'no Active Directory'],
   ['is read-only', '1.2.840.113556.1.4.1791', '1.2.840.113556.1.4.1920', 'read-only'],
   ['is not the PDC emulator', 'CN=NTDS Settings,CN=DC1', 'CN=NTDS Settings,CN=DC9', 'PDC emulator'],
-])('a server that %s is refused', async (_name, from, to, words) => {
+])('a server that %s is refused [controller_read_only]', async (_name, from, to, words) => {
   const rule = proxy.onRequest(rootRead, replaceBytes(from, to), 100)
   await expect(open().writer()).rejects.toMatchObject({
     code: 'ERR_DIRECTORY_UNSUITABLE',
@@ -308,7 +313,12 @@ test('policy hints are sent critical where the server offers them', async () => 
     refusal: { kind: 'control_unavailable', code: 12 },
   })
   expect(proxy.messages().find((message) => message.operation === 'modify')?.controls).toEqual([hints])
-  const fence = { objectGuid: user.objectGuid, markerBefore: undefined, markerAfter: 'x' }
+  const fence = {
+    objectGuid: user.objectGuid,
+    markerBefore: undefined,
+    markerAfter: 'x',
+    mayStart: () => true,
+  }
   expect(await writer.fence(fence)).toEqual({ kind: 'accepted' })
 })
 
@@ -325,7 +335,7 @@ const asWindows = (hints?: string): RequestFault & { kind: 'edit-response' } => 
   },
 })
 
-test('a Windows server without policy hints cannot enforce history, unless that is only preferred', async () => {
+test('a Windows server without policy hints cannot enforce history, unless that is only preferred [policy_hints_missing]', async () => {
   const histories: (readonly [DirectoryOptions['history'], string])[] = [
     [undefined, 'not_enforceable'],
     ['required', 'not_enforceable'],

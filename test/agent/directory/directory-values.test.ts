@@ -2,6 +2,7 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ClearBytes } from '../../../src/agent/decisions/clear-bytes.ts'
+import { createDirectoryTime } from '../../../src/agent/directory/active-directory/directory-time.ts'
 import {
   largeInteger,
   momentOfFileTime,
@@ -20,6 +21,7 @@ import { sidText } from '../../../src/agent/directory/active-directory/sid.ts'
 import { unicodePassword } from '../../../src/agent/directory/active-directory/unicode-password.ts'
 import { classifyRefusal, ofChange } from '../../../src/agent/directory/classify-error.ts'
 import { parseEndpoint, serverNameIndication } from '../../../src/agent/directory/server-endpoint.ts'
+import { createManualClock } from '../../fakes/manual-clock.ts'
 
 // Samba rows are recorded from 4.17; Windows rows are as published by those who met them.
 const REFUSALS: readonly (readonly [
@@ -333,4 +335,20 @@ test('addresses are LDAPS, and never a global catalog', () => {
   for (const url of ['ldap://dc1', 'https://dc1', 'dc1', 'ldaps://']) {
     expect(() => parseEndpoint(url)).toThrow(expect.objectContaining({ code: 'ERR_CONFIG_INVALID' }))
   }
+})
+
+test('the directory is asked for its time again as soon as the two clocks of this host part', () => {
+  const clock = createManualClock(1_000_000)
+  const time = createDirectoryTime(clock, 1_000_500)
+  clock.pass(59_000)
+  expect([time.isOld(), time.nowMs()]).toEqual([false, 1_059_500])
+  clock.shiftWall(1_500)
+  expect(time.isOld()).toBe(true)
+  time.set(1_059_500)
+  expect([time.isOld(), time.nowMs()]).toEqual([false, 1_059_500])
+  clock.shiftWall(-1_500)
+  expect(time.isOld()).toBe(true)
+  time.set(1_059_500)
+  clock.pass(60_000)
+  expect(time.isOld()).toBe(true)
 })

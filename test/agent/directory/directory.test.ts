@@ -90,7 +90,12 @@ test('a replay is refused by the marker and changes nothing', async () => {
 test('a fence closes the way for the write that came before it', async () => {
   const user = await domain.createUser({ name: 'doris' })
   const writer = await open().writer()
-  const fence = { objectGuid: user.objectGuid, markerBefore: undefined, markerAfter: 'wb1:00000000:1:f' }
+  const fence = {
+    objectGuid: user.objectGuid,
+    markerBefore: undefined,
+    markerAfter: 'wb1:00000000:1:f',
+    mayStart: () => true,
+  }
   expect(await writer.fence(fence)).toEqual({ kind: 'accepted' })
   expect(await writer.write(write(user.objectGuid))).toMatchObject({
     refusal: { kind: 'compare_failed' },
@@ -193,7 +198,7 @@ test('the caller keeps its password, and it is never written into the answer', a
   expect(password.equals(newPassword())).toBe(true)
 })
 
-test('a wrong service password is tried once, whoever asks, and the account is not locked', async () => {
+test('a wrong service password is tried once, whoever asks, and the account is not locked [service_password_changed]', async () => {
   const directory = open({ readBindPassword: async () => wrongPassword() })
   const answers = await Promise.allSettled(Array.from({ length: 50 }, () => directory.writer()))
   answers.push(...(await Promise.allSettled([directory.writer(), directory.writer()])))
@@ -262,7 +267,7 @@ test('the first reachable controller that holds the role is taken', async () => 
   expect(named.server).toBe(writer.server)
 })
 
-test('after a restart of the domain controller the next call connects again, with a bind', async () => {
+test('after a restart of the domain controller the next call connects again, with a bind [controller_restarts]', async () => {
   const user = await domain.createUser({ name: 'karl' })
   const directory = open()
   const before = await directory.writer()

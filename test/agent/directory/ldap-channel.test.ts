@@ -268,6 +268,36 @@ test('a refused password waits out its delay, another one is tried at once, and 
   expect(handed.every((bytes) => bytes.every((byte) => byte === 0))).toBe(true)
 })
 
+test('refused binds are counted over restarts, and a bind that was not looked at counts for nothing', async () => {
+  let kept: string | undefined
+  let nowMs = 5_000_000
+  const clock = { ...systemClock, monotonicMs: () => nowMs, wallMs: () => nowMs + 1_000 }
+  const memory = {
+    read: () => kept,
+    write: (value: string | undefined) => {
+      kept = value
+    },
+  }
+  let tries = 0
+  const refuse = (code: 'ERR_DIRECTORY_BIND_REFUSED' | 'ERR_DIRECTORY_BUSY') => () => {
+    tries += 1
+    return Promise.reject(new WritebackError(code, 'no', { retry: 'later' }))
+  }
+  const start = () => createBindGate({ clock, memory, readPassword: async () => Buffer.from('wrong') })
+  for (let restart = 0; restart < 10; restart += 1) {
+    const gate = start()
+    for (const code of ['ERR_DIRECTORY_BUSY', 'ERR_DIRECTORY_BIND_REFUSED'] as const)
+      await gate.run(refuse(code)).catch(() => {})
+  }
+  // Twice busy and twice refused; a domain that locks after three is not reached.
+  expect(tries).toBe(4)
+  await expect(start().check()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_BIND_REFUSED' })
+  expect(kept).not.toContain('wrong')
+  nowMs += 1_803_000
+  await start().run(() => Promise.resolve('bound'))
+  expect(kept).toBeUndefined()
+})
+
 test('binds that are asked for together are made one after the other', async () => {
   const gate = createBindGate({ clock: systemClock, readPassword: async () => Buffer.from('right') })
   let underWay = 0

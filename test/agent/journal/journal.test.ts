@@ -93,7 +93,7 @@ test('a kill at any moment leaves no half transaction', async () => {
   }
 })
 
-test('belongs to one process, and is free again after kill -9', async () => {
+test('belongs to one process, and is free again after kill -9 [double_start]', async () => {
   const directory = freshDirectory()
   const child = startChild(directory, 'hold')
   await once(child.stdout, 'data')
@@ -119,7 +119,7 @@ test('refuses the file of a newer release and a file that is no database', () =>
   expect(codeOf(() => createJournal(join(directory, 'plain-file')))).toBe('ERR_JOURNAL_UNUSABLE')
 })
 
-test('a full disk is ERR_JOURNAL_UNUSABLE, and what was taken in before stays', async () => {
+test('a full disk is ERR_JOURNAL_UNUSABLE, and what was taken in before stays [disk_full_journal]', async () => {
   const directory = freshDirectory()
   // The limit is on the size of one file; Node ignores the signal and sees a failed write, as on a full disk.
   const command = `ulimit -f 600; exec "$0" "$@"`

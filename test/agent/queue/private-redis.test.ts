@@ -199,7 +199,7 @@ test.each([
     (file: string) => writeFileSync(file, 'nonsense '.repeat(50)),
     ['the data of the private Redis were damaged: moved away, the queue starts empty'],
   ],
-])('an append-only file with %s', async (_, damage, lines) => {
+])('an append-only file with %s [aof_tail_cut]', async (_, damage, lines) => {
   const first = privateRedis()
   const connection = await first.start()
   await keepOneKey(connection)

@@ -1,4 +1,6 @@
 // The queue on a real Redis that is wiped, killed, stopped, filled up and restarted under it.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { Redis } from 'ioredis'
@@ -32,7 +34,7 @@ function testQueue(
   return queue
 }
 
-test('after FLUSHALL the queue is filled again from the journal', async () => {
+test('after FLUSHALL the queue is filled again from the journal [flushall]', async () => {
   const queue = testQueue(
     async () => {
       await sleep(3)
@@ -64,7 +66,7 @@ test('a paused queue stays paused when Redis forgets it', async () => {
   await until(() => queue.open.size === 0)
 })
 
-test('Redis killed and started again while jobs run: every request is processed', async () => {
+test('Redis killed and started again while jobs run: every request is processed [redis_down_mid_flight, redis_noscript]', async () => {
   const queue = testQueue(
     async () => {
       await sleep(5)
@@ -130,7 +132,7 @@ test.each([
   await redis.restart()
 })
 
-test('start() can be called again until Redis is there', async () => {
+test('start() can be called again until Redis is there [redis_down_at_start]', async () => {
   const queue = testQueue()
   queue.open.add('r1')
   await redis.kill()
@@ -148,11 +150,20 @@ test('start() can be called again until Redis is there', async () => {
   expect(queue.processed).toEqual(['r1'])
 })
 
-test.each([
-  ['full', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
-  ['read-only', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE']],
+/** A failed save stops all writes: there is a directory where the file should be. */
+async function failToSave(): Promise<void> {
+  mkdirSync(join(redis.directory, 'dump.rdb', 'taken'), { recursive: true })
+  await admin.config('SET', 'save', '3600 1')
+  await admin.bgsave()
+  await until(async () => /rdb_last_bgsave_status:err/.test(await admin.info('persistence')))
+}
+
+test.each<[string, () => Promise<unknown>, () => Promise<unknown>]>([
+  ['full', () => admin.config('SET', 'maxmemory', '1'), () => admin.config('SET', 'maxmemory', '0')],
+  ['read-only', () => admin.replicaof('127.0.0.1', 1), () => admin.replicaof('NO', 'ONE')],
+  ['unable to save', failToSave, () => admin.config('SET', 'save', '')],
 ])(
-  'a Redis that turns %s loses nothing and does not fill the log',
+  'a Redis that turns %s loses nothing and does not fill the log [redis_out_of_memory, redis_read_only, redis_misconf]',
   async (_, harm, mend) => {
     const queue = testQueue(
       async () => {
@@ -164,13 +175,13 @@ test.each([
     await queue.start()
     await addOpen(queue, names(60))
     await until(() => queue.processed.length > 10)
-    await admin.call(...(harm as [string]))
+    await harm()
     await expect(queue.add(['later'])).rejects.toMatchObject({ code: 'ERR_REDIS_UNSUITABLE', retry: 'later' })
     const cpu = process.cpuUsage()
     await sleep(1000)
     const { user, system } = process.cpuUsage(cpu)
     const logged = queue.logged.length
-    await admin.call(...(mend as [string]))
+    await mend()
     queue.open.add('later')
     await queue.reconcile()
     await until(() => queue.open.size === 0, 25_000)
@@ -180,3 +191,22 @@ test.each([
   },
   40_000,
 )
+
+test('a Redis that forgets the scripts of the queue loses nothing [redis_noscript]', async () => {
+  const queue = testQueue(
+    async () => {
+      await sleep(3)
+      return 'done'
+    },
+    { concurrency: 4 },
+  )
+  await queue.start()
+  await addOpen(queue, names(60))
+  for (let round = 1; round <= 5; round += 1) {
+    await until(() => queue.processed.length >= round * 10)
+    await admin.script('FLUSH')
+  }
+  await addOpen(queue, ['later'])
+  await until(() => queue.open.size === 0)
+  expect(queue.processed.length).toBe(61)
+})

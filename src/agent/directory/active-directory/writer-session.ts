@@ -9,6 +9,7 @@ import { ConnectionPool } from '../connection-pool.ts'
 import type { Effect, Fence, Write, WriterSession } from '../directory.ts'
 import { openReadClient, type ReadClient } from '../read-client.ts'
 import { type ModifyRequest, openWriteConnection, type WriteConnection } from '../write-connection.ts'
+import { createDirectoryTime } from './directory-time.ts'
 import { type AnchorAttribute, subjectRead } from './find-subject.ts'
 import { type FoundWriter, holdsWriterRole } from './find-writer.ts'
 import { checkMarkerAttribute } from './marker-attribute.ts'
@@ -20,7 +21,7 @@ import {
   policyHintsControl,
   writeChanges,
 } from './password-modify.ts'
-import { createPolicyReader } from './policy-reader.ts'
+import { createPolicyReader, type PolicyReaderOptions } from './policy-reader.ts'
 import { type ConfiguredRules, type ResolvedRules, resolveRules } from './resolve-rules.ts'
 import { type RootDse, readRootDse, unsuitable } from './root-dse.ts'
 import { readServiceAccount } from './service-account.ts'
@@ -54,8 +55,6 @@ export interface SessionOptions {
   readonly followsRole: boolean
 }
 
-const REFRESH_MS = 60_000
-
 interface Pools {
   readonly readers: ConnectionPool<ReadClient>
   readonly writers: ConnectionPool<WriteConnection>
@@ -81,13 +80,13 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       sound = false
     }
   }
-  const policies = createPolicyReader({
+  const reader: PolicyReaderOptions = {
     domainDn: found.root.defaultNamingContext,
     refusesNames: !found.root.isSamba,
     use: (read) => pools.readers.use(read),
     clock,
-  })
-  await learnLockout(options, policies, introduction.policyDn)
+  }
+  await learnLockout(options, createPolicyReader(reader), introduction.policyDn)
   return {
     server: found.server,
     url: found.endpoint.url,
@@ -106,7 +105,7 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       pools.readers.stop()
       pools.writers.stop()
     },
-    ...policies,
+    ...createPolicyReader(reader),
     ...accountCalls(options, pools, introduction.grantFor),
   }
 }
@@ -147,8 +146,15 @@ function accountCalls(
     // The subject is checked before a connection is asked for: what is no GUID causes no byte on the wire.
     readAccount: async (subject, operation, { markerRight = false } = {}) =>
       readers.use(subjectRead(subject, operation, markerRight ? { ...place, grantFor } : place)),
-    fence: async (fence) =>
-      modify({ dn: dnOfGuid(fence.objectGuid), changes: fenceChanges(marker(fence)), controls: [] }),
+    fence: async (fence) => {
+      const { mayStart } = fence
+      return modify({
+        dn: dnOfGuid(fence.objectGuid),
+        changes: fenceChanges(marker(fence)),
+        controls: [],
+        mayStart,
+      })
+    },
     write: async (write: Write) => {
       const dn = dnOfGuid(write.objectGuid)
       const { mayStart } = write
@@ -252,21 +258,5 @@ async function openReader(found: FoundWriter, settings: ConnectionSettings): Pro
   } catch (error) {
     client.close()
     throw error
-  }
-}
-
-function createDirectoryTime(clock: Clock, firstMs: number) {
-  let readAtMs = 0
-  let ahead = { ofMonotonic: 0, ofWall: 0 }
-  const set = (currentTimeMs: number) => {
-    readAtMs = clock.monotonicMs()
-    ahead = { ofMonotonic: currentTimeMs - readAtMs, ofWall: currentTimeMs - clock.wallMs() }
-  }
-  set(firstMs)
-  return {
-    isOld: () => clock.monotonicMs() - readAtMs >= REFRESH_MS,
-    // The monotonic clock stands still while the host sleeps.
-    nowMs: () => Math.max(clock.monotonicMs() + ahead.ofMonotonic, clock.wallMs() + ahead.ofWall),
-    set,
   }
 }

@@ -1,0 +1,111 @@
+// Where a secret could come out, and which secret belongs where. Whatever is found elsewhere is a leak.
+import type { Encoding } from './secret-forms.ts'
+
+/** The six kinds of secrets. `store token`: the administrator's, and those of the agent's calls. */
+export const SECRET_KINDS = [
+  'new password',
+  'old password',
+  'bind password',
+  'store token',
+  'private key',
+  'Redis password',
+] as const
+/** One of the six. */
+export type SecretKind = (typeof SECRET_KINDS)[number]
+
+/** Every place that is searched. */
+export const SINKS = [
+  'agent log',
+  'agent stdout',
+  'agent stderr',
+  'store output',
+  'Redis keys',
+  'Redis events stream',
+  'Redis MONITOR',
+  'Redis slow log',
+  'Redis AOF',
+  'Redis RDB',
+  'errors of jobs',
+  'journal file',
+  'journal WAL',
+  'outbox',
+  'HTTP request bodies',
+  'HTTP answer bodies',
+  'HTTP headers',
+  'HTTP addresses',
+  'operators’ socket',
+  'command output',
+  'command lines',
+  'environments',
+  'state directory',
+  'temporary directory',
+  'working directory',
+  'core, heap and report files',
+  'debug output',
+  'store files',
+  'LDAP clear side',
+  'process memory',
+] as const
+/** One of the thirty. */
+export type Sink = (typeof SINKS)[number]
+
+/** What a search would look at, if this version had it. */
+export const ABSENT_SINKS = [
+  'audit file',
+  'syslog or journald socket',
+  'metrics page',
+  'trace export',
+] as const
+
+interface Rightful {
+  readonly secret: SecretKind
+  readonly sink: Sink
+  /** Which part of the sink. */
+  readonly place: RegExp
+  /** Default all. */
+  readonly encodings?: readonly Encoding[]
+}
+
+// Big and little endian text share their middle; the quoted form is what is meant.
+const AS_WRITTEN = ['quoted UTF-16LE', 'UTF-16LE', 'UTF-16BE'] as const
+
+/** Which secret may be where. A password is in the message that writes it exactly once: that is counted apart. */
+export const RIGHTFUL: readonly Rightful[] = [
+  { secret: 'new password', sink: 'LDAP clear side', place: /^password write$/, encodings: AS_WRITTEN },
+  { secret: 'old password', sink: 'LDAP clear side', place: /^password write$/, encodings: AS_WRITTEN },
+  {
+    secret: 'bind password',
+    sink: 'LDAP clear side',
+    place: /^bind request$/,
+    encodings: ['UTF-8', 'percent'],
+  },
+  // The operator’s own file, which the configuration names.
+  { secret: 'bind password', sink: 'state directory', place: /^bind-password$/ },
+  { secret: 'store token', sink: 'HTTP headers', place: /^request header$/ },
+  { secret: 'store token', sink: 'store files', place: /^admin-token$/ },
+  // The store keeps what it checks a token by.
+  { secret: 'store token', sink: 'store files', place: /^store\.db/, encodings: ['hash'] },
+  { secret: 'store token', sink: 'process memory', place: /^(agent|store)$/ },
+  { secret: 'private key', sink: 'state directory', place: /^state\/keys\.json$/ },
+  { secret: 'private key', sink: 'store files', place: /^signing-key\.json$/ },
+  { secret: 'private key', sink: 'process memory', place: /^(agent|store)$/ },
+  { secret: 'Redis password', sink: 'state directory', place: /^state\/redis\/password$/ },
+  // Redis keeps what it checks the password by.
+  {
+    secret: 'Redis password',
+    sink: 'state directory',
+    place: /^state\/redis\/users\.acl$/,
+    encodings: ['hash'],
+  },
+  { secret: 'Redis password', sink: 'process memory', place: /^(agent|Redis)$/ },
+]
+
+/** True where a secret belongs. */
+export const isRightful = (secret: string, encoding: Encoding, sink: Sink, place: string): boolean =>
+  RIGHTFUL.some(
+    (rule) =>
+      rule.secret === secret &&
+      rule.sink === sink &&
+      rule.place.test(place) &&
+      (rule.encodings?.includes(encoding) ?? true),
+  )

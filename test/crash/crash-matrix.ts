@@ -219,7 +219,10 @@ async function main(): Promise<void> {
   } else await Promise.all([runStandstills(paused), runDeaths(cells, third)])
   const [p50, p99] = [quantile(backAtWorkMs, 0.5), quantile(backAtWorkMs, 0.99)]
   if (backAtWorkMs.length >= ENOUGH_KILLS)
-    reportAll(`back at work within ${LONGEST_BACK_MS / 1000} s`, p99 <= LONGEST_BACK_MS ? [] : [`p99 is ${round(p99)} ms`])
+    reportAll(
+      `back at work within ${LONGEST_BACK_MS / 1000} s`,
+      p99 <= LONGEST_BACK_MS ? [] : [`p99 is ${round(p99)} ms`],
+    )
   console.log(
     `third ${third}: ${isWished('cells') ? cells.length : 0} cells and ${paused.length} pauses of ` +
       `${CRASH_POINTS.length} points, ${kills} kills, ${failed} failed; back at work after a kill: ` +

@@ -76,11 +76,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     timeoutMs: CALL_TIMEOUT_MS,
   })
   const journal = createJournal(config.stateDirectory)
-  const bindMemory = (directory: string) => ({
-    read: () => journal.get(`refused binds ${directory}`),
-    write: (value: string | undefined) => journal.set(`refused binds ${directory}`, value),
-  })
-  const directories = createDirectories(config, { ...options, bindMemory })
+  const directories = createDirectories(config, options)
   return {
     ...options,
     ...{ enrolled, conditions, journal, storeTime, findKey, client, directories },

@@ -8,24 +8,16 @@ import { WritebackError } from '../errors/writeback-error.ts'
 import { type Blocklist, parseBlocklist } from '../policy/blocklist.ts'
 import { errorFields, type Logger } from '../telemetry/logger.ts'
 import { isWithin } from './decisions/distinguished-name.ts'
-import type { BindMemory } from './directory/bind-gate.ts'
 import { createDirectory } from './directory/create-directory.ts'
 import { createLanes, LATE_BYTES_MS } from './writeback/lanes.ts'
 import type { ServedDirectory } from './writeback/writeback-parts.ts'
-
-/** What directories work with. `bindMemory`: where a directory keeps its refused binds over a restart. */
-export interface DirectoryParts {
-  readonly log: Logger
-  readonly clock: Clock
-  readonly bindMemory: (directory: string) => BindMemory
-}
 
 const AWAY = { firstMs: 500, longestMs: 10_000 }
 
 /** Makes every configured directory. Nothing connects yet. Throws ERR_CONFIG_UNREADABLE, ERR_CONFIG_INVALID. */
 export function createDirectories(
   config: AgentConfig,
-  parts: DirectoryParts,
+  parts: { readonly log: Logger; readonly clock: Clock },
 ): ReadonlyMap<string, ServedDirectory> {
   refuseOverlap(config)
   return new Map(
@@ -45,7 +37,11 @@ function refuseOverlap({ directories }: AgentConfig): void {
         )
 }
 
-function serve(name: string, config: DirectoryConfig, parts: DirectoryParts): ServedDirectory {
+function serve(
+  name: string,
+  config: DirectoryConfig,
+  parts: { readonly log: Logger; readonly clock: Clock },
+): ServedDirectory {
   const { tls } = config
   const directory = createDirectory({
     name,
@@ -56,7 +52,6 @@ function serve(name: string, config: DirectoryConfig, parts: DirectoryParts): Se
     protection: config.protection,
     bindName: config.bind.name,
     readBindPassword: () => readBindPassword(config.bind.passwordFile),
-    bindMemory: parts.bindMemory(name),
     tls: {
       ...(tls.caFile === undefined ? {} : { ca: [readCa(tls.caFile)] }),
       ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),

@@ -14,11 +14,7 @@ const make = (...baseDns: readonly string[]) => {
   const config = agentConfigSchema.parse({
     ...{ store: { url: 'https://store.test' }, stateDirectory: '/nowhere', directories },
   })
-  return createDirectories(config, {
-    log: silentLogger,
-    clock: systemClock,
-    bindMemory: () => ({ read: () => undefined, write: () => {} }),
-  })
+  return createDirectories(config, { log: silentLogger, clock: systemClock })
 }
 
 test.each([

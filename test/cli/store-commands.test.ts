@@ -80,7 +80,9 @@ type Fields = Partial<Outcome> & { outcome: Outcome['outcome'] }
 
 /** Carries the next request out as told, and says what came. */
 async function carryAny(fields: Fields): Promise<{ document: RequestDocument; passwords: string[] }> {
-  const [claimed] = (await agent.claim({ waitMs: 10_000 })).requests
+  // A claim ends at once when it has news, such as a pause, and then there may be no request in it.
+  const claim = async () => (await agent.claim({ waitMs: 10_000 })).requests[0]
+  const claimed = (await claim()) ?? (await claim())
   if (!claimed) throw new Error('nothing was claimed')
   const document = await agent.read(claimed)
   const { passwords } = 'sealed' in document ? await agent.open(claimed) : { passwords: [] }

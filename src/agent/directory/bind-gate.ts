@@ -4,6 +4,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { type BackoffLimits, createBackoff } from '../../clock/backoff.ts'
 import type { Clock } from '../../clock/clock.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
+import { BindRefused } from './service-bind.ts'
 
 /** When the directory locks the service account. Threshold 0: never. */
 export interface BindLockout {
@@ -24,25 +25,18 @@ export interface BindGate {
   readonly learn: (lockout: BindLockout) => void
 }
 
-/** Where the count of refused binds outlives the process. It holds a count and a time, nothing of a password. */
-export interface BindMemory {
-  readonly read: () => string | undefined
-  readonly write: (value: string | undefined) => void
-}
-
 /** What a gate is made of. `readPassword` gives a fresh Buffer each time. */
 export interface BindGateOptions {
   readonly clock: Clock
   readonly readPassword: () => Promise<Buffer>
   /** Default: from 1 to 30 minutes. */
   readonly backoff?: BackoffLimits | undefined
-  readonly memory?: BindMemory | undefined
 }
 
 /** Slow, because every try counts against the lockout threshold of the service account. */
 const BIND_BACKOFF: BackoffLimits = { firstMs: 60_000, longestMs: 1_800_000 }
-/** Before the directory has told it: below what domains set. */
-const ASSUMED: BindLockout = { threshold: 4, windowMs: 1_800_000 }
+/** Usual in practice, and on the safe side of what most domains set. */
+const ASSUMED: BindLockout = { threshold: 5, windowMs: 1_800_000 }
 // The account is the administrator's too: two tries are left for mistakes elsewhere.
 const LEFT_FOR_OTHERS = 2
 const MARGIN_MS = 2_000
@@ -55,16 +49,15 @@ interface Refusal {
 }
 
 /** Makes the gate of one directory. */
-export function createBindGate(options: BindGateOptions): BindGate {
-  const { clock, readPassword, backoff: limits } = options
+export function createBindGate({ clock, readPassword, backoff: limits }: BindGateOptions): BindGate {
   const backoff = createBackoff(limits ?? BIND_BACKOFF)
   const key = randomBytes(32)
-  const count = createRefusalCount(clock, options.memory)
+  const count = createRefusalCount(clock)
   let refusal: Refusal | undefined
   let last: Promise<unknown> = Promise.resolve()
 
   const check = async (): Promise<void> => {
-    if (refusal !== undefined || count.isSpent(false)) (await admitted(refusal)).fill(0)
+    if (refusal !== undefined) (await admitted(refusal)).fill(0)
   }
   // The password that may be tried now.
   const admitted = async (since: Refusal | undefined): Promise<Buffer> => {
@@ -72,12 +65,12 @@ export function createBindGate(options: BindGateOptions): BindGate {
     const password = await readPassword()
     // Another password is not held up by the delay of the refused one.
     const isSame = since?.digest.equals(digestOf(password, key)) ?? false
-    if (!(isDelayed && isSame) && !count.isSpent(isSame)) return password
+    if (since === undefined || !((isDelayed && isSame) || count.isSpent(isSame))) return password
     password.fill(0)
-    throw since?.error ?? spent()
+    throw since.error
   }
   const refused = (error: WritebackError, password: Buffer): void => {
-    count.note()
+    if (!(error instanceof BindRefused) || error.isCounted) count.note()
     refusal = {
       error,
       digest: digestOf(password, key),
@@ -111,13 +104,6 @@ export function createBindGate(options: BindGateOptions): BindGate {
   }
 }
 
-const spent = (): WritebackError =>
-  new WritebackError(
-    'ERR_DIRECTORY_BIND_REFUSED',
-    'before the last start the directory refused the service account; one more try now could lock it',
-    { retry: 'later' },
-  )
-
 const digestOf = (password: Buffer, key: Buffer): Buffer =>
   createHmac('sha256', key).update(password).digest()
 
@@ -125,9 +111,10 @@ const digestOf = (password: Buffer, key: Buffer): Buffer =>
  * Counts as the directory does: a refusal within the window of the one before adds to the count (MS-SAMR 3.1.1.7.1). The
  * last try that is allowed is kept for another password.
  */
-function createRefusalCount(clock: Clock, memory: BindMemory | undefined) {
+function createRefusalCount(clock: Clock) {
   let lockout = ASSUMED
-  let { refusals, lastMs } = recall(clock, memory)
+  let refusals = 0
+  let lastMs = 0
   return {
     learn: (learned: BindLockout) => {
       lockout = learned
@@ -136,10 +123,8 @@ function createRefusalCount(clock: Clock, memory: BindMemory | undefined) {
       if (clock.monotonicMs() - lastMs > lockout.windowMs + MARGIN_MS) refusals = 0
       refusals += 1
       lastMs = clock.monotonicMs()
-      memory?.write(JSON.stringify({ refusals, atMs: Math.round(clock.wallMs()) }))
     },
     reset: () => {
-      if (refusals > 0) memory?.write(undefined)
       refusals = 0
     },
     isSpent: (isSamePassword: boolean): boolean => {
@@ -148,12 +133,4 @@ function createRefusalCount(clock: Clock, memory: BindMemory | undefined) {
       return refusals >= (isSamePassword ? most - 1 : most)
     },
   }
-}
-
-/** What an earlier process counted. A clock that was ahead then does not hold the gate closed until it is reached. */
-function recall(clock: Clock, memory: BindMemory | undefined): { refusals: number; lastMs: number } {
-  const kept = memory?.read()
-  if (kept === undefined) return { refusals: 0, lastMs: 0 }
-  const { refusals, atMs } = JSON.parse(kept) as { refusals: number; atMs: number }
-  return { refusals, lastMs: clock.monotonicMs() - Math.max(0, clock.wallMs() - atMs) }
 }

@@ -6,7 +6,7 @@ import { errorFields, type Logger } from '../../telemetry/logger.ts'
 import type { AnchorAttribute } from './active-directory/find-subject.ts'
 import { findWriter } from './active-directory/find-writer.ts'
 import { type OwnedSession, openWriterSession } from './active-directory/writer-session.ts'
-import { type BindMemory, createBindGate } from './bind-gate.ts'
+import { createBindGate } from './bind-gate.ts'
 import type { ConnectionSettings } from './bound-channel.ts'
 import type { Directory, DirectoryStatus } from './directory.ts'
 import { parseEndpoint } from './server-endpoint.ts'
@@ -30,8 +30,6 @@ export interface DirectoryOptions {
   readonly bindName: string
   /** Gives a fresh Buffer each time, which is wiped after use. */
   readonly readBindPassword: () => Promise<Buffer>
-  /** Keeps refused binds over a restart. Default: nothing is kept. */
-  readonly bindMemory?: BindMemory
   readonly tls: TrustOptions
   /** The attribute that the anchors of requests are in. Default objectGUID. */
   readonly anchor?: AnchorAttribute
@@ -172,7 +170,6 @@ function connectionSettings(options: DirectoryOptions): ConnectionSettings {
     gate: createBindGate({
       clock: options.clock,
       readPassword: options.readBindPassword,
-      memory: options.bindMemory,
       backoff: options.bindBackoff,
     }),
     connectTimeoutMs: options.connectTimeoutMs,

@@ -25,6 +25,20 @@ const SUB_CODES: Readonly<Record<string, string>> = {
 
 const INVALID_CREDENTIALS = 49
 
+// Said only of the right password, or of an account that counts none: nothing comes nearer to a lockout by them.
+const UNCOUNTED = new Set(['525', '530', '531', '532', '533', '701', '773', '775'])
+
+/** A refused bind. Code ERR_DIRECTORY_BIND_REFUSED, to be tried again later. */
+export class BindRefused extends WritebackError {
+  /** False: the directory counted no wrong password for it. */
+  readonly isCounted: boolean
+
+  constructor(name: string, reason: string, isCounted: boolean) {
+    super('ERR_DIRECTORY_BIND_REFUSED', `the directory refused ${name}: ${reason}`, { retry: 'later' })
+    this.isCounted = isCounted
+  }
+}
+
 /**
  * Binds (RFC 4511 §4.2, simple). Throws ERR_DIRECTORY_BIND_REFUSED (later) with the directory's sub-code,
  * ERR_DIRECTORY_BUSY (later) for any other answer, or the
@@ -37,29 +51,28 @@ export async function bindService(
   timeoutMs: number,
 ): Promise<void> {
   const { name, password } = credentials
-  if (name === '' || password.length === 0) throw refused(name, 'its name or password is empty')
+  if (name === '' || password.length === 0)
+    throw new BindRefused(name, 'its name or password is empty', false)
   const messageId = channel.nextMessageId()
   const frame = encodeBind({ messageId, name, password })
   const exchange = await channel.exchange({ frame, messageId, expects: 'bind', timeoutMs })
   if (exchange.kind !== 'answered') throw exchange.cause
   const { code, diagnostic } = exchange.result
   if (code === 0) return
-  if (code === INVALID_CREDENTIALS) throw refused(name, reasonOf(code, diagnostic))
+  if (code === INVALID_CREDENTIALS)
+    throw new BindRefused(name, reasonOf(code, diagnostic), !UNCOUNTED.has(subCodeOf(diagnostic) ?? ''))
   // Said before the password was looked at: it counts for nothing, and another controller may take it.
   const what = `the directory does not take a bind now: ${reasonOf(code, diagnostic)}`
   throw new WritebackError('ERR_DIRECTORY_BUSY', what, { retry: 'later' })
 }
 
+const subCodeOf = (diagnostic: string): string | undefined =>
+  /\bdata ([0-9a-f]{1,8})\b/i.exec(diagnostic)?.[1]?.toLowerCase()
+
 function reasonOf(code: number, diagnostic: string): string {
-  const subCode = /\bdata ([0-9a-f]{1,8})\b/i.exec(diagnostic)?.[1]?.toLowerCase()
+  const subCode = subCodeOf(diagnostic)
   if (code === INVALID_CREDENTIALS && subCode !== undefined) {
     return `${SUB_CODES[subCode] ?? 'no known reason'} (49, data ${subCode})`
   }
   return `${printable(diagnostic) || 'no reason given'} (${code})`
-}
-
-function refused(name: string, reason: string): WritebackError {
-  return new WritebackError('ERR_DIRECTORY_BIND_REFUSED', `the directory refused ${name}: ${reason}`, {
-    retry: 'later',
-  })
 }

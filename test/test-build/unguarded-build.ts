@@ -5,7 +5,7 @@ import { installEdits } from './source-edits.ts'
 installEdits([
   {
     file: 'src/cli/unsafe-runtime.ts',
-    find: '  for (const name of UNSAFE_VARIABLES)',
-    replace: '  if (io) return\n  for (const name of UNSAFE_VARIABLES)',
+    find: '  const found = findUnsafeRuntime(io, facts)\n',
+    replace: '  if (io) return\n  const found = findUnsafeRuntime(io, facts)\n',
   },
 ])

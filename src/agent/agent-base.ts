@@ -65,6 +65,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   if (unsafe.length > 0) conditions.raise('unsafe_runtime', '', unsafe.join('; '))
   const storeTime = createStoreTime(clock)
   const findKey = (kid: string) => identity.storeKeys.get(kid)
+  const directories = createDirectories(config, options)
   const transport = createStoreTransport({ caFile: config.store.caFile, env: options.env })
   const client = createStoreClient({
     url: config.store.url,
@@ -76,7 +77,6 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     timeoutMs: CALL_TIMEOUT_MS,
   })
   const journal = createJournal(config.stateDirectory)
-  const directories = createDirectories(config, options)
   return {
     ...options,
     ...{ enrolled, conditions, journal, storeTime, findKey, client, directories },

@@ -63,8 +63,7 @@ function serve(
     connections: config.connections,
     connectTimeoutMs: config.connectTimeoutSeconds * 1000,
     operationTimeoutMs: config.operationTimeoutSeconds * 1000,
-    log: parts.log,
-    clock: parts.clock,
+    ...parts,
   })
   const { blocklistFile, refuseNames } = config.passwords
   return {

@@ -25,8 +25,10 @@ const SUB_CODES: Readonly<Record<string, string>> = {
 
 const INVALID_CREDENTIALS = 49
 
-// Said only of the right password, or of an account that counts none: nothing comes nearer to a lockout by them.
-const UNCOUNTED = new Set(['525', '530', '531', '532', '533', '701', '773', '775'])
+const WRONG_PASSWORD = '52e'
+
+// The other known codes are said only of the right password, or of an account that counts none.
+const isCounted = (subCode = ''): boolean => subCode === WRONG_PASSWORD || !Object.hasOwn(SUB_CODES, subCode)
 
 /** A refused bind. Code ERR_DIRECTORY_BIND_REFUSED, to be tried again later. */
 export class BindRefused extends WritebackError {
@@ -60,7 +62,7 @@ export async function bindService(
   const { code, diagnostic } = exchange.result
   if (code === 0) return
   if (code === INVALID_CREDENTIALS)
-    throw new BindRefused(name, reasonOf(code, diagnostic), !UNCOUNTED.has(subCodeOf(diagnostic) ?? ''))
+    throw new BindRefused(name, reasonOf(code, diagnostic), isCounted(subCodeOf(diagnostic)))
   // Said before the password was looked at: it counts for nothing, and another controller may take it.
   const what = `the directory does not take a bind now: ${reasonOf(code, diagnostic)}`
   throw new WritebackError('ERR_DIRECTORY_BUSY', what, { retry: 'later' })

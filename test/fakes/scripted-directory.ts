@@ -125,6 +125,7 @@ export function createScriptedDirectory(options: {
     history: state.history,
     rules: { ...options.rules },
     directoryNowMs: nowMs,
+    directoryDoubtMs: () => 0,
     readAccount: async ({ anchor }, _operation, { markerRight } = {}) => {
       state.calls.push('read')
       if (state.refusesReads) throw new WritebackError('ERR_DIRECTORY_REFUSED', 'no', { retry: 'later' })

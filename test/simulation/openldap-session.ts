@@ -1,7 +1,9 @@
 // A session with the OpenLDAP server: the product has none yet, so this one stands in its place. It reads an entry as the
 // decisions want it, and sends what the model's dialect builds.
+
 import type { Account } from '../../src/agent/decisions/account.ts'
 import type { WriteAnswer } from '../../src/agent/decisions/write-answer.ts'
+import type { DirectoryTime } from '../../src/agent/directory/active-directory/directory-time.ts'
 import { dnOfGuid } from '../../src/agent/directory/active-directory/password-modify.ts'
 import type { Fence, PolicyReading, Write } from '../../src/agent/directory/directory.ts'
 import type { Change, RequestControl } from '../../src/ldap-wire/encode-request.ts'
@@ -32,7 +34,7 @@ export function createOpenLdapSession(
   traits: OpenLdapTraits,
   options: SimulatedDirectoryOptions,
   server: Server,
-  directoryNowMs: () => number,
+  time: DirectoryTime,
   onLoss: () => void,
 ): SimulatedSession {
   const { link, door, agent, model } = options
@@ -75,7 +77,14 @@ export function createOpenLdapSession(
     return { known, marker, guid: guidOf(objectGuid), hadMarker: markerBefore !== undefined }
   }
   return {
-    ...{ server: server.id, url: server.url, rules: RULES, directoryNowMs, history: 'enforced' },
+    ...{
+      server: server.id,
+      url: server.url,
+      rules: RULES,
+      directoryNowMs: time.nowMs,
+      directoryDoubtMs: time.doubtMs,
+      history: 'enforced',
+    },
     readAccount: async ({ anchor }) => {
       const guid = guidOf(anchor)
       const found = await ask(() => look(guid))

@@ -4,6 +4,10 @@ import type { Entry as LdapEntry } from 'ldapts'
 import type { AccountRules } from '../../src/agent/decisions/account-rules.ts'
 import type { ClearBytes } from '../../src/agent/decisions/clear-bytes.ts'
 import type { WriteAnswer } from '../../src/agent/decisions/write-answer.ts'
+import {
+  createDirectoryTime,
+  type DirectoryTime,
+} from '../../src/agent/directory/active-directory/directory-time.ts'
 import { subjectRead } from '../../src/agent/directory/active-directory/find-subject.ts'
 import {
   dnOfGuid,
@@ -18,6 +22,7 @@ import { classifyRefusal, ofChange } from '../../src/agent/directory/classify-er
 import type { Directory, Effect, Fence, Write, WriterSession } from '../../src/agent/directory/directory.ts'
 import type { ReadClient } from '../../src/agent/directory/read-client.ts'
 import type { Clock } from '../../src/clock/clock.ts'
+import type { RemoteReading } from '../../src/clock/remote-time.ts'
 import { WritebackError } from '../../src/errors/writeback-error.ts'
 import type { Change, RequestControl } from '../../src/ldap-wire/encode-request.ts'
 import { ldapDomainOf, ldapEntryOf, ldapFinePolicyOf } from './directory-entry.ts'
@@ -70,7 +75,7 @@ export interface SimulatedDirectoryOptions {
 export type OpenSession = (
   options: SimulatedDirectoryOptions,
   server: Server,
-  directoryNowMs: () => number,
+  time: DirectoryTime,
   onLoss: () => void,
 ) => SimulatedSession
 
@@ -82,12 +87,10 @@ export interface SimulatedSession extends WriterSession {
 interface Kept {
   readonly session: SimulatedSession
   readonly server: Server
-  readonly setTime: (directoryMs: number) => void
+  readonly time: DirectoryTime
   isSound: boolean
-  seenAtMs: number
 }
 
-const REFRESH_MS = 20_000
 /** The scope of every run. */
 export const RULES: AccountRules = {
   units: [PEOPLE],
@@ -102,30 +105,35 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
   let kept: Kept | undefined
   let connecting: Promise<Kept> | undefined
   let lastError: WritebackError | undefined
-  const ask = async (server: Server): Promise<{ isWriter: boolean; nowMs: number }> => {
+  const ask = async (server: Server): Promise<{ isWriter: boolean; reading: RemoteReading }> => {
+    const sentMs = clock.monotonicMs()
     const answer = await link.exchange(
       server,
-      () => ({ isWriter: server.writer === server.id, nowMs: Math.floor(model.nowMs(server) / 1000) * 1000 }),
+      () => ({
+        isWriter: server.writer === server.id,
+        timeMs: Math.floor(model.nowMs(server) / 1000) * 1000,
+      }),
       false,
     )
     if (answer.kind === 'lost') throw answer.cause
-    return answer.value
+    const { isWriter, timeMs } = answer.value
+    return { isWriter, reading: { sentMs, answeredMs: clock.monotonicMs(), timeMs } }
   }
   const open = async (server: Server): Promise<Kept> => {
     await link.connect(server)
     options.door.bound(server, options.agent, 'service', true)
-    const { isWriter, nowMs } = await ask(server)
+    const { isWriter, reading } = await ask(server)
     if (!isWriter)
       throw new WritebackError('ERR_DIRECTORY_UNSUITABLE', `${server.url}: not the writer`, {
         retry: 'later',
       })
-    const time = createDirectoryTime(clock, nowMs)
+    const time = createDirectoryTime(clock, reading)
     const made: Kept = {
-      setTime: time.set,
-      session: (options.openSession ?? createSession)(options, server, time.nowMs, () => {
+      time,
+      session: (options.openSession ?? createSession)(options, server, time, () => {
         made.isSound = false
       }),
-      ...{ server, isSound: true, seenAtMs: clock.monotonicMs() },
+      ...{ server, isSound: true },
     }
     return made
   }
@@ -146,11 +154,10 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
     throw failure
   }
   const refresh = async (one: Kept) => {
-    if (clock.monotonicMs() - one.seenAtMs < REFRESH_MS) return
+    if (!one.time.isOld()) return
     try {
-      const { isWriter, nowMs } = await ask(one.server)
-      one.setTime(nowMs)
-      one.seenAtMs = clock.monotonicMs()
+      const { isWriter, reading } = await ask(one.server)
+      one.time.observe(reading)
       if (!isWriter) one.isSound = false
     } catch {
       one.isSound = false
@@ -176,22 +183,10 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
   }
 }
 
-function createDirectoryTime(clock: Clock, firstMs: number) {
-  let ahead = { ofMonotonic: 0, ofWall: 0 }
-  const set = (directoryMs: number) => {
-    ahead = { ofMonotonic: directoryMs - clock.monotonicMs(), ofWall: directoryMs - clock.wallMs() }
-  }
-  set(firstMs)
-  return {
-    set,
-    nowMs: () => Math.max(clock.monotonicMs() + ahead.ofMonotonic, clock.wallMs() + ahead.ofWall),
-  }
-}
-
 function createSession(
   options: SimulatedDirectoryOptions,
   server: Server,
-  directoryNowMs: () => number,
+  time: DirectoryTime,
   onLoss: () => void,
 ): SimulatedSession {
   const { link, door, agent } = options
@@ -234,7 +229,13 @@ function createSession(
     ...{ attribute: MARKER_ATTRIBUTE, before, after },
   })
   return {
-    ...{ server: server.id, url: server.url, rules: RULES, directoryNowMs },
+    ...{
+      server: server.id,
+      url: server.url,
+      rules: RULES,
+      directoryNowMs: time.nowMs,
+      directoryDoubtMs: time.doubtMs,
+    },
     history: control === undefined ? 'not_enforced' : 'enforced',
     readAccount: async (subject, operation) => subjectRead(subject, operation, place)(client),
     ...createPolicyReader({

@@ -43,7 +43,7 @@ export function readPosition(account: Account, request: MarkedRequest, storeNowM
 
 /**
  * True when somebody else changed the password after the request was issued, so that writing would undo a newer one.
- * `directoryAheadMs` is directory time minus store time. A change is ours only if a marker of our store carries its
+ * `directoryAheadMs` is the least that directory time minus store time can be. A change is ours only if a marker of our store carries its
  * version. Where the metadata cannot be read, pwdLastSet tells; then a marker of our store, whose version is 0, cannot tell our
  * own change from another, and the order of markers alone decides.
  */

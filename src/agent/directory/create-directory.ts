@@ -140,11 +140,11 @@ async function openSession(
   lastUrl: string | undefined,
   signal: AbortSignal,
 ): Promise<OwnedSession> {
-  const { writer, baseDn, tls } = options
+  const { writer, baseDn, tls, clock } = options
   // The last writer is most likely the next one, and a dead controller before it would cost its whole deadline.
   const controllers = options.controllers.toSorted((a, b) => Number(b === lastUrl) - Number(a === lastUrl))
   const serverName = tls.serverName === undefined ? {} : { serverName: tls.serverName }
-  const found = await findWriter({ controllers, writer, baseDn, signal, ...serverName }, settings)
+  const found = await findWriter({ controllers, writer, baseDn, signal, clock, ...serverName }, settings)
   return openWriterSession({
     found,
     settings,

@@ -72,8 +72,10 @@ export interface WriterSession {
    * `not_enforced` when the configuration takes that, `not_enforceable` when it does not: then a reset must not be written.
    */
   readonly history: 'enforced' | 'not_enforced' | 'not_enforceable'
-  /** The directory's clock, milliseconds since 1970; it shows whole seconds, so half a second is uncertain. */
+  /** The directory's clock, carried on by this host's monotonic clock; milliseconds since 1970. */
   readonly directoryNowMs: () => number
+  /** By how much that may be wrong to either side, milliseconds: its clock shows whole seconds, and the answer was on its way. */
+  readonly directoryDoubtMs: () => number
   /** The configured scope and protection as the directory itself spells and numbers it. */
   readonly rules: AccountRules
   /**

@@ -42,7 +42,8 @@ export function findSkewObstacle(
   work: Work,
   session: WriterSession,
 ): Step | undefined {
-  if (parts.storeTime.isUncertain()) return wait(CLOCK_LOOK_MS)
+  const { storeTime } = parts
+  if (storeTime.isUncertain() || !storeTime.isComparable()) return wait(CLOCK_LOOK_MS)
   const directory = work.served.directory.name
   const ahead = directoryAheadMs(parts, session)
   if (Math.abs(ahead) > LARGEST_CLOCK_SKEW_MS) {
@@ -61,9 +62,19 @@ export function findSkewObstacle(
 export const findLeaseObstacle = (parts: WritebackParts, work: Work): Step | undefined =>
   holdsLease(parts, work) ? undefined : wait(LEASE_LOOK_MS)
 
-/** Directory time minus store time, milliseconds. */
-export const directoryAheadMs = (parts: WritebackParts, session: WriterSession): number =>
-  session.directoryNowMs() - parts.storeTime.nowMs()
+/**
+ * Directory time minus store time, milliseconds. Both by the monotonic clock: a step of this host's clock between the two readings
+ * would count as a difference.
+ */
+const directoryAheadMs = (parts: WritebackParts, session: WriterSession): number =>
+  session.directoryNowMs() - parts.storeTime.byMonotonicMs()
+
+/**
+ * The least that directory time minus store time can be, milliseconds: what was changed after a request was issued must not look
+ * older than it. Quick answers of both keep it within the contract's two seconds.
+ */
+export const directoryAheadAtLeastMs = (parts: WritebackParts, session: WriterSession): number =>
+  directoryAheadMs(parts, session) - session.directoryDoubtMs() - parts.storeTime.doubtMs()
 
 const holdsLease = (parts: WritebackParts, work: Work): boolean =>
   parts.leases.isHeld({ request: work.open.requestId, lease: work.open.lease })

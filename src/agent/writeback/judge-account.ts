@@ -6,7 +6,7 @@ import { isOvertaken, readPosition } from '../decisions/judge-marker.ts'
 import { findExclusion } from '../decisions/judge-protection.ts'
 import type { WriterSession } from '../directory/directory.ts'
 import { endExcluded } from './end-excluded.ts'
-import { directoryAheadMs, findSkewObstacle } from './find-obstacle.ts'
+import { directoryAheadAtLeastMs, findSkewObstacle } from './find-obstacle.ts'
 import { markedRequest } from './marked-request.ts'
 import { atServer, end, GIVE_UP, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
@@ -58,7 +58,7 @@ function isWrittenSince(
 ): boolean {
   const { document } = work
   const seen = { ...account, marker: markerUnderFence(parts, work, account) }
-  const isChanged = isOvertaken(seen, markedRequest(work), directoryAheadMs(parts, session))
+  const isChanged = isOvertaken(seen, markedRequest(work), directoryAheadAtLeastMs(parts, session))
   if (!isChanged && account.markerRight?.held !== false) return false
   const own = parts.journal.lastPasswordWrite(document.directory, document.subject.anchor)
   if (own && own.server === session.server && own.sequence > document.sequence) return true

@@ -4,7 +4,7 @@ import type { Account } from '../decisions/account.ts'
 import { noticesFor } from '../decisions/judge-account.ts'
 import { judgeUnmarked } from '../decisions/judge-unmarked.ts'
 import type { WriterSession } from '../directory/directory.ts'
-import { directoryAheadMs, findLeaseObstacle } from './find-obstacle.ts'
+import { directoryAheadAtLeastMs, findLeaseObstacle } from './find-obstacle.ts'
 import { end, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
@@ -30,7 +30,7 @@ export function settleUnmarked(
   const resting = findLeaseObstacle(parts, work) ?? findQuarantine(work, keyOf(work))
   if (resting) return resting
   const { document, doubt } = work
-  const issuedAtMs = document.issuedAt + directoryAheadMs(parts, session)
+  const issuedAtMs = document.issuedAt + directoryAheadAtLeastMs(parts, session)
   const here = { server: session.server, marker: account.marker }
   switch (judgeUnmarked(account, doubt, { operation: document.operation, issuedAtMs })) {
     case 'unapplied':

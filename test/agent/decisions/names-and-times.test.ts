@@ -146,6 +146,44 @@ test('the store’s time runs on monotonic time from the middle of a quick call'
   expect(time.offsetMs()).toBe(39_950)
 })
 
+test('a slow answer does not spoil what a quick one told of the store’s time', () => {
+  const clock = createManualClock(1_000_000)
+  const time = createStoreTime(clock)
+  const observe = (tookMs: number, storeTime: number) => {
+    const answeredMs = clock.monotonicMs()
+    time.observe({ sentMs: answeredMs - tookMs, answeredMs, storeTime })
+  }
+  observe(10, 1_000_000)
+  expect(time.nowMs()).toBe(1_000_005)
+  clock.pass(1_000)
+  // The store stamped it at once, and the answer was on its way for all of the time.
+  observe(900, 1_000_105)
+  expect(time.nowMs()).toBe(1_001_005)
+  // What cannot be reconciled with the earlier reading means that the store's clock was set.
+  observe(900, 1_002_000)
+  expect(time.nowMs()).toBe(1_002_450)
+  observe(10, 1_002_000)
+  clock.shiftWall(200)
+  expect(time.isComparable()).toBe(true)
+  observe(100, 1_001_990)
+  expect([time.byMonotonicMs(), time.nowMs()]).toEqual([1_002_040, 1_002_040])
+  clock.pass(60_000)
+  observe(900, 1_061_500)
+  expect(time.nowMs()).toBe(1_061_950)
+})
+
+test('the store’s time is compared with no other once the clocks of this host parted by more than a second', () => {
+  const clock = createManualClock(1_000_000)
+  const time = createStoreTime(clock)
+  expect(time.isComparable()).toBe(false)
+  const sentMs = clock.monotonicMs()
+  time.observe({ sentMs, answeredMs: sentMs, storeTime: 1_000_000 })
+  clock.shiftWall(1_000)
+  expect([time.isComparable(), time.byMonotonicMs(), time.nowMs()]).toEqual([true, 1_000_000, 1_001_000])
+  clock.shiftWall(1)
+  expect([time.isComparable(), time.isUncertain()]).toEqual([false, false])
+})
+
 test('a long poll gives no sample', () => {
   const clock = createManualClock(1_000_000)
   const time = createStoreTime(clock)

@@ -406,6 +406,18 @@ test('a directory that stops leaves nothing open: what is under way is lost, wha
   expect(proxy.count(PASSWORD)).toBe(1)
 })
 
+test('a writer that is slow to introduce itself does not make its clock look late', async () => {
+  // Every read after the first: the clock was told before them.
+  const slow = proxy.onRequest(
+    { operation: 'search', dn: domain.baseDn },
+    { kind: 'delay-response', ms: 1_800 },
+    100,
+  )
+  const writer = await open().writer()
+  slow.remove()
+  expect(Math.abs(writer.directoryNowMs() - Date.now())).toBeLessThan(1_000)
+})
+
 test('writes of a session that was replaced are finished, and its connections closed', async () => {
   const user = await newUser()
   const other = await newUser()

@@ -1,4 +1,5 @@
 // Chooses the one domain controller that takes the writes: the PDC emulator, or the one the configuration names.
+import type { Clock } from '../../../clock/clock.ts'
 import { WritebackError } from '../../../errors/writeback-error.ts'
 import type { ConnectionSettings } from '../bound-channel.ts'
 import { bytesOf, textOf } from '../entry-values.ts'
@@ -22,6 +23,7 @@ export interface WriterChoice {
   readonly writer: string
   readonly baseDn: string
   readonly serverName?: string
+  readonly clock: Clock
   /** Ends the search before the next controller. */
   readonly signal?: AbortSignal
 }
@@ -58,7 +60,7 @@ async function tryController(
 ): Promise<FoundWriter> {
   const client = await openReadClient(endpoint, settings)
   try {
-    const root = await readRootDse(client, endpoint.url)
+    const root = await readRootDse(client, endpoint.url, choice.clock)
     if (!isWithin(choice.baseDn, root.defaultNamingContext)) {
       throw unsuitable(endpoint.url, `it serves ${root.defaultNamingContext}, not ${choice.baseDn}`)
     }

@@ -1,4 +1,6 @@
 // What a server says about itself before anyone asks about accounts: the root entry (MS-ADTS §3.1.1.3.2).
+import type { Clock } from '../../../clock/clock.ts'
+import type { RemoteReading } from '../../../clock/remote-time.ts'
 import { WritebackError } from '../../../errors/writeback-error.ts'
 import { textOf, textsOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
@@ -13,8 +15,8 @@ export interface RootDse {
   readonly supportedControls: ReadonlySet<string>
   /** Samba's domain controllers lack some of what Windows' have, and say who they are. */
   readonly isSamba: boolean
-  /** Directory clock, milliseconds since 1970, whole seconds. */
-  readonly currentTimeMs: number
+  /** Directory clock, whole seconds. */
+  readonly currentTime: RemoteReading
 }
 
 // MS-ADTS §3.1.1.3.4.3
@@ -36,8 +38,10 @@ const ATTRIBUTES = [
  * Reads the root entry. Throws ERR_DIRECTORY_UNSUITABLE (later) for a server that is no Active Directory domain
  * controller, a read-only one, or one that has not finished its first replication; and what a read throws.
  */
-export async function readRootDse(client: ReadClient, url: string): Promise<RootDse> {
+export async function readRootDse(client: ReadClient, url: string, clock: Clock): Promise<RootDse> {
+  const sentMs = clock.monotonicMs()
   const [entry] = await client.search('', { scope: 'base', attributes: ATTRIBUTES })
+  const answeredMs = clock.monotonicMs()
   if (entry === undefined) throw unsuitable(url, 'it has no root entry')
   const capabilities = textsOf(entry, 'supportedCapabilities')
   if (!capabilities.includes(ACTIVE_DIRECTORY))
@@ -50,15 +54,15 @@ export async function readRootDse(client: ReadClient, url: string): Promise<Root
     if (value === undefined) throw unsuitable(url, `its root entry does not tell ${name}`)
     return value
   }
-  const currentTimeMs = momentOfGeneralizedTime(required('currentTime'))
-  if (currentTimeMs === undefined) throw unsuitable(url, 'its currentTime cannot be read')
+  const timeMs = momentOfGeneralizedTime(required('currentTime'))
+  if (timeMs === undefined) throw unsuitable(url, 'its currentTime cannot be read')
   return {
     defaultNamingContext: required('defaultNamingContext'),
     schemaNamingContext: required('schemaNamingContext'),
     serviceName: required('dsServiceName'),
     supportedControls: new Set(textsOf(entry, 'supportedControl')),
     isSamba: textOf(entry, 'vendorName')?.startsWith('Samba') ?? false,
-    currentTimeMs,
+    currentTime: { sentMs, answeredMs, timeMs },
   }
 }
 

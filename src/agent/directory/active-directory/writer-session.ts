@@ -69,12 +69,12 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
   const pools = createPools(options, () => {
     sound = false
   })
-  const time = createDirectoryTime(clock, found.root.currentTimeMs)
+  const time = createDirectoryTime(clock, found.root.currentTime)
   const refresh = async () => {
     if (!time.isOld()) return
     try {
       const again = await pools.readers.use((client) => readAgain(client, options))
-      time.set(again.root.currentTimeMs)
+      time.observe(again.root.currentTime)
       rules = { ...rules, ...again.rules }
     } catch {
       sound = false
@@ -94,6 +94,7 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       return rules
     },
     directoryNowMs: time.nowMs,
+    directoryDoubtMs: time.doubtMs,
     clockOffsetMs: () => time.nowMs() - clock.wallMs(),
     isSound: () => sound,
     refresh,
@@ -110,9 +111,12 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
   }
 }
 
-function createPools({ found, settings, connections: size }: SessionOptions, onDeath: () => void): Pools {
+function createPools(
+  { found, settings, clock, connections: size }: SessionOptions,
+  onDeath: () => void,
+): Pools {
   const { endpoint, root } = found
-  const readers = new ConnectionPool({ size, onDeath, open: () => openReader(found, settings) })
+  const readers = new ConnectionPool({ size, onDeath, open: () => openReader(found, settings, clock) })
   const openWriter = () => openWriteConnection(endpoint, settings, root.serviceName)
   readers.adopt(found.client)
   return { readers, writers: new ConnectionPool({ size, onDeath, open: openWriter }) }
@@ -202,9 +206,9 @@ async function withEncoded<T>(effect: Effect, use: (encoded: EncodedEffect) => P
 
 async function readAgain(
   client: ReadClient,
-  { found, followsRole, rules }: SessionOptions,
+  { found, followsRole, rules, clock }: SessionOptions,
 ): Promise<{ root: RootDse; rules: ResolvedRules }> {
-  const root = await readRootDse(client, found.endpoint.url)
+  const root = await readRootDse(client, found.endpoint.url, clock)
   if (followsRole && !(await holdsWriterRole(client, root))) {
     throw unsuitable(found.endpoint.url, 'it is no longer the PDC emulator')
   }
@@ -249,10 +253,14 @@ async function introduce(options: SessionOptions): Promise<Introduction> {
   }
 }
 
-async function openReader(found: FoundWriter, settings: ConnectionSettings): Promise<ReadClient> {
+async function openReader(
+  found: FoundWriter,
+  settings: ConnectionSettings,
+  clock: Clock,
+): Promise<ReadClient> {
   const client = await openReadClient(found.endpoint, settings)
   try {
-    const { serviceName } = await readRootDse(client, found.endpoint.url)
+    const { serviceName } = await readRootDse(client, found.endpoint.url, clock)
     if (serviceName.toLowerCase() === found.root.serviceName.toLowerCase()) return client
     throw unsuitable(found.endpoint.url, `another server answers now: ${serviceName}`)
   } catch (error) {

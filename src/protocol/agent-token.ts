@@ -1,6 +1,6 @@
 // The credential of one agent call: a JWT for this method, path and body only (RFC 7519; in the manner of RFC 7523 and
 // RFC 9449). Whoever receives it refuses a `jti` that was seen before.
-import { createHash, randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { type CryptoKey, errors, jwtVerify, SignJWT } from 'jose'
 import { z } from 'zod'
 import { WritebackError } from '../errors/writeback-error.ts'
@@ -29,7 +29,7 @@ const claimsSchema = z.strictObject({
   exp: z.int(),
 })
 
-const digest = (body: Uint8Array): string => createHash('sha256').update(body).digest('base64url')
+const digest = (body: Uint8Array): string => hash('sha256', body, 'base64url')
 
 /** Makes the token of one call. `nowMs` is the store's time as this agent knows it. */
 export function signAgentCall(

@@ -32,22 +32,35 @@ export function parseStrictText(text: string): unknown {
   return value
 }
 
+const QUOTE = 0x22
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+
 // The text is valid JSON here, so a scan over strings and brackets is enough to see every key.
 function refuseAmbiguousKeys(text: string): void {
+  if (!text.isWellFormed()) throw invalid('body holds a lone surrogate')
   const open: (Set<string> | undefined)[] = []
   for (let at = 0; at < text.length; at += 1) {
-    const char = text[at]
-    if (char === '{') open.push(new Set())
-    else if (char === '[') open.push(undefined)
-    else if (char === '}' || char === ']') open.pop()
-    else if (char === '"') {
+    const char = text.charCodeAt(at)
+    if (char === OPEN_BRACE) open.push(new Set())
+    else if (char === OPEN_BRACKET) open.push(undefined)
+    else if (char === CLOSE_BRACKET || char === CLOSE_BRACE) open.pop()
+    else if (char === QUOTE) {
       const end = endOfString(text, at)
-      const value = JSON.parse(text.slice(at, end)) as string
-      if (!value.isWellFormed()) throw invalid('body holds a lone surrogate')
+      const value = unquoted(text.slice(at, end))
       if (isKey(text, end)) refuseKey(open.at(-1), value)
       at = end - 1
     }
   }
+}
+
+function unquoted(quoted: string): string {
+  if (!quoted.includes('\\')) return quoted.slice(1, -1)
+  const value = JSON.parse(quoted) as string
+  if (!value.isWellFormed()) throw invalid('body holds a lone surrogate')
+  return value
 }
 
 function refuseKey(keys: Set<string> | undefined, key: string): void {
@@ -57,9 +70,16 @@ function refuseKey(keys: Set<string> | undefined, key: string): void {
 }
 
 function endOfString(text: string, start: number): number {
-  let at = start + 1
-  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
-  return at + 1
+  let end = text.indexOf('"', start + 1)
+  while (isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  return end + 1
+}
+
+// An odd number of backslashes before a quotation mark makes it part of the string.
+function isEscaped(text: string, at: number): boolean {
+  let first = at
+  while (text[first - 1] === '\\') first -= 1
+  return (at - first) % 2 === 1
 }
 
 function isKey(text: string, end: number): boolean {

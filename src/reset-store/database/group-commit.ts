@@ -49,8 +49,9 @@ async function runGroup(database: DatabaseSync, group: readonly Job[]): Promise<
   const answers: (() => void)[] = []
   try {
     database.exec('BEGIN')
-    for (const job of group) answers.push(await runJob(database, job))
-    database.exec('COMMIT')
+    for (const job of group)
+      answers.push(await (group.length === 1 ? runAlone(database, job) : runJob(database, job)))
+    if (database.isTransaction) database.exec('COMMIT')
   } catch (cause) {
     if (database.isTransaction) database.exec('ROLLBACK')
     const error = new WritebackError('ERR_DATABASE_UNUSABLE', 'the database does not take a transaction', {
@@ -61,6 +62,17 @@ async function runGroup(database: DatabaseSync, group: readonly Job[]): Promise<
     return
   }
   for (const answer of answers) answer()
+}
+
+// The transaction is its own then.
+async function runAlone(database: DatabaseSync, job: Job): Promise<() => void> {
+  try {
+    const value = await job.work()
+    return () => job.resolve(value)
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    return () => job.reject(error)
+  }
 }
 
 async function runJob(database: DatabaseSync, job: Job): Promise<() => void> {

@@ -21,17 +21,35 @@ interface CodeRow {
   readonly used_by: string | null
 }
 
-const agentOf = (row: AgentRow, sealingKeys: readonly SealingKeyRecord[]): AgentRecord => ({
+const agentOf = (row: AgentRow, sealingKeys: readonly SealingKeyRecord[], parse: Parse): AgentRecord => ({
   id: row.id,
   name: row.name,
-  identityKey: JSON.parse(row.identity_key),
+  identityKey: parse(row.id, row.identity_key) as AgentRecord['identityKey'],
   sealingKeys,
-  directories: JSON.parse(row.directories),
+  directories: parse(row.id, row.directories) as AgentRecord['directories'],
   enrolledAt: row.enrolled_at,
   lastSeenAt: row.last_seen_at,
   revokedAt: row.revoked_at,
-  heartbeat: row.heartbeat === null ? null : JSON.parse(row.heartbeat),
+  heartbeat:
+    row.heartbeat === null ? null : (parse(row.id, row.heartbeat) as NonNullable<AgentRecord['heartbeat']>),
 })
+
+/** Parses a column of an agent's row. */
+type Parse = (agent: string, text: string) => unknown
+
+// Every call of an agent reads its row, and next to none changes it.
+const MOST_PARSED = 16
+function createParse(): Parse {
+  const parsed = new Map<string, Map<string, unknown>>()
+  return (agent, text) => {
+    const known = parsed.get(agent) ?? new Map<string, unknown>()
+    if (known.has(text)) return known.get(text)
+    const value: unknown = JSON.parse(text)
+    if (known.size >= MOST_PARSED) known.clear()
+    parsed.set(agent, known.set(text, value))
+    return value
+  }
+}
 
 /** Prepares the statements once and gives the methods over them. */
 export function createAgentRecords(database: DatabaseSync): AgentRecords {
@@ -53,7 +71,8 @@ function agentMethods(
     'UPDATE requests SET lease_until = ? WHERE lease_agent = ? AND lease_until > ?',
   )
   const heartbeat = database.prepare('UPDATE agents SET heartbeat = ? WHERE id = ?')
-  const complete = (row: AgentRow) => agentOf(row, keysOf.all(row.id) as unknown as SealingKeyRecord[])
+  const parse = createParse()
+  const complete = (row: AgentRow) => agentOf(row, keysOf.all(row.id) as unknown as SealingKeyRecord[], parse)
   return {
     addAgent: async (agent) => {
       const { id, name, identityKey, directories, enrolledAt, lastSeenAt } = agent

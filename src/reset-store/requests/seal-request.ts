@@ -1,5 +1,5 @@
 // The sealed password arrives: with it the request is complete and is issued.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { z } from 'zod'
 import { readSealedFor, type Sealed } from '../../protocol/sealed-password.ts'
 import type { sealAnswerSchema } from '../../protocol/sealer-calls.ts'
@@ -23,7 +23,7 @@ export async function sealRequest(
   id: string,
   sealed: Sealed,
 ): Promise<SealAnswer> {
-  const digest = createHash('sha256').update(JSON.stringify(sealed)).digest('base64url')
+  const digest = hash('sha256', JSON.stringify(sealed), 'base64url')
   const look: Look<SealAnswer> = (records, now) => check(records, now, { id, creator, sealed, digest })
   const answer = await issueRequest(context, look, { value: sealed, digest })
   return answer ?? { request: id, state: 'waiting' }

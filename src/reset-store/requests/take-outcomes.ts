@@ -1,6 +1,6 @@
 // Outcomes: the first terminal one closes a request, `unknown` may be replaced once, everything else is evidence; so is
 // an old "nothing was changed" while somebody else may have begun to write.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { CryptoKey } from 'jose'
 import type { OutcomesAnswer } from '../../protocol/agent-calls.ts'
 import { type Outcome, verifyOutcome } from '../../protocol/outcome.ts'
@@ -109,7 +109,7 @@ async function verifyOne(given: {
   const outcome = await readOutcome(jws, index, (kid) => (kid === identity.kid ? identity.key : undefined))
   if (outcome.agent !== agentId || outcome.store !== store)
     throw new CallRefused('outcome_invalid', `outcome ${index} names another agent or store`)
-  return { outcome, jws, digest: createHash('sha256').update(jws).digest('base64url') }
+  return { outcome, jws, digest: hash('sha256', jws, 'base64url') }
 }
 
 async function readOutcome(jws: string, index: number, findKey: Parameters<typeof verifyOutcome>[1]) {

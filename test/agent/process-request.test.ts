@@ -443,6 +443,21 @@ test.each([
   ])
 })
 
+test.each([
+  ['issued', { issuedAt: NOW + 121_000 }, 'the document was issued in the future'],
+  ['numbered', { sequence: NOW + 600_001 }, 'the document has a sequence of the future'],
+])(
+  'a request %s in the future is invalid, and nothing is written [issued_in_the_future]',
+  async (_how, dates, detail) => {
+    const world = await openWorld({ document: { expiresAt: NOW + 3_600_000, ...dates } })
+    expect(await world.run()).toBe('done')
+    const outcome = await world.outcome()
+    expect(outcome).toEqual(ended('failed', 'request_invalid'))
+    expect(outcome).toMatchObject({ detail })
+    expect(world.dc.state.effects).toEqual([])
+  },
+)
+
 test('a host that slept writes nothing before it has heard the store, and ends nothing for it', async () => {
   const world = await openWorld({ document: { expiresAt: NOW + 3_600_000 } })
   world.clock.shiftWall(600_000)

@@ -178,8 +178,6 @@ export const FAULTS = {
   issued_in_the_future: {
     group: 'trust',
     what: 'A request says that it was issued in the future.',
-    notHere:
-      'requests carry no not-before; the store that dates them also tells the time by which they are judged',
   },
   unknown_key: { group: 'trust', what: 'A document is signed with a key that the agent does not know.' },
   agent_key_rotated: {

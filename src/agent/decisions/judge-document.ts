@@ -1,5 +1,9 @@
 // Whether a verified request document is for this agent at all. Nothing here looks at the directory.
-import { CLOCK_UNCERTAINTY_MS, SETTLE_AFTER_EXPIRY_MS } from '../../protocol/identifiers.ts'
+import {
+  CLOCK_UNCERTAINTY_MS,
+  LARGEST_CLOCK_SKEW_MS,
+  SETTLE_AFTER_EXPIRY_MS,
+} from '../../protocol/identifiers.ts'
 import type { RequestDocument } from '../../protocol/request-document.ts'
 import { readSealedFor } from '../../protocol/sealed-password.ts'
 
@@ -46,6 +50,25 @@ function findMissealing(
   if (!isSame) return 'the password was sealed for another request'
   const isForUs = document.sealed.recipients.some(({ header }) => addressee.sealingKeyIds.has(header.kid))
   return isForUs ? undefined : 'the password was not sealed to a key of this agent'
+}
+
+// A sequence is the store's time in milliseconds or a little more; far ahead of now it is no sequence of this store.
+const LARGEST_LEAD_MS = 600_000
+
+/** True for a sequence that no store of a right clock gives out at this time. */
+export const isFarAhead = (sequence: number, storeNowMs: number): boolean =>
+  sequence > storeNowMs + LARGEST_LEAD_MS
+
+/**
+ * Says why the dates of a document cannot be true, or undefined. A password that somebody set meanwhile would look older than a
+ * request of the future, and its sequence would shut out all later ones.
+ */
+export function findImpossibleDate(
+  { issuedAt, sequence }: { readonly issuedAt: number; readonly sequence: number },
+  storeNowMs: number,
+): string | undefined {
+  if (issuedAt > storeNowMs + LARGEST_CLOCK_SKEW_MS) return 'the document was issued in the future'
+  return isFarAhead(sequence, storeNowMs) ? 'the document has a sequence of the future' : undefined
 }
 
 /** True when no write of this request may begin any more; on the safe side of the clocks' uncertainty. */

@@ -2,6 +2,7 @@
 import { CLOCK_UNCERTAINTY_MS } from '../../protocol/identifiers.ts'
 import { type Marker, parseMarker } from '../../protocol/marker.ts'
 import type { Account, PasswordVersion } from './account.ts'
+import { isFarAhead } from './judge-document.ts'
 
 /** The request as the marker knows it. */
 export interface MarkedRequest {
@@ -24,9 +25,6 @@ export type MarkerPosition =
   | { readonly kind: 'lease_lost' | 'implausible' }
   | { readonly kind: 'free' }
 
-// A sequence is the store's time in milliseconds or a little more; far ahead of now it is no sequence of this store.
-const LARGEST_LEAD_MS = 600_000
-
 /** Reads the marker of an account for one request (contract, Marker). */
 export function readPosition(account: Account, request: MarkedRequest, storeNowMs: number): MarkerPosition {
   if (account.marker === undefined) return { kind: 'free' }
@@ -34,7 +32,7 @@ export function readPosition(account: Account, request: MarkedRequest, storeNowM
   if (!marker) return { kind: 'implausible' }
   if (marker.store !== request.store) return { kind: 'free' }
   if (marker.requestId !== request.id) {
-    if (marker.sequence > storeNowMs + LARGEST_LEAD_MS) return { kind: 'implausible' }
+    if (isFarAhead(marker.sequence, storeNowMs)) return { kind: 'implausible' }
     return marker.sequence >= request.sequence ? { kind: 'superseded', marker } : { kind: 'free' }
   }
   if (marker.flag === 'applied') return { kind: 'applied', marker }

@@ -1,6 +1,6 @@
 // What stands against writing now, without a look at the directory.
 import { LARGEST_CLOCK_SKEW_MS } from '../../protocol/identifiers.ts'
-import { isExpired } from '../decisions/judge-document.ts'
+import { findImpossibleDate, isExpired } from '../decisions/judge-document.ts'
 import type { WriterSession } from '../directory/directory.ts'
 import { end, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
@@ -23,6 +23,8 @@ export function findObstacle(parts: WritebackParts, work: Work): Step | undefine
     return end({ outcome: 'failed', reason: 'clock_skew' })
   }
   parts.conditions.clear('clock_skew', '')
+  const impossible = findImpossibleDate(work.document, parts.storeTime.nowMs())
+  if (impossible) return end({ outcome: 'failed', reason: 'request_invalid' }, { detail: impossible })
   const isStopped = parts.isPaused() || parts.limits.isStopped(work.document.directory)
   return isStopped ? wait(PAUSE_LOOK_MS) : undefined
 }

@@ -2,8 +2,10 @@
 import type { Clock } from '../clock/clock.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
 import type { Enrolled } from '../protocol/enrolment.ts'
+import { VERSION } from '../protocol/version.ts'
 import { type Conditions, createConditions } from '../telemetry/conditions.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import type { Identity } from './agent-identity.ts'
 import { createDirectories } from './create-directories.ts'
 import type { GoneServers } from './decisions/judge-doubt.ts'
@@ -14,6 +16,8 @@ import { createDocumentCache, type DocumentCache } from './intake/document-cache
 import { createJournal } from './journal/create-journal.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Keys } from './keys/open-keys.ts'
+import { measureDirectory, measureStoreClient } from './measure-calls.ts'
+import { measureOutcomes } from './measure-outcomes.ts'
 import { createStoreClient, type StoreClient } from './store-client/create-store-client.ts'
 import { createStoreTransport } from './store-client/store-transport.ts'
 import { createLimits, type Limits } from './writeback/limit-writes.ts'
@@ -34,6 +38,7 @@ export interface AgentBase extends AgentOptions {
   readonly enrolled: Enrolled
   readonly keys: Keys
   readonly conditions: Conditions
+  readonly metrics: Metrics
   readonly journal: Journal
   readonly storeTime: StoreTime
   readonly leases: Leases
@@ -65,9 +70,10 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   if (unsafe.length > 0) conditions.raise('unsafe_runtime', '', unsafe.join('; '))
   const storeTime = createStoreTime(clock)
   const findKey = (kid: string) => identity.storeKeys.get(kid)
-  const directories = createDirectories(config, options)
+  const metrics = createMetrics({ version: VERSION, agent: enrolled.agent })
+  const directories = measured(createDirectories(config, options), { metrics, clock })
   const transport = createStoreTransport({ caFile: config.store.caFile, env: options.env })
-  const client = createStoreClient({
+  const plainClient = createStoreClient({
     url: config.store.url,
     fetch: transport.fetch,
     identity: { agent: enrolled.agent, store: enrolled.store, signer: identity.keys.identity.signer },
@@ -76,16 +82,20 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     observe: storeTime.observe,
     timeoutMs: CALL_TIMEOUT_MS,
   })
-  const journal = createJournal(config.stateDirectory)
+  const client = measureStoreClient(plainClient, { metrics, clock })
+  const documents = createDocumentCache(findKey)
+  const journal = measureOutcomes(createJournal(config.stateDirectory), {
+    metrics,
+    readDocument: documents.read,
+  })
   return {
     ...options,
-    ...{ enrolled, conditions, journal, storeTime, findKey, client, directories },
+    ...{ enrolled, conditions, metrics, journal, storeTime, findKey, client, directories, documents },
     ...createPause(conditions),
     ...createGoneServers(),
     keys: identity.keys,
     leases: createLeases(clock),
     limits: createLimits({ journal, storeTime, conditions, log: options.log }, limitsOf(config)),
-    documents: createDocumentCache(findKey),
     stopping: new AbortController(),
     close: async () => {
       await Promise.all([...directories.values()].map(({ directory }) => directory.stop()))
@@ -94,6 +104,17 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     },
   }
 }
+
+const measured = (
+  directories: ReadonlyMap<string, ServedDirectory>,
+  parts: { readonly metrics: Metrics; readonly clock: Clock },
+): ReadonlyMap<string, ServedDirectory> =>
+  new Map(
+    [...directories].map(([name, served]) => [
+      name,
+      { ...served, directory: measureDirectory(served.directory, parts) },
+    ]),
+  )
 
 const limitsOf = ({ directories }: AgentConfig): ReadonlyMap<string, WriteLimits> =>
   new Map(

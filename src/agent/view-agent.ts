@@ -1,36 +1,73 @@
 // Answers of the operators' socket, read from the parts.
 import { VERSION } from '../protocol/version.ts'
 import { isReady } from '../telemetry/conditions.ts'
+import type { Reading } from '../telemetry/metrics.ts'
 import type { AgentBase } from './agent-base.ts'
 import type { Queues } from './create-queues.ts'
-import type { AgentViews } from './ops/describe-agent.ts'
+import type { AgentView, AgentViews } from './ops/describe-agent.ts'
 
 /** Makes the views. `hasClaimed`: the store answered a claim since the start. */
 export function viewAgent(base: AgentBase, queues: Queues, hasClaimed: () => boolean): AgentViews {
-  const { conditions, directories, journal } = base
+  const { conditions, directories, metrics } = base
   const startedAt = base.clock.wallMs()
   const statuses = () =>
     [...directories.values()].map(({ directory }) => ({ name: directory.name, ...directory.status() }))
   const isAgentReady = () =>
     hasClaimed() && isReady(conditions.list()) && statuses().every(({ connected }) => connected)
+  const view = async (): Promise<AgentView> => ({
+    version: VERSION,
+    agent: base.enrolled.agent,
+    ready: isAgentReady(),
+    paused: base.isPaused(),
+    startedAt,
+    storeOffsetMs: base.storeTime.offsetMs() ?? null,
+    requests: requestsOf(base),
+    queues: await queues.counts(),
+    directories: statuses().map(({ name, connected, server = null, url = null, clockOffsetMs }) => ({
+      ...{ name, connected, server, url },
+      clockOffsetMs: clockOffsetMs === undefined ? null : Math.round(clockOffsetMs),
+    })),
+    conditions: conditions.list(),
+  })
   return {
     isReady: isAgentReady,
     conditions: conditions.list,
     closeBreaker: base.limits.closeBreaker,
-    view: async () => ({
-      version: VERSION,
-      agent: base.enrolled.agent,
-      ready: isAgentReady(),
-      paused: base.isPaused(),
-      startedAt,
-      storeOffsetMs: base.storeTime.offsetMs() ?? null,
-      requests: journal.counts(),
-      queues: await queues.counts(),
-      directories: statuses().map(({ name, connected, server = null, url = null, clockOffsetMs }) => ({
-        ...{ name, connected, server, url },
-        clockOffsetMs: clockOffsetMs === undefined ? null : Math.round(clockOffsetMs),
-      })),
-      conditions: conditions.list(),
+    view,
+    metrics: async () => ({
+      contentType: metrics.contentType,
+      text: await metrics.text(async () => readingOf(base, await view())),
     }),
+  }
+}
+
+function requestsOf({ journal }: AgentBase): AgentView['requests'] {
+  const { oldestOpenAt = null, oldestUndeliveredAt = null, ...counts } = journal.counts()
+  return { ...counts, oldestOpenAt, oldestUndeliveredAt }
+}
+
+function readingOf(base: AgentBase, view: AgentView): Reading {
+  const now = base.storeTime.nowMs()
+  const secondsSince = (atMs: number | null) => (atMs === null ? 0 : Math.max(0, (now - atMs) / 1000))
+  return {
+    ready: view.ready,
+    paused: view.paused,
+    conditions: view.conditions,
+    openRequests: view.requests.open,
+    undeliveredOutcomes: view.requests.undelivered,
+    oldestOpenSeconds: secondsSince(view.requests.oldestOpenAt),
+    oldestUndeliveredSeconds: secondsSince(view.requests.oldestUndeliveredAt),
+    jobs: Object.entries(view.queues).flatMap(([directory, counts]) =>
+      Object.entries(counts ?? {}).map(([state, count]) => ({ directory, state, count })),
+    ),
+    directories: view.directories.map(({ name, connected, clockOffsetMs }) => ({
+      ...{ name, connected },
+      clockOffsetSeconds: clockOffsetMs === null ? undefined : clockOffsetMs / 1000,
+    })),
+    storeOffsetSeconds: view.storeOffsetMs === null ? undefined : view.storeOffsetMs / 1000,
+    keyAgeSeconds: base.keys.sealingKeys.map(({ publicKey, createdAt }) => ({
+      key: publicKey.kid,
+      seconds: Math.max(0, (base.clock.wallMs() - createdAt) / 1000),
+    })),
   }
 }

@@ -174,7 +174,15 @@ export const agentConfigSchema = z.strictObject({
     .strictObject({
       socket: text
         .optional()
-        .describe('unix socket for /livez, /readyz and /status; default: ops.sock in the state directory'),
+        .describe(
+          'unix socket for /livez, /readyz, /status and /metrics, and for commands; default: ops.sock in the state directory',
+        ),
+      port: z
+        .int()
+        .min(1)
+        .max(65_535)
+        .optional()
+        .describe('port of 127.0.0.1 that answers the same questions, for Prometheus; default: none'),
     })
     .prefault({}),
   shutdownTimeoutSeconds: seconds(1, 300).default(20).describe('longest time to finish work at a stop'),

@@ -27,7 +27,8 @@ const DUMP = /(^|\/)(core[^/]*|report\.[^/]*|[^/]*\.(heapsnapshot|heapprofile|cp
 export async function collect(canary: CanaryWorld): Promise<readonly Part[]> {
   const { world, redis, redisContents, opsAnswers, commands, processes, messages, recorder } = canary
   redisContents.push(await redis.read())
-  for (const at of ['/livez', '/readyz', '/status']) opsAnswers.push(JSON.stringify(await world.ops(at)))
+  for (const at of ['/livez', '/readyz', '/status', '/metrics'])
+    opsAnswers.push(JSON.stringify(await world.ops(at)))
   const part = (sink: Sink, place: string, bytes: Buffer | string): Part => ({
     ...{ sink, place },
     bytes: Buffer.from(bytes),

@@ -48,9 +48,10 @@ async function serve(open: string[]): Promise<void> {
     isReady: () => false,
     conditions: () => [],
     view: () => Promise.reject(new Error('nobody asks')),
+    metrics: () => Promise.reject(new Error('nobody asks')),
     closeBreaker: (name) => open.splice(open.indexOf(name) >>> 0, 1).length === 1,
   }
-  const server = createOpsServer(path.join(directory, 'ops.sock'), views)
+  const server = createOpsServer({ socket: path.join(directory, 'ops.sock'), port: undefined }, views)
   await server.start()
   stops.push(server.stop)
 }

@@ -1,8 +1,8 @@
 // The store as its own process, started by its command; tests kill it and start it again on the same data.
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import path from 'node:path'
 import { startReadyChild, type TestChild } from '../servers/child-process.ts'
+import { freePort } from '../servers/loopback-address.ts'
 import { testCa } from '../servers/test-ca.ts'
 import { httpsCall } from './https-call.ts'
 import { createStoreClient, type StoreClient } from './running-store.ts'
@@ -54,15 +54,4 @@ export async function createStoreProcess(directory: string): Promise<StoreProces
       return child?.exited ?? 'never started'
     },
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }

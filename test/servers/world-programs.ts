@@ -109,13 +109,17 @@ export function get(
   return new Promise((resolve, reject) => {
     const outgoing = request(at as never, (incoming) => {
       let text = ''
+      const isJson = !incoming.headers['content-type']?.startsWith('text/')
       incoming.setEncoding('utf8')
       incoming.on('data', (part: string) => {
         text += part
       })
       incoming.on('error', reject)
       incoming.on('end', () =>
-        resolve({ status: incoming.statusCode ?? 0, json: text === '' ? undefined : JSON.parse(text) }),
+        resolve({
+          status: incoming.statusCode ?? 0,
+          json: isJson ? (text === '' ? undefined : JSON.parse(text)) : text,
+        }),
       )
     })
     outgoing.on('error', reject)

@@ -2,12 +2,12 @@
 // processes, all on loopback, all ending with this process.
 import { readFileSync } from 'node:fs'
 import { request as httpsRequest } from 'node:https'
-import { createServer } from 'node:net'
 import path from 'node:path'
 import type { Operation } from '../../src/protocol/identifiers.ts'
 import type { Verdict } from '../../src/protocol/sealer-calls.ts'
 import type { CreatedUser, NewUser } from './directory-admin.ts'
 import type { LdapProxy, ProxyWatch } from './ldap-proxy.ts'
+import { freePort } from './loopback-address.ts'
 import { type SambaDomain, type SambaOptions, startSambaDomain } from './samba-domain.ts'
 import { makeScratchDirectory, removeScratchDirectory } from './scratch-directory.ts'
 import { testCa } from './test-ca.ts'
@@ -207,14 +207,3 @@ const createUserOf =
     })
     return { ...created, anchor: created.objectGuid, directory }
   }
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
-}

@@ -199,6 +199,8 @@ function createBase(options: ProcessOptions, owner: Owner, clock: Clock, databas
   }
   return {
     config: { directories: { [DIRECTORY]: {} }, stateDirectory: options.name } as never,
+    // Read by operators only, and there are none here.
+    metrics: undefined as never,
     ...{ log, clock, env: {}, conditions, journal, storeTime, findKey, client, keys: keys.keys },
     enrolled: {
       ...{ agent: options.id, identity: keys.identity.kid, store: STORE, tenant: TENANT },

@@ -83,9 +83,22 @@ export interface ConfirmedWrite {
 export interface RecordedOutcome {
   readonly requestId: string
   readonly outcome: string
+  /** Of the outcome, where it has one. Not kept by itself: the signed bytes hold it. */
+  readonly reason?: string
   /** The signed bytes as text, kept exactly: the same for ever. */
   readonly bytes: string
   readonly atMs: number
+}
+
+/** How many requests there are by state, and since when the oldest waits: milliseconds since 1970, undefined without one. */
+export interface JournalCounts {
+  readonly open: number
+  readonly undelivered: number
+  readonly finished: number
+  /** When it was issued, by the store's clock. An inspection has no sequence and is not looked at. */
+  readonly oldestOpenAt: number | undefined
+  /** When its outcome was recorded, by the store's clock. */
+  readonly oldestUndeliveredAt: number | undefined
 }
 
 /** `recorded`: durable now. `same`: it was already. `kept_out`: another outcome came first, or the lease was given up. */
@@ -179,7 +192,7 @@ export interface Journal {
   /** Sets it; undefined forgets it. */
   readonly set: (key: string, value: string | undefined) => void
   /** Counts by state, for operators. */
-  readonly counts: () => { readonly open: number; readonly undelivered: number; readonly finished: number }
+  readonly counts: () => JournalCounts
   /** Forgets finished requests older than `beforeMs`, and overwrites what deletion left in the write-ahead log. */
   readonly purge: (beforeMs: number) => number
   /** Ends use of the state directory. */

@@ -55,7 +55,9 @@ function recordOutcome(db: DatabaseSync): Journal['outcome'] {
 function housekeeping(db: DatabaseSync): Pick<Journal, 'counts' | 'purge'> {
   const count = db.prepare(
     `SELECT count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'closed') AS undelivered,
-     count(*) FILTER (WHERE state IN ('delivered', 'released')) AS finished FROM requests`,
+     count(*) FILTER (WHERE state IN ('delivered', 'released')) AS finished,
+     min(sequence) FILTER (WHERE state = 'open' AND sequence > 0) AS oldest_open,
+     min(finished_at_ms) FILTER (WHERE state = 'closed') AS oldest_undelivered FROM requests`,
   )
   // Never before its expiry: until then the store may hand the request out again.
   const forget = db.prepare(
@@ -66,7 +68,12 @@ function housekeeping(db: DatabaseSync): Pick<Journal, 'counts' | 'purge'> {
       guarded('count requests', () => {
         const row = count.get()
         const at = (name: string) => Number(row?.[name])
-        return { open: at('open'), undelivered: at('undelivered'), finished: at('finished') }
+        const momentAt = (name: string) => (row?.[name] === null ? undefined : at(name))
+        return {
+          ...{ open: at('open'), undelivered: at('undelivered'), finished: at('finished') },
+          oldestOpenAt: momentAt('oldest_open'),
+          oldestUndeliveredAt: momentAt('oldest_undelivered'),
+        }
       }),
     purge: (beforeMs) => {
       const forgotten = transaction(db, 'forget old requests', () => Number(forget.run(beforeMs).changes))

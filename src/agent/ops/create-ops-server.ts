@@ -1,4 +1,5 @@
-// HTTP for operators on a unix socket of the state directory: alive, ready, status, and the breaker.
+// HTTP for operators: alive, ready, status and metrics on a unix socket of the state directory and, where it is wanted, on a port
+// of the loopback address; the breaker on the socket alone, whose file says who may.
 import { chmod, rm } from 'node:fs/promises'
 import fastify, { type FastifyInstance } from 'fastify'
 import { WritebackError } from '../../errors/writeback-error.ts'
@@ -10,23 +11,50 @@ export interface OpsServer {
   readonly stop: () => Promise<void>
 }
 
-/** Makes the server. Throws ERR_LISTEN at start when the socket cannot be made. */
-export function createOpsServer(socket: string, views: AgentViews): OpsServer {
-  const server = fastify({ logger: false, forceCloseConnections: true })
-  addRoutes(server, views)
+/** Where the server listens. */
+export interface OpsPlaces {
+  readonly socket: string
+  /** On 127.0.0.1, for what only looks; undefined: nowhere. */
+  readonly port: number | undefined
+}
+
+const LOOPBACK = '127.0.0.1'
+
+/** Makes the server. Throws ERR_LISTEN at start when the socket cannot be made, or the port is taken. */
+export function createOpsServer({ socket, port }: OpsPlaces, views: AgentViews): OpsServer {
+  const onSocket = makeServer(views)
+  addActions(onSocket, views)
+  const onPort = port === undefined ? undefined : makeServer(views)
   return {
     start: async () => {
-      try {
+      await listen(`operators' socket ${socket} cannot be made`, async () => {
         // A socket file of a process that was killed; the journal's lock says that no other agent lives here.
         await rm(socket, { force: true })
-        await server.listen({ path: socket })
+        await onSocket.listen({ path: socket })
         await chmod(socket, 0o600)
-      } catch (cause) {
-        throw new WritebackError('ERR_LISTEN', `operators' socket ${socket} cannot be made`, { cause })
-      }
+      })
+      await listen(`operators' port ${port} of ${LOOPBACK} cannot be had`, async () => {
+        if (port !== undefined) await onPort?.listen({ host: LOOPBACK, port })
+      })
     },
-    stop: () => server.close(),
+    stop: async () => {
+      await Promise.all([onSocket.close(), onPort?.close()])
+    },
   }
+}
+
+async function listen(fault: string, begin: () => Promise<void>): Promise<void> {
+  try {
+    await begin()
+  } catch (cause) {
+    throw new WritebackError('ERR_LISTEN', fault, { cause })
+  }
+}
+
+function makeServer(views: AgentViews): FastifyInstance {
+  const server = fastify({ logger: false, forceCloseConnections: true })
+  addRoutes(server, views)
+  return server
 }
 
 function addRoutes(server: FastifyInstance, views: AgentViews): void {
@@ -37,6 +65,13 @@ function addRoutes(server: FastifyInstance, views: AgentViews): void {
     return reply.code(ready ? 200 : 503).send({ ready, conditions })
   })
   server.get('/status', () => views.view())
+  server.get('/metrics', async (_request, reply) => {
+    const { text, contentType } = await views.metrics()
+    return reply.type(contentType).send(text)
+  })
+}
+
+function addActions(server: FastifyInstance, views: AgentViews): void {
   server.post<{ Params: { directory: string } }>('/breakers/:directory/close', (request, reply) =>
     reply.code(200).send({ closed: views.closeBreaker(request.params.directory) }),
   )

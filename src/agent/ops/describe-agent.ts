@@ -18,7 +18,14 @@ export interface AgentView {
   readonly paused: boolean
   readonly startedAt: number
   readonly storeOffsetMs: number | null
-  readonly requests: { readonly open: number; readonly undelivered: number; readonly finished: number }
+  /** `oldestOpenAt`, `oldestUndeliveredAt`: store time, milliseconds since 1970; null without one. */
+  readonly requests: {
+    readonly open: number
+    readonly undelivered: number
+    readonly finished: number
+    readonly oldestOpenAt: number | null
+    readonly oldestUndeliveredAt: number | null
+  }
   readonly queues: Readonly<
     Record<string, { readonly waiting: number; readonly active: number; readonly delayed: number } | null>
   >
@@ -31,6 +38,8 @@ export interface AgentViews {
   readonly isReady: () => boolean
   readonly conditions: () => readonly Condition[]
   readonly view: () => Promise<AgentView>
+  /** The metrics as they are now, in the text format of Prometheus. */
+  readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>
   /** Lets writing go on after a burst; false: the breaker of this directory was not open. */
   readonly closeBreaker: (directory: string) => boolean
 }

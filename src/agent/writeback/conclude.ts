@@ -29,6 +29,7 @@ export async function conclude(
   const recording = parts.journal.outcome({
     requestId: request.requestId,
     outcome: ending.outcome,
+    ...('reason' in ending ? { reason: ending.reason } : {}),
     bytes,
     atMs: outcome.decidedAt,
   })

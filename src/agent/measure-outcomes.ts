@@ -1,0 +1,44 @@
+// Counts requests as they end: where the journal records an outcome, which happens once for each.
+import type { RequestDocument } from '../protocol/request-document.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Journal, OpenRequest, RecordedOutcome } from './journal/journal.ts'
+
+/** What counting needs beside the journal. */
+export interface CountParts {
+  readonly metrics: Pick<Metrics, 'requestEnded'>
+  /** Reads a document that was verified when it was accepted. */
+  readonly readDocument: (open: OpenRequest) => Promise<RequestDocument>
+}
+
+/** The same journal; outcomes that it records for the first time are counted. */
+export function measureOutcomes(journal: Journal, parts: CountParts): Journal {
+  return {
+    ...journal,
+    outcome: (outcome) => {
+      // Its document goes with the outcome.
+      const open = journal.find(outcome.requestId)
+      const recording = journal.outcome(outcome)
+      if (recording === 'recorded') count(journal, parts, open, outcome).catch(() => {})
+      return recording
+    },
+  }
+}
+
+async function count(
+  journal: Journal,
+  { metrics, readDocument }: CountParts,
+  open: OpenRequest | undefined,
+  { requestId, outcome, reason = '', atMs }: RecordedOutcome,
+): Promise<void> {
+  const wasInDoubt = journal
+    .intents(requestId)
+    .some(({ answer }) => answer === undefined || answer === 'lost')
+  const ended = { directory: open?.directory ?? '', outcome, reason, wasInDoubt }
+  // A document that cannot be read any more ends its request, too.
+  const document = open && (await readDocument(open).catch(() => undefined))
+  metrics.requestEnded(
+    document === undefined
+      ? { ...ended, operation: 'unreadable', seconds: undefined }
+      : { ...ended, operation: document.operation, seconds: (atMs - document.issuedAt) / 1000 },
+  )
+}

@@ -93,6 +93,8 @@ export type ProxyEvent = At & { readonly observer: 'proxy'; readonly server: str
         readonly kind: 'read'
         readonly agent: string | null
         readonly account: string
+        /** The password that stood on this server then, looked at by the harness; left out where nobody looked. */
+        readonly password?: SecretName
       }
     | {
         /** Arrived at the directory server: this is when it takes effect, however long it was on the way. */

@@ -59,6 +59,8 @@ const mayBeSent = (track: RequestTrack): boolean =>
   track.intents.some(({ effect, answer }) => effect !== 'fence' && answer !== 'not_sent') ||
   track.receipts.some(({ answer }) => answer === 'accepted')
 
+const CLOSING = new Set(['excluded', 'deleted', 'recreated'])
+
 /** True when the account itself could not tell any more: gone, not to be written, its marker overwritten. */
 function isHidden(history: History, track: RequestTrack, at: number): boolean {
   const account = history.accounts.get(track.asked?.account ?? '')
@@ -75,10 +77,11 @@ function isHidden(history: History, track: RequestTrack, at: number): boolean {
   const isForeign = account.foreign.some(
     ({ what, at: when }) => what !== 'password' && what !== 'bad_password' && when >= since && when <= at,
   )
-  // Not even a fence is written to an account that must not be written, so what another agent began stays in doubt.
+  // Not even a fence is written to an account that must not be written, or is gone, so what another agent began stays in
+  // doubt: that it was gone before nobody tells.
   const isClosed =
     account.known?.mayBeWritten === false ||
-    account.foreign.some(({ what, at: when }) => what === 'excluded' && when <= at)
+    account.foreign.some(({ what, at: when }) => CLOSING.has(what) && when <= at)
   return isNewer || isFenceRefused || isForeign || isClosed || history.run.withoutMarker === true
 }
 

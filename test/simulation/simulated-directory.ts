@@ -4,6 +4,10 @@ import type { Entry as LdapEntry } from 'ldapts'
 import type { AccountRules } from '../../src/agent/decisions/account-rules.ts'
 import type { ClearBytes } from '../../src/agent/decisions/clear-bytes.ts'
 import type { WriteAnswer } from '../../src/agent/decisions/write-answer.ts'
+import {
+  createDirectoryTime,
+  type DirectoryTime,
+} from '../../src/agent/directory/active-directory/directory-time.ts'
 import { subjectRead } from '../../src/agent/directory/active-directory/find-subject.ts'
 import {
   dnOfGuid,
@@ -20,7 +24,7 @@ import type { ReadClient } from '../../src/agent/directory/read-client.ts'
 import type { Clock } from '../../src/clock/clock.ts'
 import { WritebackError } from '../../src/errors/writeback-error.ts'
 import type { Change, RequestControl } from '../../src/ldap-wire/encode-request.ts'
-import { ldapDomainOf, ldapEntryOf, ldapFinePolicyOf } from './directory-entry.ts'
+import { ldapDomainOf, ldapEntryOf, ldapFinePolicyOf, MARKER_ID } from './directory-entry.ts'
 import type { Link } from './directory-link.ts'
 import {
   type DirectoryModel,
@@ -82,7 +86,7 @@ export interface SimulatedSession extends WriterSession {
 interface Kept {
   readonly session: SimulatedSession
   readonly server: Server
-  readonly setTime: (directoryMs: number) => void
+  readonly time: DirectoryTime
   isSound: boolean
   seenAtMs: number
 }
@@ -121,7 +125,7 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
       })
     const time = createDirectoryTime(clock, nowMs)
     const made: Kept = {
-      setTime: time.set,
+      time,
       session: (options.openSession ?? createSession)(options, server, time.nowMs, () => {
         made.isSound = false
       }),
@@ -146,10 +150,10 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
     throw failure
   }
   const refresh = async (one: Kept) => {
-    if (clock.monotonicMs() - one.seenAtMs < REFRESH_MS) return
+    if (!one.time.isOld() && clock.monotonicMs() - one.seenAtMs < REFRESH_MS) return
     try {
       const { isWriter, nowMs } = await ask(one.server)
-      one.setTime(nowMs)
+      one.time.set(nowMs)
       one.seenAtMs = clock.monotonicMs()
       if (!isWriter) one.isSound = false
     } catch {
@@ -176,18 +180,6 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
   }
 }
 
-function createDirectoryTime(clock: Clock, firstMs: number) {
-  let ahead = { ofMonotonic: 0, ofWall: 0 }
-  const set = (directoryMs: number) => {
-    ahead = { ofMonotonic: directoryMs - clock.monotonicMs(), ofWall: directoryMs - clock.wallMs() }
-  }
-  set(firstMs)
-  return {
-    set,
-    nowMs: () => Math.max(clock.monotonicMs() + ahead.ofMonotonic, clock.wallMs() + ahead.ofWall),
-  }
-}
-
 function createSession(
   options: SimulatedDirectoryOptions,
   server: Server,
@@ -196,7 +188,10 @@ function createSession(
 ): SimulatedSession {
   const { link, door, agent } = options
   const client = createReader(options, server, onLoss)
-  const place = { domainDn: DOMAIN_DN, attribute: 'objectGUID', markerAttribute: MARKER_ATTRIBUTE } as const
+  const place = {
+    ...{ domainDn: DOMAIN_DN, attribute: 'objectGUID' as const },
+    ...{ markerAttribute: MARKER_ATTRIBUTE, markerId: MARKER_ID },
+  }
   const control = options.offersHints ? policyHintsControl(new Set(['1.2.840.113556.1.4.2239'])) : undefined
   const modify = async (request: {
     readonly guid: string

@@ -163,6 +163,12 @@ export const EFFECT_PAIRS: readonly Pair[] = [
     tale(begun(1), told(1, 'unknown')),
   ],
   [
+    'unknown is said though the marker that was read can be moved',
+    'I5',
+    tale(begun(1), read(250, { marker: 'a note of the help desk' }), told(1, 'unknown')),
+    tale(begun(1), read(250, { marker: markerOf(2) }), told(1, 'unknown')),
+  ],
+  [
     'unknown is said at once of an account that is there',
     'I5',
     tale(foreign(50, 'deleted'), begun(1), told(1, 'unknown')),

@@ -87,8 +87,10 @@ export function createDoor(model: DirectoryModel, secrets: Secrets, record: Reco
         ...{ observer: 'proxy', kind: 'bind', server: server.id, agent, who, accepted, isSecure: true },
       }),
     read: (server, agent, account) => {
-      const password = secrets.nameOf(server.entries.get(account)?.cells.password.value.text ?? '')
-      record({ observer: 'proxy', kind: 'read', server: server.id, agent, account, password })
+      const cells = server.entries.get(account)?.cells
+      const password = secrets.nameOf(cells?.password.value.text ?? '')
+      const marker = cells?.marker.value ?? null
+      record({ observer: 'proxy', kind: 'read', server: server.id, agent, account, password, marker })
     },
     modified: (server, { agent, sentAt, guid, changes, controls }) => {
       modifies += 1

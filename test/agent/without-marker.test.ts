@@ -258,6 +258,19 @@ test('an older request of ours that was applied after this one was issued does n
   }
 })
 
+test('a password that was set on another server is not ours, though our older request counted to the same version', async () => {
+  for (const [origin, outcome] of [
+    [SERVER, 'applied'],
+    [OTHER_SERVER, 'superseded'],
+  ] as const) {
+    const passwordVersion = { version: VERSION_BEFORE + 1, changedAtMs: NOW + 20_000, origin }
+    const world = await openUnmarked({ account: { passwordVersion } })
+    leaveOther(world, 'accepted', { passwordVersionBefore: VERSION_BEFORE, startedAtMs: NOW - QUARANTINE_MS })
+    await world.finish()
+    expect(await world.outcome()).toEqual(ended(outcome))
+  }
+})
+
 test('an unsettled write of the previous request that left no marker is waited for, also where markers can be written', async () => {
   const last = { server: SERVER, marker: null, settled: false }
   const world = await openUnmarked({ accepted: { last } })

@@ -55,6 +55,14 @@ const away = (from: number, to: number): HistoryEvent[] =>
     isReachable: index === 1,
   }))
 const second = markerOf(1, 'a', 2)
+/** A request that is written after a read that found this password; somebody else's was set at the other server before. */
+const overStanding = (password: string): HistoryEvent[] =>
+  tale(
+    begun(1),
+    foreign(8_000, 'password', { server: DC2, secret: 'foreign:1' }),
+    [read(9_000, { password }), ...modify(1, write(1), { at: 9_300 })],
+    told(1, 'applied', 9_400),
+  )
 
 /** The pairs. */
 export const EFFECT_PAIRS: readonly Pair[] = [
@@ -155,6 +163,18 @@ export const EFFECT_PAIRS: readonly Pair[] = [
     tale(begun(1), told(1, 'unknown')),
   ],
   [
+    'unknown is said though the marker that was read can be moved',
+    'I5',
+    tale(begun(1), read(250, { marker: 'a note of the help desk' }), told(1, 'unknown')),
+    tale(begun(1), read(250, { marker: markerOf(2) }), told(1, 'unknown')),
+  ],
+  [
+    'unknown is said at once of an account that is there',
+    'I5',
+    tale(foreign(50, 'deleted'), begun(1), told(1, 'unknown')),
+    tale(foreign(50, 'renamed'), begun(1), told(1, 'unknown')),
+  ],
+  [
     'unknown is said of a request that nobody can have written',
     'I5',
     tale(begun(1), modify(1, write(1), { code: null }), foreign(250, 'deleted'), told(1, 'unknown')),
@@ -182,6 +202,12 @@ export const EFFECT_PAIRS: readonly Pair[] = [
       ...told(1, 'applied', 9_400),
       foreign(8_000, 'password'),
     ]),
+  ],
+  [
+    'a password goes over somebody else’s newer one that had come from another server',
+    'I7',
+    overStanding(`new:${idOf(3)}`),
+    overStanding('foreign:1'),
   ],
   [
     'a write leaves after expiry',

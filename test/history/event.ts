@@ -93,6 +93,9 @@ export type ProxyEvent = At & { readonly observer: 'proxy'; readonly server: str
         readonly kind: 'read'
         readonly agent: string | null
         readonly account: string
+        /** What stood on this server then, looked at by the harness; left out where nobody looked. */
+        readonly password?: SecretName
+        readonly marker?: string | null
       }
     | {
         /** Arrived at the directory server: this is when it takes effect, however long it was on the way. */

@@ -43,8 +43,8 @@ export interface AccountTrack {
   readonly modifies: Modify[]
   readonly foreign: DirectorySaid<'foreign'>[]
   readonly samples: DirectorySaid<'sample'>[]
-  /** Times of the reads of each agent, ascending. */
-  readonly reads: Map<string | null, number[]>
+  /** The reads of each agent, in the order of time. */
+  readonly reads: Map<string | null, ProxySaw<'read'>[]>
 }
 
 /** Something that stood in the way for a while; `to` is Infinity when its end was not seen. */
@@ -123,7 +123,7 @@ function createSorting() {
     if (event.kind === 'bind') binds.push(event)
     else if (event.kind === 'other_operation') others.push(event)
     else if (event.kind === 'read')
-      findOrMake(account(event.account).reads, event.agent, () => []).push(event.at)
+      findOrMake(account(event.account).reads, event.agent, () => []).push(event)
     else if (event.kind === 'answered') {
       const modify = byId.get(`${event.server} ${event.id}`)
       if (modify)

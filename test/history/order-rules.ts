@@ -1,7 +1,7 @@
 // What comes before what: I6 order of one account, I7 no regress, I8 expiry, I10 the fence, I25 one server per doubt.
 import { CLOCK_UNCERTAINTY_MS } from '../../src/protocol/identifiers.ts'
 import { type Marker, parseMarker } from '../../src/protocol/marker.ts'
-import type { AccountTrack, History, RequestTrack } from './index-history.ts'
+import type { AccountTrack, DirectorySaid, History, ProxySaw, RequestTrack } from './index-history.ts'
 import type { Judge, Rules } from './judge.ts'
 import { isEffect, type Modify, nameOf } from './modify.ts'
 
@@ -39,22 +39,30 @@ function noRegress(history: History, judge: Judge): void {
     if (changes.length === 0) continue
     for (const modify of account.modifies) {
       const asked = history.requests.get(modify.request ?? '')?.asked
-      const readAt = lastRead(account, modify)
-      if (modify.password === undefined || modify.effect !== 'landed' || !asked || readAt === undefined)
-        continue
+      const read = lastRead(account, modify)
+      if (modify.password === undefined || modify.effect !== 'landed' || !asked || !read) continue
       const { server, at } = modify.seen
       if (changes[0] && changes[0].at < at) judge.decide()
       const newer = changes.find(
         (change) =>
-          (change.server === null || change.server === server) &&
-          change.at <= readAt &&
+          change.at <= read.at &&
+          wasSeen(change, read, server) &&
           change.at > asked.issuedAt + CLOCK_UNCERTAINTY_MS + DIRECTORY_TICK_MS &&
-          !isTakenForOurs(history, account, change.at, server, readAt),
+          !isTakenForOurs(history, account, change.at, server, read.at),
       )
       if (newer) judge.violate(at, `over a password that was set at ${newer.at} and seen: ${nameOf(modify)}`)
     }
   }
 }
+
+/**
+ * True when the read could find somebody else's password. Where the harness looked, it is the one that stood there: it may
+ * have come from another server, and one that is gone was seen by nobody.
+ */
+const wasSeen = (change: DirectorySaid<'foreign'>, read: ProxySaw<'read'>, server: string): boolean =>
+  read.password === undefined || change.secret === undefined
+    ? change.server === null || change.server === server
+    : read.password === change.secret && read.server === server
 
 /**
  * OpenLDAP tells only the second of a change: the contract takes one for ours that is within two seconds of the version in
@@ -88,17 +96,17 @@ const isGoneOver = (modifies: readonly Modify[], changedAt: number, readAt: numb
       effect === 'landed' && password !== undefined && seen.at > changedAt && seen.at <= readAt,
   )
 
-/** When the agent last read the account before it sent the modify. */
-export function lastRead({ reads }: AccountTrack, { seen }: Modify): number | undefined {
-  const times = reads.get(seen.agent) ?? []
+/** The last read of the account by the agent before it sent the modify. */
+export function lastRead({ reads }: AccountTrack, { seen }: Modify): ProxySaw<'read'> | undefined {
+  const own = reads.get(seen.agent) ?? []
   let low = 0
-  let high = times.length
+  let high = own.length
   while (low < high) {
     const middle = (low + high) >> 1
-    if ((times[middle] as number) <= seen.sentAt) low = middle + 1
+    if ((own[middle]?.at ?? 0) <= seen.sentAt) low = middle + 1
     else high = middle
   }
-  return times[low - 1]
+  return own[low - 1]
 }
 
 /** Nothing that carries a password or an unlock leaves an agent after expiry. The agent keeps the clocks' margin itself. */

@@ -1,6 +1,7 @@
 // What was promised to whoever asked: I1 no loss, I5 honest `unknown`, I9 replay-proof, I19 whole results, I20 liveness.
 import { SETTLE_AFTER_EXPIRY_MS } from '../../src/protocol/identifiers.ts'
-import type { History, RequestTrack, StoreSaid } from './index-history.ts'
+import { parseMarker } from '../../src/protocol/marker.ts'
+import type { AccountTrack, History, RequestTrack, StoreSaid } from './index-history.ts'
 import type { Judge, Rules } from './judge.ts'
 import { isEffect } from './modify.ts'
 
@@ -59,6 +60,15 @@ const mayBeSent = (track: RequestTrack): boolean =>
   track.intents.some(({ effect, answer }) => effect !== 'fence' && answer !== 'not_sent') ||
   track.receipts.some(({ answer }) => answer === 'accepted')
 
+/** Who ended the request found a text in the marker's place that nobody of this system wrote, wherever it had come from. */
+function isAlienMarker({ reads }: AccountTrack, { reported }: RequestTrack, at: number): boolean {
+  const agent = reported.find(({ outcome }) => outcome === 'unknown')?.agent ?? null
+  const marker = reads.get(agent)?.findLast((read) => read.at <= at)?.marker
+  return typeof marker === 'string' && parseMarker(marker) === undefined
+}
+
+const CLOSING = new Set(['excluded', 'deleted', 'recreated'])
+
 /** True when the account itself could not tell any more: gone, not to be written, its marker overwritten. */
 function isHidden(history: History, track: RequestTrack, at: number): boolean {
   const account = history.accounts.get(track.asked?.account ?? '')
@@ -75,11 +85,13 @@ function isHidden(history: History, track: RequestTrack, at: number): boolean {
   const isForeign = account.foreign.some(
     ({ what, at: when }) => what !== 'password' && what !== 'bad_password' && when >= since && when <= at,
   )
-  // Not even a fence is written to an account that must not be written, so what another agent began stays in doubt.
+  // Not even a fence is written to an account that must not be written, or is gone, so what another agent began stays in
+  // doubt: that it was gone before nobody tells.
   const isClosed =
     account.known?.mayBeWritten === false ||
-    account.foreign.some(({ what, at: when }) => what === 'excluded' && when <= at)
-  return isNewer || isFenceRefused || isForeign || isClosed || history.run.withoutMarker === true
+    account.foreign.some(({ what, at: when }) => CLOSING.has(what) && when <= at)
+  const isAlien = isAlienMarker(account, track, at)
+  return isNewer || isFenceRefused || isForeign || isClosed || isAlien || history.run.withoutMarker === true
 }
 
 /** The server, or whoever could have asked it, was away near the end of the request. Before that the doubt must wait. */

@@ -31,6 +31,7 @@ function audited(history: History, judge: Judge): void {
     }
     judgeAnswers(judge, track)
     judgeOutcomes(judge, track)
+    if (!history.forgotten.has(track.id)) judgeEnd(judge, track)
   }
 }
 
@@ -57,8 +58,8 @@ function findAnswerFault({ answer }: AuditSaid<'intent'>, arrived: readonly Modi
   return undefined
 }
 
-/** What an agent reports is what it wrote down; a request that was written has an end written down somewhere. */
-function judgeOutcomes(judge: Judge, { outcomes, reported, modifies, id, verdict }: RequestTrack): void {
+/** What an agent reports is what it wrote down. */
+function judgeOutcomes(judge: Judge, { outcomes, reported, id }: RequestTrack): void {
   for (const { agent, outcome, at } of reported) {
     const own = outcomes.filter((one) => one.agent === agent)
     if (own.length > 1) judge.violate(at, `agent ${agent} wrote down ${own.length} outcomes of request ${id}`)
@@ -68,6 +69,10 @@ function judgeOutcomes(judge: Judge, { outcomes, reported, modifies, id, verdict
         `agent ${agent} reported ${outcome} for request ${id}, and wrote down ${own[0]?.outcome}`,
       )
   }
+}
+
+/** A request that was written has an end written down somewhere, unless the store takes it from its agent unknowing. */
+function judgeEnd(judge: Judge, { outcomes, reported, modifies, id, verdict }: RequestTrack): void {
   const isLeftOpen = outcomes.length === 0 && reported.length === 0 && verdict?.outcome !== 'unknown'
   if (verdict && isLeftOpen && modifies.some(isEffect))
     judge.violate(verdict.at, `request ${id} was written, and no agent wrote down how it ended`)

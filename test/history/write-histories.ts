@@ -11,6 +11,7 @@ import {
   foreign,
   goodReset,
   handedOut,
+  idOf,
   intent,
   markerOf,
   modify,
@@ -52,6 +53,8 @@ const asked = (fields: Parameters<typeof requested>[1], changes: readonly Histor
   requested(1, fields),
   ...goodReset(1, [...changes]).slice(1),
 ]
+/** A request that was written, of which nobody ever says how it ended. */
+const leftOpen = [...goodReset().slice(0, -2), intent(1, markerOf(1)), verdict(1, null)]
 
 /** The pairs. */
 export const WRITE_PAIRS: readonly Pair[] = [
@@ -264,6 +267,12 @@ export const WRITE_PAIRS: readonly Pair[] = [
     'I23',
     tale(goodReset(), audited({})),
     tale(goodReset(), intent(1, markerOf(1)), outcome(1, 'refused')),
+  ],
+  [
+    'a request that was written and has no end, though the store never forgot it',
+    'I23',
+    tale(leftOpen, supervisor(250, { kind: 'fault', name: 'store_forgot', phase: 'once', target: idOf(1) })),
+    tale(leftOpen),
   ],
   [
     'more files than before',

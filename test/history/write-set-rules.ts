@@ -25,7 +25,7 @@ function inScope(history: History, judge: Judge): void {
     const isKnown = account?.known !== undefined
     if (isKnown && account.known?.mayBeWritten && !excluded) continue
     judge.decide()
-    const readAt = account && lastRead(account, modify)
+    const readAt = account && lastRead(account, modify)?.at
     if (!isKnown || !account.known?.mayBeWritten)
       judge.violate(modify.seen.at, `on an account that must not be written: ${nameOf(modify)}`)
     else if (excluded && readAt !== undefined && excluded.at < readAt)

@@ -25,15 +25,22 @@ function sidBytes(rid: number): Buffer {
 }
 
 const USERS = sidBytes(513)
-const PASSWORD_ATTRIBUTE = 0x9005a
+const PASSWORD_ID = 0x9005a
+/** By which the replication metadata knows the marker attribute. */
+export const MARKER_ID = 0x200c2
 
-function metadataOf({ cells: { password } }: Entry): Buffer {
-  const bytes = Buffer.alloc(64)
+function metadataOf({ cells: { password, marker } }: Entry): Buffer {
+  const stamps = [[PASSWORD_ID, password] as const, [MARKER_ID, marker] as const]
+  const bytes = Buffer.alloc(16 + 48 * stamps.length)
   bytes.writeUInt32LE(1, 0)
-  bytes.writeUInt32LE(1, 8)
-  bytes.writeUInt32LE(PASSWORD_ATTRIBUTE, 16)
-  bytes.writeUInt32LE(password.version, 20)
-  bytes.writeBigUInt64LE(BigInt(Math.floor(password.at / 1000)) + SECONDS_1601_TO_1970, 24)
+  bytes.writeUInt32LE(stamps.length, 8)
+  for (const [index, [id, { version, at, origin }]] of stamps.entries()) {
+    const start = 16 + 48 * index
+    bytes.writeUInt32LE(id, start)
+    bytes.writeUInt32LE(version, start + 4)
+    bytes.writeBigUInt64LE(BigInt(Math.floor(at / 1000)) + SECONDS_1601_TO_1970, start + 8)
+    guidBytes(origin).copy(bytes, start + 16)
+  }
   return bytes
 }
 

@@ -86,8 +86,12 @@ export function createDoor(model: DirectoryModel, secrets: Secrets, record: Reco
       record({
         ...{ observer: 'proxy', kind: 'bind', server: server.id, agent, who, accepted, isSecure: true },
       }),
-    read: (server, agent, account) =>
-      record({ observer: 'proxy', kind: 'read', server: server.id, agent, account }),
+    read: (server, agent, account) => {
+      const cells = server.entries.get(account)?.cells
+      const password = secrets.nameOf(cells?.password.value.text ?? '')
+      const marker = cells?.marker.value ?? null
+      record({ observer: 'proxy', kind: 'read', server: server.id, agent, account, password, marker })
+    },
     modified: (server, { agent, sentAt, guid, changes, controls }) => {
       modifies += 1
       const seen = { observer: 'proxy', server: server.id } as const

@@ -25,7 +25,7 @@ import type { Clock } from '../../src/clock/clock.ts'
 import type { RemoteReading } from '../../src/clock/remote-time.ts'
 import { WritebackError } from '../../src/errors/writeback-error.ts'
 import type { Change, RequestControl } from '../../src/ldap-wire/encode-request.ts'
-import { ldapDomainOf, ldapEntryOf, ldapFinePolicyOf } from './directory-entry.ts'
+import { ldapDomainOf, ldapEntryOf, ldapFinePolicyOf, MARKER_ID } from './directory-entry.ts'
 import type { Link } from './directory-link.ts'
 import {
   type DirectoryModel,
@@ -191,7 +191,10 @@ function createSession(
 ): SimulatedSession {
   const { link, door, agent } = options
   const client = createReader(options, server, onLoss)
-  const place = { domainDn: DOMAIN_DN, attribute: 'objectGUID', markerAttribute: MARKER_ATTRIBUTE } as const
+  const place = {
+    ...{ domainDn: DOMAIN_DN, attribute: 'objectGUID' as const },
+    ...{ markerAttribute: MARKER_ATTRIBUTE, markerId: MARKER_ID },
+  }
   const control = options.offersHints ? policyHintsControl(new Set(['1.2.840.113556.1.4.2239'])) : undefined
   const modify = async (request: {
     readonly guid: string

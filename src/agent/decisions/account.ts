@@ -13,6 +13,11 @@ export interface PasswordVersion {
   readonly counts?: 'writes' | 'seconds'
   /** Directory clock, milliseconds since 1970, whole seconds. */
   readonly changedAtMs: number
+  /**
+   * The server on which it was written. Two servers may count to the same version before they know of each other. Left out
+   * where the directory does not tell.
+   */
+  readonly origin?: string
 }
 
 /** Whether the service account may write the marker of an account, and the grant that would let it. */
@@ -71,6 +76,8 @@ export interface Account {
   readonly passwordVersion: PasswordVersion | undefined
   /** The raw value of the marker attribute; undefined when the entry has none. */
   readonly marker: string | undefined
+  /** The server on which the marker was written; undefined where the directory does not tell. */
+  readonly markerOrigin?: string | undefined
   /** undefined: not asked for. */
   readonly markerRight?: MarkerRight | undefined
   /** lockoutTime, also of a lockout that is over; undefined: none, or not asked for, as only an unlock does. */

@@ -42,23 +42,44 @@ export function readPosition(account: Account, request: MarkedRequest, storeNowM
 /**
  * True when somebody else changed the password after the request was issued, so that writing would undo a newer one.
  * `directoryAheadMs` is the least that directory time minus store time can be. A change is ours only if a marker of our store carries its
- * version. Where the metadata cannot be read, pwdLastSet tells; then a marker of our store, whose version is 0, cannot tell our
- * own change from another, and the order of markers alone decides.
+ * version and was written on the same server. Where the metadata cannot be read, pwdLastSet tells, which is a time.
  */
 export function isOvertaken(account: Account, request: MarkedRequest, directoryAheadMs: number): boolean {
-  const setAtMs = account.passwordSetAtMs
-  const change =
-    account.passwordVersion ?? (setAtMs === undefined ? undefined : { version: 0, changedAtMs: setAtMs })
+  const change = account.passwordVersion ?? versionByTime(account)
   if (!change) return false
-  const marker = account.marker === undefined ? undefined : parseMarker(account.marker)
-  const isOurs =
-    marker !== undefined && marker.store === request.store && isSame(marker.passwordVersion, change)
-  return !isOurs && change.changedAtMs > request.issuedAt + directoryAheadMs + CLOCK_UNCERTAINTY_MS
+  const marked = markedVersion(account, request.store)
+  if (isOurs(account, change, marked)) return false
+  return changedSinceMs(change, marked) > request.issuedAt + directoryAheadMs + CLOCK_UNCERTAINTY_MS
 }
+
+/** The version where only pwdLastSet can be read. Under must-change it tells nothing. */
+const versionByTime = ({ passwordSetAtMs: changedAtMs }: Account): PasswordVersion | undefined =>
+  changedAtMs === undefined
+    ? undefined
+    : { version: Math.floor(changedAtMs / 1_000), counts: 'seconds', changedAtMs }
+
+/** The password version in the marker of a store; 0 without one. */
+function markedVersion(account: Account, store: string): number {
+  const marker = account.marker === undefined ? undefined : parseMarker(account.marker)
+  return marker?.store === store ? marker.passwordVersion : 0
+}
+
+// Whoever wrote on another server before our write had arrived there counted to the same version.
+const isOurs = ({ markerOrigin }: Account, change: PasswordVersion, marked: number): boolean =>
+  marked !== 0 &&
+  isSame(marked, change) &&
+  (change.origin === undefined || markerOrigin === undefined || change.origin === markerOrigin)
 
 // A time is written down before the write, and the directory keeps its own: they agree but for the clocks' uncertainty.
 const isSame = (marked: number, { version, counts }: PasswordVersion): boolean =>
   counts === 'seconds' ? Math.abs(marked - version) * 1_000 <= CLOCK_UNCERTAINTY_MS : marked === version
+
+/**
+ * When a change that is not ours was made, at the earliest that is known. The time of our own change in the marker came
+ * before it, though a clock that was set back dates it earlier.
+ */
+const changedSinceMs = ({ counts, changedAtMs }: PasswordVersion, marked: number): number =>
+  counts === 'seconds' ? Math.max(changedAtMs, marked * 1_000) : changedAtMs
 
 /** One modify that was tried, as the journal tells it. */
 export interface TriedModify {
@@ -82,17 +103,21 @@ export const isMarkerHidden = (account: Account, server: string, tried: readonly
 
 /**
  * The password version a marker carries after a write of the password: one more than now, or the directory's time in
- * seconds where that is what counts; 0 when it cannot be read. `directoryNowMs`: milliseconds since 1970.
+ * seconds where that is what counts, or where no count can be read. `directoryNowMs`: milliseconds since 1970.
  */
 export function versionAfterWrite({ passwordVersion }: Account, directoryNowMs: number): number {
-  if (passwordVersion === undefined) return 0
-  return passwordVersion.counts === 'seconds'
+  return passwordVersion === undefined || passwordVersion.counts === 'seconds'
     ? Math.floor(directoryNowMs / 1_000)
     : passwordVersion.version + 1
 }
 
-/** The password version a fence carries on: that of our own store's marker, else 0. */
+/**
+ * The password version that an unlock or a fence carries on: that of our own store's marker, else 0. A count is carried on
+ * only while the password is ours: on this server the marker would make another one of that count ours.
+ */
 export function versionAfterFence(account: Account, store: string): number {
-  const marker = account.marker === undefined ? undefined : parseMarker(account.marker)
-  return marker?.store === store ? marker.passwordVersion : 0
+  const change = account.passwordVersion
+  const marked = markedVersion(account, store)
+  const isCounted = change !== undefined && change.counts !== 'seconds'
+  return isCounted && !isOurs(account, change, marked) ? 0 : marked
 }

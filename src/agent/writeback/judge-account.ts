@@ -57,8 +57,7 @@ function isWrittenSince(
   account: Account,
 ): boolean {
   const { document } = work
-  const seen = { ...account, marker: markerUnderFence(parts, work, account) }
-  const isChanged = isOvertaken(seen, markedRequest(work), directoryAheadAtLeastMs(parts, session))
+  const isChanged = isOvertaken(account, markedRequest(work), directoryAheadAtLeastMs(parts, session))
   if (!isChanged && account.markerRight?.held !== false) return false
   const own = parts.journal.lastPasswordWrite(document.directory, document.subject.anchor)
   if (own && own.server === session.server && own.sequence > document.sequence) return true
@@ -68,24 +67,9 @@ function isWrittenSince(
     own?.server === session.server &&
     now !== undefined &&
     now.counts !== 'seconds' &&
-    own.passwordVersion === now.version
+    own.passwordVersion === now.version &&
+    (now.origin === undefined || now.origin === own.server)
   return isChanged && !isOwn
-}
-
-/**
- * Where no version of the password can be read, a marker of ours stands for the change beside it. A fence of this request
- * changed nothing, so what counts is the marker that it took the place of.
- */
-function markerUnderFence(
-  { journal }: WritebackParts,
-  { open }: Work,
-  { marker, passwordVersion }: Account,
-): string | undefined {
-  if (passwordVersion !== undefined) return marker
-  let under = marker
-  for (const { kind, markerAfter, markerBefore } of journal.intents(open.requestId).toReversed())
-    if (kind === 'fence' && markerAfter === under?.toLowerCase()) under = markerBefore
-  return under
 }
 
 function endImplausible(parts: WritebackParts, { document }: Work, session: WriterSession): Step {

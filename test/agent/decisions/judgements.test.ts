@@ -99,15 +99,32 @@ test('a later change is ours only by a marker of our store with its version', ()
   expect(isOvertaken(foreign, request, 0)).toBe(true)
 })
 
-test('where the metadata cannot be read, pwdLastSet tells of a later change, but not past a marker of ours', () => {
-  const hidden = { passwordVersion: undefined, passwordSetAtMs: NOW + 60_000 }
+test('a change of our version is ours only where the marker was written on the same server', () => {
+  const overtaken = (origin: string, markerOrigin: string | undefined) => {
+    const passwordVersion = { version: 4, changedAtMs: NOW + 60_000, origin }
+    const text = formatMarker(marker({ requestId: newId(), sequence: NOW - 5, flag: 'applied' }))
+    return isOvertaken(accountOf({ passwordVersion, marker: text, markerOrigin }), request, 0)
+  }
+  expect(overtaken(SERVER, SERVER)).toBe(false)
+  // Somebody else's, set over there before our fourth password had arrived, and newer than ours.
+  expect(overtaken(OTHER_SERVER, SERVER)).toBe(true)
+  expect(overtaken(OTHER_SERVER, undefined)).toBe(false)
+})
+
+test('where the metadata cannot be read, pwdLastSet tells of a later change, and is ours within 2 s of the marker', () => {
+  const changedAtMs = NOW + 60_000
+  const hidden = { passwordVersion: undefined, passwordSetAtMs: changedAtMs }
   expect(isOvertaken(accountOf(hidden), request, 0)).toBe(true)
   expect(isOvertaken(accountOf({ ...hidden, passwordSetAtMs: NOW }), request, 0)).toBe(false)
   expect(isOvertaken(accountOf({ ...hidden, passwordSetAtMs: undefined }), request, 0)).toBe(false)
-  const marked = (fields: Partial<Marker>) => accountOf({ ...hidden, marker: formatMarker(marker(fields)) })
-  expect(isOvertaken(marked({ passwordVersion: 0 }), request, 0)).toBe(false)
-  expect(isOvertaken(marked({ passwordVersion: 3 }), request, 0)).toBe(true)
-  expect(isOvertaken(marked({ passwordVersion: 0, store: '00000000' }), request, 0)).toBe(true)
+  const overtaken = (fields: Partial<Marker>) =>
+    isOvertaken(accountOf({ ...hidden, marker: formatMarker(marker(fields)) }), request, 0)
+  const passwordVersion = changedAtMs / 1_000
+  expect(overtaken({ passwordVersion })).toBe(false)
+  expect(overtaken({ passwordVersion: passwordVersion - 2 })).toBe(false)
+  expect(overtaken({ passwordVersion: passwordVersion - 3 })).toBe(true)
+  expect(overtaken({ passwordVersion: 0 })).toBe(true)
+  expect(overtaken({ passwordVersion, store: '00000000' })).toBe(true)
 })
 
 test('the directory’s own clock counts: a controller ahead of the store does not make a change newer', () => {
@@ -118,13 +135,20 @@ test('the directory’s own clock counts: a controller ahead of the store does n
   expect(isOvertaken(behind, request, -60_000)).toBe(true)
 })
 
-test('a write counts the password version up, a fence carries that of our own store', () => {
+test('a write counts the password version up, a fence carries that of our own store while the password is ours', () => {
   expect(versionAfterWrite(accountOf(), NOW)).toBe(5)
-  expect(versionAfterWrite(accountOf({ passwordVersion: undefined }), NOW)).toBe(0)
-  const carried = (fields: Partial<Marker>) =>
-    versionAfterFence(accountOf({ marker: formatMarker(marker(fields)) }), STORE)
-  expect(carried({ passwordVersion: 3 })).toBe(3)
-  expect(carried({ passwordVersion: 3, store: '00000000' })).toBe(0)
+  expect(versionAfterWrite(accountOf({ passwordVersion: undefined }), NOW + 999)).toBe(NOW / 1_000)
+  const carried = (fields: Partial<Marker>, account: Parameters<typeof accountOf>[0] = {}) =>
+    versionAfterFence(accountOf({ ...account, marker: formatMarker(marker(fields)) }), STORE)
+  expect(carried({ passwordVersion: 4 })).toBe(4)
+  expect(carried({ passwordVersion: 4, store: '00000000' })).toBe(0)
+  expect(carried({ passwordVersion: 3 })).toBe(0)
+  const elsewhere = { version: 4, changedAtMs: NOW, origin: OTHER_SERVER }
+  expect(carried({ passwordVersion: 4 }, { passwordVersion: elsewhere, markerOrigin: SERVER })).toBe(0)
+  // A time stays what it was, whoever came after it.
+  const timed = { version: 9, changedAtMs: 9_000, counts: 'seconds' } as const
+  for (const passwordVersion of [timed, undefined])
+    expect(carried({ passwordVersion: 3 }, { passwordVersion })).toBe(3)
   expect(versionAfterFence(accountOf(), STORE)).toBe(0)
   expect(versionAfterFence(accountOf({ marker: 'somebody else' }), STORE)).toBe(0)
 })
@@ -139,6 +163,11 @@ test('where the version is a time in seconds, a change is ours within 2 s of the
   expect(byDistance).toEqual([true, false, false, false, true])
   expect(overtaken({ passwordVersion: version, store: '00000000' })).toBe(true)
   expect(versionAfterWrite(accountOf({ passwordVersion }), NOW + 999)).toBe(Math.floor((NOW + 999) / 1_000))
+  // A clock that was set back dates somebody else's before our own, which stood there when the request was issued already.
+  const setBack = { version: NOW / 1_000 - 90, counts: 'seconds', changedAtMs: NOW - 90_000 } as const
+  const text = formatMarker(marker({ passwordVersion: version }))
+  expect(isOvertaken(accountOf({ passwordVersion: setBack, marker: text }), request, 0)).toBe(true)
+  expect(isOvertaken(accountOf({ passwordVersion: setBack }), request, 0)).toBe(false)
   // Two writes of one second leave the same time, so an unchanged one proves nothing.
   const doubt = { unanswered: [write(1, SERVER, version)], earlier: [] }
   expect(isProvenUnapplied(accountOf({ passwordVersion }), doubt, 'reset')).toBe(false)

@@ -16,7 +16,11 @@ import {
   policyHintsControl,
   writeChanges,
 } from '../../../src/agent/directory/active-directory/password-modify.ts'
-import { passwordVersionOf } from '../../../src/agent/directory/active-directory/replication-metadata.ts'
+import {
+  attributeIdOf,
+  originOf,
+  passwordVersionOf,
+} from '../../../src/agent/directory/active-directory/replication-metadata.ts'
 import { sidText } from '../../../src/agent/directory/active-directory/sid.ts'
 import { unicodePassword } from '../../../src/agent/directory/active-directory/unicode-password.ts'
 import { classifyRefusal, ofChange } from '../../../src/agent/directory/classify-error.ts'
@@ -214,21 +218,38 @@ function metadata(
     blob.writeUInt32LE(attribute, 16 + at * 48)
     blob.writeUInt32LE(version, 20 + at * 48)
     blob.writeBigUInt64LE(seconds, 24 + at * 48)
+    blob.writeUInt32LE(at + 1, 32 + at * 48)
   }
   return blob
 }
+
+test('the metadata knows an attribute by its own id, else by its OID', () => {
+  expect(attributeIdOf('1.2.840.113556.1.4.90', undefined)).toBe(0x9005a)
+  // adminDisplayName, description, and an attribute that an administrator added.
+  expect(attributeIdOf('1.2.840.113556.1.2.194', undefined)).toBe(0x200c2)
+  expect(attributeIdOf('2.5.4.13', undefined)).toBe(0xd)
+  expect(attributeIdOf('1.3.6.1.4.1.99999.1', '-2147483647')).toBe(0x80000001)
+  for (const oid of [undefined, '', 'x', '1.3.6.1.4.1.99999.1', '1.2.840.113556.1.4.16384'])
+    expect(attributeIdOf(oid, undefined)).toBeUndefined()
+})
 
 test('the password version is read from the replication metadata, and from nothing damaged', () => {
   const blob = metadata([
     [0x90001, 3, 1n],
     [0x9005a, 7, 13_380_163_200n],
   ])
-  expect(passwordVersionOf(blob)).toEqual({ version: 7, changedAtMs: Date.UTC(2025, 0, 1) })
+  const origin = '00000002-0000-0000-0000-000000000000'
+  expect(passwordVersionOf(blob)).toEqual({ version: 7, changedAtMs: Date.UTC(2025, 0, 1), origin })
+  expect(originOf(blob, 0x90001)).toBe('00000001-0000-0000-0000-000000000000')
+  expect([originOf(blob, 0x90002), originOf(blob, undefined), originOf(undefined, 1)]).toEqual([
+    ...[undefined, undefined, undefined],
+  ])
   // Readable, but the password was never set.
   expect(passwordVersionOf(metadata([[0x90001, 3, 1n]]))).toEqual({ version: 0, changedAtMs: 0 })
   expect(passwordVersionOf(undefined)).toBeUndefined()
   for (let length = 0; length < blob.length; length++) {
     expect(passwordVersionOf(blob.subarray(0, length))).toBeUndefined()
+    expect(originOf(blob.subarray(0, length), 0x90001)).toBeUndefined()
   }
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {

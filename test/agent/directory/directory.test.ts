@@ -58,6 +58,8 @@ test('a reset signs in, is counted by the directory, and leaves its marker', asy
   expect(after?.marker).toBe('wb1:00000000:1:a')
   expect(after?.passwordVersion?.version).toBe((before?.passwordVersion?.version ?? 0) + 1)
   expect(Math.abs((after?.passwordVersion?.changedAtMs ?? 0) - Date.now())).toBeLessThan(2500)
+  expect([after?.passwordVersion?.origin, after?.markerOrigin]).toEqual([writer.server, writer.server])
+  expect(before?.markerOrigin).toBeUndefined()
   expect(await domain.canBind(user.dn, newPassword())).toBe(true)
 })
 

@@ -2,6 +2,7 @@
 import { bytesOf, textOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
 import { guidText } from './guid.ts'
+import { attributeIdOf } from './replication-metadata.ts'
 import { type RootDse, unsuitable } from './root-dse.ts'
 
 // Property sets that SELF may write by default (MS-ADTS §3.1.1.2.3.3): whoever forges his own marker forges an outcome.
@@ -14,24 +15,33 @@ const WRITABLE_BY_SELF: Readonly<Record<string, string>> = {
 /** `wb1:`, store, sequence, request, flag, lease and number, version: the longest marker the contract allows for. */
 const LONGEST_MARKER = 128
 
+/** What the schema tells of the attribute. */
+export interface MarkerAttribute {
+  /** schemaIDGUID, by which a right on it is granted. */
+  readonly schemaGuid: string
+  /** By which the replication metadata knows it; undefined: not known here. */
+  readonly id: number | undefined
+}
+
+const READ = ['lDAPDisplayName', 'isSingleValued', 'rangeUpper', 'attributeID', 'msDS-IntId']
+
 /**
  * Checks the marker attribute against the schema. Throws ERR_DIRECTORY_UNSUITABLE (later) when it is unknown,
- * multi-valued, too short, or in a property set that users write themselves; and what a read throws. Gives its
- * schemaIDGUID, by which a right on it is granted.
+ * multi-valued, too short, or in a property set that users write themselves; and what a read throws.
  */
 export async function checkMarkerAttribute(
   client: ReadClient,
   url: string,
   root: RootDse,
   attribute: string,
-): Promise<string> {
+): Promise<MarkerAttribute> {
   const refuse = (why: string) => unsuitable(url, `${attribute} cannot carry the marker: ${why}`)
   // The name goes into a filter, so nothing but an attribute name may pass (RFC 4512 §1.4).
   if (!/^[A-Za-z][A-Za-z0-9-]*$/.test(attribute)) throw refuse('it is no attribute name')
   const [schema] = await client.search(root.schemaNamingContext, {
     scope: 'one',
     filter: `(lDAPDisplayName=${attribute})`,
-    attributes: ['lDAPDisplayName', 'isSingleValued', 'rangeUpper', 'attributeSecurityGUID', 'schemaIDGUID'],
+    attributes: [...READ, 'attributeSecurityGUID', 'schemaIDGUID'],
     explicitBufferAttributes: ['attributeSecurityGUID', 'schemaIDGUID'],
   })
   if (schema === undefined) throw refuse('the schema has no such attribute')
@@ -44,5 +54,8 @@ export async function checkMarkerAttribute(
   const propertySet = bytesOf(schema, 'attributeSecurityGUID')
   const name = propertySet && WRITABLE_BY_SELF[guidText(propertySet) ?? '']
   if (name !== undefined) throw refuse(`users may write it themselves (${name})`)
-  return guidText(bytesOf(schema, 'schemaIDGUID') ?? Buffer.alloc(0)) ?? ''
+  return {
+    schemaGuid: guidText(bytesOf(schema, 'schemaIDGUID') ?? Buffer.alloc(0)) ?? '',
+    id: attributeIdOf(textOf(schema, 'attributeID'), textOf(schema, 'msDS-IntId')),
+  }
 }

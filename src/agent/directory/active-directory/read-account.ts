@@ -11,7 +11,7 @@ import { isChangeDenied } from './change-right.ts'
 import { largeInteger, momentOfFileTime } from './file-time.ts'
 import { guidText } from './guid.ts'
 import { dnOfGuid } from './password-modify.ts'
-import { passwordVersionOf } from './replication-metadata.ts'
+import { originOf, passwordVersionOf } from './replication-metadata.ts'
 import { sidText } from './sid.ts'
 
 // userAccountControl bits (MS-ADTS §2.2.16). The lockout bit is only ever true in the computed attribute.
@@ -64,6 +64,8 @@ export const attributesFor = (operation: Operation): readonly string[] => [
 /** What a read depends on beside the account. */
 export interface AccountForm {
   readonly markerAttribute: string
+  /** By which the replication metadata knows it. */
+  readonly markerId?: number | undefined
   /** An attribute with a GUID that is read as well. */
   readonly anchorAttribute?: string | undefined
   /** Given: the read tells whether the marker may be written, with the grant for accounts under a DN. */
@@ -104,7 +106,9 @@ export async function readAccount(
   return { account: accountOf(entry, operation, form), anchor: anchor && guidText(anchor) }
 }
 
-function accountOf(entry: Entry, operation: Operation, { markerAttribute, grantFor }: AccountForm): Account {
+function accountOf(entry: Entry, operation: Operation, form: AccountForm): Account {
+  const { markerAttribute, markerId, grantFor } = form
+  const metadata = bytesOf(entry, 'replPropertyMetaData')
   const objectGuid = guidText(bytesOf(entry, 'objectGUID') ?? Buffer.alloc(0))
   const markers = textsOf(entry, markerAttribute)
   if (objectGuid === undefined) throw unsuitable(entry.dn, 'its objectGUID cannot be read')
@@ -120,8 +124,9 @@ function accountOf(entry: Entry, operation: Operation, { markerAttribute, grantF
     ...timesOf(entry),
     changeDenied: isChangeDenied(bytesOf(entry, DESCRIPTOR)),
     policyDn: textOf(entry, POLICY),
-    passwordVersion: passwordVersionOf(bytesOf(entry, 'replPropertyMetaData')),
+    passwordVersion: passwordVersionOf(metadata),
     marker: markers[0],
+    markerOrigin: originOf(metadata, markerId),
     ...(grantFor === undefined ? {} : { markerRight: markerRightOf(entry, markerAttribute, grantFor) }),
   }
 }

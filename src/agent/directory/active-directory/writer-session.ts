@@ -107,7 +107,7 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       pools.writers.stop()
     },
     ...createPolicyReader(reader),
-    ...accountCalls(options, pools, introduction.grantFor),
+    ...accountCalls(options, pools, introduction),
   }
 }
 
@@ -127,11 +127,16 @@ type AccountCalls = Pick<WriterSession, 'history' | 'readAccount' | 'write' | 'f
 function accountCalls(
   options: SessionOptions,
   { readers, writers }: Pools,
-  grantFor: GrantFor,
+  { grantFor, markerId }: Introduction,
 ): AccountCalls {
   const { found, markerAttribute } = options
   const control = policyHintsControl(found.root.supportedControls)
-  const place = { domainDn: found.root.defaultNamingContext, attribute: options.anchor, markerAttribute }
+  const place = {
+    domainDn: found.root.defaultNamingContext,
+    attribute: options.anchor,
+    markerAttribute,
+    markerId,
+  }
   const modify = async (request: ModifyRequest): Promise<WriteAnswer> => {
     try {
       return await writers.use((connection) => connection.modify(request))
@@ -218,6 +223,8 @@ async function readAgain(
 interface Introduction {
   readonly rules: AccountRules
   readonly grantFor: GrantFor
+  /** By which the replication metadata knows the marker attribute. */
+  readonly markerId: number | undefined
   /** Of the service account. */
   readonly policyDn: string | undefined
 }
@@ -239,12 +246,18 @@ async function introduce(options: SessionOptions): Promise<Introduction> {
   const { found, markerAttribute, rules, settings } = options
   const { client, endpoint, root } = found
   try {
-    const schemaGuid = await checkMarkerAttribute(client, endpoint.url, root, markerAttribute)
+    const { schemaGuid, id: markerId } = await checkMarkerAttribute(
+      client,
+      endpoint.url,
+      root,
+      markerAttribute,
+    )
     const { objectGuid: serviceAccount, sid, policyDn } = await readServiceAccount(client, endpoint.url)
     const asked = { attribute: markerAttribute, schemaGuid, account: settings.bindName, sid }
     return {
       rules: { ...(await resolveRules(client, endpoint.url, rules)), serviceAccount },
       grantFor: (parentDn) => markerGrant(parentDn, asked),
+      markerId,
       policyDn,
     }
   } catch (error) {

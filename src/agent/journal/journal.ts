@@ -12,6 +12,8 @@ export interface LastWrite {
   readonly server: string
   readonly marker: string | null
   readonly settled: boolean
+  /** While it is not settled: further servers at which something of it may be under way. */
+  readonly others?: readonly string[]
 }
 
 /** A verified request document with the lease it came with. */

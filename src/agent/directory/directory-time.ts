@@ -1,5 +1,5 @@
-// What time it is at the domain controller, from one reading of its clock and the two clocks of this host.
-import type { Clock } from '../../../clock/clock.ts'
+// What time it is at the directory server, from one reading of its clock and the two clocks of this host.
+import type { Clock } from '../../clock/clock.ts'
 
 /** The directory's clock as this agent knows it. */
 export interface DirectoryTime {

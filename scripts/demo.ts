@@ -124,11 +124,11 @@ async function show(world: World, screen: DemoScreen): Promise<{ user: WorldUser
   const kerberos = await screen.step('kinit with the new password', () =>
     signsInByKerberos(world, user, password),
   )
-  const { locked, adminDisplayName } = await world.domain.readAccount(user.dn)
+  const { locked, marker } = await world.domain.readAccount(user.dn)
   screen.line(
     `LDAP: ${ldap.word} · Kerberos: ${kerberos ? 'got a ticket' : 'refused'} · account ${locked ? 'still locked' : 'unlocked'}`,
   )
-  screen.line(`marker on the account: ${adminDisplayName ?? 'none'}`)
+  screen.line(`marker on the account: ${marker ?? 'none'}`)
   if (!ldap.ok || !kerberos || locked) throw new Error('the new password does not sign in')
 
   screen.title('A password that the directory refuses')

@@ -92,7 +92,7 @@ test('a password that the directory refuses is refused with its word, and nothin
   expect(verdict).toMatchObject({ outcome: 'refused', reason: 'password_not_complex' })
   expect(verdict.detail).toContain('0000052D')
   expect(await world.domain.canBind(dave.principal, oldPassword())).toBe(true)
-  expect((await world.domain.readAccount(dave.dn)).adminDisplayName).toBeUndefined()
+  expect((await world.domain.readAccount(dave.dn)).marker).toBeUndefined()
 })
 
 test('a second reset of the same user overwrites the first one', async () => {
@@ -100,7 +100,7 @@ test('a second reset of the same user overwrites the first one', async () => {
   const both = await Promise.all([world.ask(erin, newPassword()), world.ask(erin, laterPassword())])
   const verdicts = await Promise.all(both.map((id) => world.verdict(id)))
   expect(verdicts.map(({ outcome }) => outcome)).toEqual(expect.arrayContaining(['applied']))
-  const marker = String((await world.domain.readAccount(erin.dn)).adminDisplayName)
+  const marker = String((await world.domain.readAccount(erin.dn)).marker)
   const last = verdicts
     .filter(({ outcome }) => outcome === 'applied')
     .find(({ request }) => marker.includes(request.replaceAll('-', '')))

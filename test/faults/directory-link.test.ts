@@ -195,7 +195,7 @@ test('where the marker may not be written, the password is not written either [m
     refusal: { kind: 'missing_right', code: 50 },
   })
   expect(await domain.canBind(user.dn, oldPassword())).toBe(true)
-  expect(await domain.readAccount(user.dn)).toMatchObject({ adminDisplayName: undefined })
+  expect(await domain.readAccount(user.dn)).toMatchObject({ marker: undefined })
 })
 
 test('a service account that is locked or has expired is named, and served again when that is over [service_account_locked, service_account_expired]', async () => {

@@ -8,15 +8,16 @@ import {
   type AccountState,
   adminClient,
   adminDn,
+  answersRootRead,
   type CreatedUser,
   canBind,
   createUser,
   type DomainPolicy,
-  ldapClient,
   type NewUser,
   readAccountState,
   setDomainPolicy,
 } from './directory-admin.ts'
+import { keepClient } from './kept-client.ts'
 import { takeLoopbackAddress } from './loopback-address.ts'
 import {
   type DomainEdit,
@@ -125,7 +126,7 @@ interface Running {
 function describeDomain(running: Running): SambaDomain {
   const { url, realm, baseDn, address, directory } = running
   let { child } = running
-  const admin = keepAdmin(running)
+  const admin = keepClient(() => adminClient(running))
   return {
     address,
     port: 636,
@@ -170,22 +171,6 @@ function describeDomain(running: Running): SambaDomain {
   }
 }
 
-/** One administrator connection, opened when it is first needed. */
-function keepAdmin(place: Running) {
-  let opened: Promise<Client> | undefined
-  return {
-    client: (): Promise<Client> => {
-      opened ??= adminClient(place)
-      return opened
-    },
-    close: async (): Promise<void> => {
-      const last = opened
-      opened = undefined
-      await last?.then((client) => client.unbind()).catch(() => undefined)
-    },
-  }
-}
-
 function startSamba(directory: string, model: string, url: string): Promise<TestChild> {
   const file = path.join(directory, 'etc', 'smb.conf')
   return startReadyChild(
@@ -197,17 +182,4 @@ function startSamba(directory: string, model: string, url: string): Promise<Test
     },
     () => answersRootRead(url),
   )
-}
-
-/** True when an anonymous read of the root entry is answered over verified TLS. */
-async function answersRootRead(url: string): Promise<boolean> {
-  const client = await ldapClient(url, 500)
-  try {
-    await client.search('', { scope: 'base', attributes: ['dnsHostName'] })
-    return true
-  } catch {
-    return false
-  } finally {
-    await client.unbind().catch(() => undefined)
-  }
 }

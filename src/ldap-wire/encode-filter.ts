@@ -15,8 +15,5 @@ function filterPart(filter: Filter): BerPart {
   if ('all' in filter) return constructed(0xa0, filter.all.map(filterPart))
   if ('not' in filter) return constructed(0xa2, [filterPart(filter.not)])
   if ('present' in filter) return text(0x87, filter.present)
-  return constructed(0xa3, [
-    text(BER.octetString, filter.attribute),
-    text(BER.octetString, filter.equals),
-  ])
+  return constructed(0xa3, [text(BER.octetString, filter.attribute), text(BER.octetString, filter.equals)])
 }

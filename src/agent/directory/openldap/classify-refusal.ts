@@ -92,7 +92,8 @@ function kindOf({ code, diagnostic, policyError }: PolicedResult, sent: SentModi
 /** 16 has three meanings: the marker is another, no lockout is there, or two writes met on pwdHistory. */
 const isAboutMarker = (diagnostic: string, { hadMarker, markerAttribute }: SentModify): boolean =>
   hadMarker &&
-  (diagnostic.includes(markerAttribute) || !/\bpwd(History|AccountLockedTime|Reset)\b|userPassword/.test(diagnostic))
+  (diagnostic.includes(markerAttribute) ||
+    !/\bpwd(History|AccountLockedTime|Reset)\b|userPassword/.test(diagnostic))
 
 /** Where no control came with it, the overlay's own sentences begin with this. */
 const ABOUT_PASSWORD = /^Password /

@@ -1,5 +1,5 @@
 // The post-read control (RFC 4527): the server tells with its success what became of the entry, and so what time it was.
-import { constructed, encodeFrame, BER, text } from '../../../ldap-wire/ber-write.ts'
+import { BER, constructed, encodeFrame, text } from '../../../ldap-wire/ber-write.ts'
 import { decodeEntryBytes, type LdapResult } from '../../../ldap-wire/decode-response.ts'
 import type { RequestControl } from '../../../ldap-wire/encode-request.ts'
 import { momentOfGeneralizedTime } from '../generalized-time.ts'
@@ -27,8 +27,8 @@ export interface WrittenEntry {
 export function writtenEntryOf({ controls }: Pick<LdapResult, 'controls'>): WrittenEntry {
   const value = controls.find(({ oid }) => oid === POST_READ_CONTROL)?.value
   const attributes = value && decodeEntryBytes(value).attributes
-  const valueOf = (name: string) => attributes?.get(name)?.[0]?.toString('utf8')
-  return { writtenAtMs: momentOfCsn(valueOf('entrycsn')), mustChange: valueOf('pwdreset') === 'TRUE' }
+  const textOf = (name: string) => attributes?.get(name)?.[0]?.toString('utf8')
+  return { writtenAtMs: momentOfCsn(textOf('entrycsn')), mustChange: textOf('pwdreset') === 'TRUE' }
 }
 
 /** `20261122065734.318083Z#000000#000#000000`: the first part is the server's clock. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { newPassword } from '../servers/canaries.ts'
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
-import { startWorld, type World } from '../servers/writeback-world.ts'
+import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
 import { isPasswordWrite, passwordWrites } from './password-writes.ts'
 
 let world: World
@@ -16,8 +16,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => world.stop())
 
-const sentBy = (agent: WorldAgent, user: { readonly anchor: string }) =>
-  passwordWrites(agent.proxy as LdapProxy, user)
+const sentBy = (agent: WorldAgent, user: WorldUser) => passwordWrites(agent.proxy as LdapProxy, user)
 
 test('two agents share the requests of one directory, each applied with one write', async () => {
   const names = Array.from({ length: 24 }, (_, index) => `share${index}`)

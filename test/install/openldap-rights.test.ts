@@ -123,6 +123,12 @@ describe('the service account', () => {
     expect(await readEntry(service, server.policyDn, ['pwdMinLength'])).toMatchObject({ pwdMinLength: '7' })
   })
 
+  test('reads the clock of the server, and nothing else of its monitor', async () => {
+    const clock = await readEntry(service, 'cn=Current,cn=Time,cn=Monitor', ['monitorTimestamp'])
+    expect(clock).toMatchObject({ monitorTimestamp: expect.stringMatching(/^\d{14}Z$/) })
+    await expect(readEntry(service, 'cn=Monitor', ['*'])).rejects.toThrow()
+  })
+
   test('reads no password, no history, and nothing that the agent does not need', async () => {
     await modify(service, user.dn, ['replace', 'userPassword', newPassword()])
     const wish = ['userPassword', 'pwdHistory', 'sn', 'modifyTimestamp', 'creatorsName']

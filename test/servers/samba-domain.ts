@@ -16,6 +16,7 @@ import {
   type NewUser,
   readAccountState,
   setDomainPolicy,
+  setPassword,
 } from './directory-admin.ts'
 import { keepClient } from './kept-client.ts'
 import { takeLoopbackAddress } from './loopback-address.ts'
@@ -46,6 +47,7 @@ export interface SambaOptions {
 
 /** A running domain. All clients reach it at `url` and check its certificate for `serverName` (the address is named too). */
 export interface SambaDomain {
+  readonly kind: 'active-directory'
   readonly address: string
   readonly port: 636
   readonly url: string
@@ -67,6 +69,8 @@ export interface SambaDomain {
   readonly admin: () => Promise<Client>
   readonly createUser: (user: NewUser) => Promise<CreatedUser>
   readonly readAccount: (dn: string) => Promise<AccountState>
+  /** Sets a password as an administrator does, past the agent. */
+  readonly setPassword: (dn: string, password: Buffer) => Promise<void>
   readonly setPolicy: (policy: DomainPolicy) => Promise<void>
   /** Changes that LDAP does not offer, made in the database of the running domain (about 0.5 s). */
   readonly edit: (...edits: DomainEdit[]) => Promise<void>
@@ -128,6 +132,7 @@ function describeDomain(running: Running): SambaDomain {
   let { child } = running
   const admin = keepClient(() => adminClient(running))
   return {
+    kind: 'active-directory',
     address,
     port: 636,
     url,
@@ -148,6 +153,7 @@ function describeDomain(running: Running): SambaDomain {
     admin: admin.client,
     createUser: async (user) => createUser(await admin.client(), running, user),
     readAccount: async (dn) => readAccountState(await admin.client(), dn),
+    setPassword: async (dn, password) => setPassword(await admin.client(), dn, password),
     setPolicy: async (policy) => setDomainPolicy(await admin.client(), baseDn, policy),
     edit: (...edits) => editDomain(path.join(directory, 'etc', 'smb.conf'), edits),
     canBind: (name, password) => canBind(url, name, password),

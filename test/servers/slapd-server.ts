@@ -13,7 +13,13 @@ import {
 import { keepClient } from './kept-client.ts'
 import { takeLoopbackAddress } from './loopback-address.ts'
 import { makeScratchDirectory, removeScratchDirectory } from './scratch-directory.ts'
-import { createPerson, readPersonState, setDefaultPolicy, slapdAdminClient } from './slapd-admin.ts'
+import {
+  createPerson,
+  readPersonState,
+  setDefaultPolicy,
+  setUserPassword,
+  slapdAdminClient,
+} from './slapd-admin.ts'
 import {
   layOutSlapd,
   type PasswordScheme,
@@ -39,6 +45,7 @@ export interface SlapdOptions {
 
 /** A running server. All clients reach it at `url` and check its certificate for `serverName` (the address is named too). */
 export interface SlapdServer {
+  readonly kind: 'openldap'
   readonly address: string
   readonly port: 636
   readonly url: string
@@ -60,6 +67,8 @@ export interface SlapdServer {
   readonly admin: () => Promise<Client>
   readonly createUser: (user: NewUser) => Promise<CreatedUser>
   readonly readAccount: (dn: string) => Promise<AccountState>
+  /** Sets a password as an administrator does, past the agent. */
+  readonly setPassword: (dn: string, password: Buffer) => Promise<void>
   /** Changes the default policy. */
   readonly setPolicy: (policy: DomainPolicy, values?: Readonly<Record<string, string>>) => Promise<void>
   /** True when a simple bind of the DN with this password is accepted. A refused one counts as a failure. */
@@ -94,6 +103,7 @@ export async function startSlapdServer(options: SlapdOptions = {}): Promise<Slap
     setDefaultPolicy(await admin.client(), policy, values)
   await setPolicy(options.policy ?? {}, options.policyValues)
   return {
+    kind: 'openldap',
     ...{ address, port: 636, url, serverName: 'dc1.corp.test', caFile, directory, logFile },
     ...{
       baseDn: SLAPD_BASE,
@@ -108,6 +118,7 @@ export async function startSlapdServer(options: SlapdOptions = {}): Promise<Slap
     admin: admin.client,
     createUser: async (user) => createPerson(await admin.client(), user),
     readAccount: async (dn) => readPersonState(await admin.client(), dn),
+    setPassword: async (dn, password) => setUserPassword(await admin.client(), dn, password),
     setPolicy,
     canBind: (dn, password) => canBind(url, dn, password),
     pause: () => child.pause(),

@@ -65,7 +65,7 @@ async function slapadd(directory: string, database: number, ldif: string): Promi
   await runCommand(slapdProgram(directory), args, { cwd: directory, input: ldif })
 }
 
-/** As the README of install/openldap says: schema, index and access to cn=config, then the service account. */
+/** As the README of install/openldap says: the first four to cn=config, then the service account. */
 async function loadShippedFiles(directory: string): Promise<void> {
   const socket = `ldapi://${encodeURIComponent(path.join(directory, 'setup.sock'))}`
   const passwordFile = path.join(directory, 'setup-password')
@@ -85,7 +85,7 @@ async function loadShippedFiles(directory: string): Promise<void> {
       ),
   )
   try {
-    for (const name of ['schema', 'index', 'access'])
+    for (const name of ['schema', 'index', 'access', 'monitor'])
       await runCommand('ldapmodify', ['-a', ...as('cn=config')], { input: await shipped(name) })
     await runCommand('ldapadd', as(SLAPD_ADMIN), { input: await shipped('service-account') })
     const newPassword = path.join(directory, 'service-password')

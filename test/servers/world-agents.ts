@@ -4,17 +4,20 @@ import { request as httpRequest } from 'node:http'
 import path from 'node:path'
 import { servicePassword } from './canaries.ts'
 import { runCommand } from './child-process.ts'
+import type { DirectoryKind, TestDomain } from './directory-kinds.ts'
 import { type LdapProxy, startLdapProxy } from './ldap-proxy.ts'
-import type { SambaDomain } from './samba-domain.ts'
 import type { testCa } from './test-ca.ts'
 import { answers, describeProgram, get, nodeArguments, type Program } from './world-programs.ts'
 import type { Admin } from './world-requests.ts'
 import type { WorldOptions } from './writeback-world.ts'
 
+/** What agents are made by: all of a world's options but those of its directories. */
+type AgentOptions = Omit<WorldOptions, 'kind' | 'domain' | 'secondDomain' | 'beforeAgent'>
+
 /** A domain as an agent is configured for it. */
-export interface ServedDomain {
+export interface ServedDomain<K extends DirectoryKind = DirectoryKind> {
   readonly directory: string
-  readonly domain: SambaDomain
+  readonly domain: TestDomain<K>
   readonly proxy: LdapProxy | undefined
 }
 
@@ -45,7 +48,7 @@ interface AgentPlace {
 export async function placeAgents(
   directory: string,
   served: readonly ServedDomain[],
-  options: WorldOptions,
+  options: AgentOptions,
 ): Promise<readonly AgentPlace[]> {
   const placeOf = (suffix: string, own: readonly ServedDomain[]): AgentPlace => ({
     name: `agent${suffix || '-1'}`,
@@ -65,7 +68,7 @@ export async function placeAgents(
 }
 
 /** Describes an agent; nothing runs before its `start`. */
-export function describeAgent(place: AgentPlace, options: WorldOptions): WorldAgent {
+export function describeAgent(place: AgentPlace, options: AgentOptions): WorldAgent {
   const { name, configFile, stateDirectory, outputFile, served } = place
   const socketPath = path.join(stateDirectory, 'ops.sock')
   const described = describeProgram(
@@ -87,12 +90,12 @@ export function describeAgent(place: AgentPlace, options: WorldOptions): WorldAg
 }
 
 /** Starts what stands before a domain. */
-export async function putBehindProxy(
+export async function putBehindProxy<K extends DirectoryKind>(
   directory: string,
-  domain: SambaDomain,
-  options: WorldOptions,
+  domain: TestDomain<K>,
+  options: AgentOptions,
   agent = 'agent-1',
-): Promise<ServedDomain> {
+): Promise<ServedDomain<K>> {
   const watch = options.watch?.(agent) ?? {}
   const proxy = options.proxied === false ? undefined : await startLdapProxy({ target: domain.url, ...watch })
   return { directory, domain, proxy }
@@ -106,7 +109,7 @@ export function writeConfigs(world: {
   readonly port: number
   readonly ca: Awaited<ReturnType<typeof testCa>>
   readonly places: readonly AgentPlace[]
-  readonly options: WorldOptions
+  readonly options: AgentOptions
 }): { storeConfigFile: string } {
   const { directory, ca, places, options } = world
   const storeConfigFile = path.join(directory, 'store.yaml')
@@ -140,9 +143,9 @@ ${options.agentSettings ?? ''}
 const directorySection = (
   { directory, domain, proxy }: ServedDomain,
   caFile: string,
-  options: WorldOptions,
+  options: AgentOptions,
 ): string => `  ${directory}:
-    type: active-directory
+    type: ${domain.kind}
     controllers: ["${proxy?.url ?? domain.url}"]
     baseDn: "${domain.baseDn}"
     bind: { name: "${domain.serviceAccountName}", passwordFile: bind-password }

@@ -146,7 +146,7 @@ const directorySection = (
   options: AgentOptions,
 ): string => `  ${directory}:
     type: ${domain.kind}
-    controllers: ["${proxy?.url ?? domain.url}"]
+    ${domain.kind === 'openldap' ? `policy: "${domain.policyDn}"\n    servers` : 'controllers'}: ["${proxy?.url ?? domain.url}"]
     baseDn: "${domain.baseDn}"
     bind: { name: "${domain.serviceAccountName}", passwordFile: bind-password }
     tls: { caFile: ${caFile} }

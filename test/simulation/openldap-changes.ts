@@ -1,8 +1,8 @@
 // What the product has no room for yet, and the model does in its place: the modifies of an OpenLDAP dialect, and what the
 // answers to them mean. The marker's compare-and-set is the product's own.
 import type { DirectoryRefusal, RefusalKind } from '../../src/agent/decisions/write-answer.ts'
-import { fenceChanges, type MarkerMove } from '../../src/agent/directory/active-directory/password-modify.ts'
 import type { Effect } from '../../src/agent/directory/directory.ts'
+import { fenceChanges, type MarkerMove } from '../../src/agent/directory/marker-move.ts'
 import type { Change, RequestControl } from '../../src/ldap-wire/encode-request.ts'
 import type { Result } from './directory-model.ts'
 

@@ -8,7 +8,6 @@ import { subjectRead } from '../../src/agent/directory/active-directory/find-sub
 import {
   dnOfGuid,
   type EncodedEffect,
-  fenceChanges,
   policyHintsControl,
   writeChanges,
 } from '../../src/agent/directory/active-directory/password-modify.ts'
@@ -16,6 +15,7 @@ import { createPolicyReader } from '../../src/agent/directory/active-directory/p
 import { unicodePassword } from '../../src/agent/directory/active-directory/unicode-password.ts'
 import { classifyRefusal, ofChange } from '../../src/agent/directory/classify-error.ts'
 import type { Directory, Effect, Fence, Write, WriterSession } from '../../src/agent/directory/directory.ts'
+import { fenceChanges } from '../../src/agent/directory/marker-move.ts'
 import type { ReadClient } from '../../src/agent/directory/read-client.ts'
 import type { Clock } from '../../src/clock/clock.ts'
 import { WritebackError } from '../../src/errors/writeback-error.ts'

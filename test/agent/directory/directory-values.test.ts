@@ -2,17 +2,11 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ClearBytes } from '../../../src/agent/decisions/clear-bytes.ts'
-import { createDirectoryTime } from '../../../src/agent/directory/active-directory/directory-time.ts'
-import {
-  largeInteger,
-  momentOfFileTime,
-  momentOfGeneralizedTime,
-} from '../../../src/agent/directory/active-directory/file-time.ts'
-import { guidText, isGuid } from '../../../src/agent/directory/active-directory/guid.ts'
+import { largeInteger, momentOfFileTime } from '../../../src/agent/directory/active-directory/file-time.ts'
+import { guidText } from '../../../src/agent/directory/active-directory/guid.ts'
 import {
   dnOfGuid,
   type EncodedEffect,
-  fenceChanges,
   policyHintsControl,
   writeChanges,
 } from '../../../src/agent/directory/active-directory/password-modify.ts'
@@ -20,6 +14,10 @@ import { passwordVersionOf } from '../../../src/agent/directory/active-directory
 import { sidText } from '../../../src/agent/directory/active-directory/sid.ts'
 import { unicodePassword } from '../../../src/agent/directory/active-directory/unicode-password.ts'
 import { classifyRefusal, ofChange } from '../../../src/agent/directory/classify-error.ts'
+import { isGuid } from '../../../src/agent/directory/dashed-guid.ts'
+import { createDirectoryTime } from '../../../src/agent/directory/directory-time.ts'
+import { momentOfGeneralizedTime } from '../../../src/agent/directory/generalized-time.ts'
+import { fenceChanges } from '../../../src/agent/directory/marker-move.ts'
 import { parseEndpoint, serverNameIndication } from '../../../src/agent/directory/server-endpoint.ts'
 import { createManualClock } from '../../fakes/manual-clock.ts'
 

@@ -1,8 +1,8 @@
 // What a server says about itself before anyone asks about accounts: the root entry (MS-ADTS §3.1.1.3.2).
-import { WritebackError } from '../../../errors/writeback-error.ts'
 import { textOf, textsOf } from '../entry-values.ts'
+import { momentOfGeneralizedTime } from '../generalized-time.ts'
 import type { ReadClient } from '../read-client.ts'
-import { momentOfGeneralizedTime } from './file-time.ts'
+import { unsuitable } from '../unsuitable.ts'
 
 /** The root entry of a writable Active Directory domain controller. */
 export interface RootDse {
@@ -60,9 +60,4 @@ export async function readRootDse(client: ReadClient, url: string): Promise<Root
     isSamba: textOf(entry, 'vendorName')?.startsWith('Samba') ?? false,
     currentTimeMs,
   }
-}
-
-/** A failure for a server that cannot be the writer. Its role or state may change, so it is tried again. */
-export function unsuitable(url: string, why: string, cause?: unknown): WritebackError {
-  return new WritebackError('ERR_DIRECTORY_UNSUITABLE', `${url}: ${why}`, { retry: 'later', cause })
 }

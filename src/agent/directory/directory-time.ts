@@ -1,5 +1,5 @@
-// What time it is at the domain controller, from one reading of its clock and the two clocks of this host.
-import type { Clock } from '../../../clock/clock.ts'
+// What time it is at the directory server, from one reading of its clock and the two clocks of this host.
+import type { Clock } from '../../clock/clock.ts'
 
 /** The directory's clock as this agent knows it. */
 export interface DirectoryTime {
@@ -7,6 +7,8 @@ export interface DirectoryTime {
   readonly nowMs: () => number
   /** True when the directory must be asked again before its time is used. */
   readonly isOld: () => boolean
+  /** True when the two clocks of this host do not agree any more: it slept, or its time was set. */
+  readonly hasParted: () => boolean
   /** The directory has just said its time. */
   readonly set: (currentTimeMs: number) => void
 }
@@ -25,10 +27,11 @@ export function createDirectoryTime(clock: Clock, firstMs: number): DirectoryTim
     readAtMs = clock.monotonicMs()
     ahead = { ofMonotonic: currentTimeMs - readAtMs, ofWall: currentTimeMs - clock.wallMs() }
   }
+  const hasParted = () => Math.abs(byWall() - byMonotonic()) > MOST_PARTED_MS
   set(firstMs)
   return {
-    isOld: () =>
-      clock.monotonicMs() - readAtMs >= REFRESH_MS || Math.abs(byWall() - byMonotonic()) > MOST_PARTED_MS,
+    isOld: () => clock.monotonicMs() - readAtMs >= REFRESH_MS || hasParted(),
+    hasParted,
     // The monotonic clock stands still while the host sleeps.
     nowMs: () => Math.max(byMonotonic(), byWall()),
     set,

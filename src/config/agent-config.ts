@@ -241,19 +241,25 @@ export function findAgentConfigFaults(value: unknown): readonly RuleFault[] {
     isRecord(value) && isRecord(value['directories']) ? Object.entries(value['directories']) : []
   return directories.flatMap(([name, directory]) => [
     ...(DIRECTORY_NAME.test(name) ? [] : [{ path: ['directories', name], message: NAME_FAULT }]),
-    ...(hasStrayWriter(directory) ? [{ path: ['directories', name, 'writer'], message: WRITER_FAULT }] : []),
+    ...(hasStrayWriter(directory)
+      ? [{ path: ['directories', name, 'writer'], message: writerFaultOf(directory) }]
+      : []),
     ...(lacksWriter(directory) ? [{ path: ['directories', name, 'servers'], message: SEVERAL_FAULT }] : []),
   ])
 }
 
 const DIRECTORY_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
 const NAME_FAULT = 'a name holds lower case letters, digits and dashes'
-const WRITER_FAULT = 'must be one of the servers that are listed, or, of Active Directory, pdc-emulator'
+const WRITER_FAULT = 'must be pdc-emulator or one of the controllers'
+const OPENLDAP_WRITER_FAULT = 'must be one of the servers'
 const SEVERAL_FAULT =
   'several servers: name the one that is written as writer; each would take a write of its own'
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null
+
+const writerFaultOf = (directory: unknown): string =>
+  isRecord(directory) && directory['type'] === 'openldap' ? OPENLDAP_WRITER_FAULT : WRITER_FAULT
 
 function hasStrayWriter(directory: unknown): boolean {
   if (!isRecord(directory) || typeof directory['writer'] !== 'string') return false

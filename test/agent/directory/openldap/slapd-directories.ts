@@ -48,6 +48,10 @@ export async function read(
 }
 
 let writes = 0
+function nextMarker(): string {
+  writes += 1
+  return `wb1:00000000:${writes}:a`
+}
 
 /** A write of an account as it was read, with a marker never used before. */
 export const writeTo = (
@@ -56,7 +60,7 @@ export const writeTo = (
   changes: Partial<Omit<Write, 'effect'>> = {},
 ): Write => ({
   ...{ objectGuid: account.objectGuid, account, effect, markerBefore: account.marker },
-  markerAfter: `wb1:00000000:${(writes += 1)}:a`,
+  markerAfter: nextMarker(),
   mayStart: () => true,
   ...changes,
 })

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { servicePassword } from './canaries.ts'
 import { runCommand } from './child-process.ts'
 import type { DirectoryKind, TestDomain } from './directory-kinds.ts'
@@ -13,6 +14,8 @@ import type { WorldOptions } from './writeback-world.ts'
 
 /** What agents are made by: all of a world's options but those of its directories. */
 type AgentOptions = Omit<WorldOptions, 'kind' | 'domain' | 'secondDomain' | 'beforeAgent'>
+
+const RESOLVE_DIRECTORY = fileURLToPath(new URL('resolve-directory.ts', import.meta.url))
 
 /** A domain as an agent is configured for it. */
 export interface ServedDomain<K extends DirectoryKind = DirectoryKind> {
@@ -71,10 +74,12 @@ export async function placeAgents(
 export function describeAgent(place: AgentPlace, options: AgentOptions): WorldAgent {
   const { name, configFile, stateDirectory, outputFile, served } = place
   const socketPath = path.join(stateDirectory, 'ops.sock')
+  const named = served.find(({ domain }) => isNamed(domain, options))
+  const imports = [...(options.agentImports ?? []), ...(named ? [RESOLVE_DIRECTORY] : [])]
   const described = describeProgram(
-    [...nodeArguments(options.program, options.agentImports), 'agent', '--config', configFile],
+    [...nodeArguments(options.program, imports), 'agent', '--config', configFile],
     outputFile,
-    options.agentEnv ?? {},
+    { ...options.agentEnv, ...(named ? { TEST_DIRECTORY_ADDRESS: addressOf(named) } : {}) },
     () => answers(httpRequest, { socketPath, path: '/readyz' }),
     options.errorsAside ? `${outputFile}.errors` : undefined,
   )
@@ -88,6 +93,15 @@ export function describeAgent(place: AgentPlace, options: AgentOptions): WorldAg
     ops: (at) => get(httpRequest, { socketPath, path: at }),
   }
 }
+
+/** Several agents know an OpenLDAP server by its name, and so as one, though each has its own proxy before it. */
+const isNamed = ({ kind }: TestDomain, { agents = 1 }: AgentOptions): boolean =>
+  kind === 'openldap' && agents > 1
+
+const addressOf = ({ domain, proxy }: ServedDomain): string => (proxy ?? domain).address
+
+const urlOf = ({ domain, proxy }: ServedDomain, options: AgentOptions): string =>
+  isNamed(domain, options) ? `ldaps://${domain.serverName}` : (proxy ?? domain).url
 
 /** Starts what stands before a domain. */
 export async function putBehindProxy<K extends DirectoryKind>(
@@ -140,17 +154,24 @@ ${options.agentSettings ?? ''}
   return { storeConfigFile }
 }
 
-const directorySection = (
-  { directory, domain, proxy }: ServedDomain,
-  caFile: string,
-  options: AgentOptions,
-): string => `  ${directory}:
+/** What only this kind of directory is told. */
+const serversOf = (served: ServedDomain, options: AgentOptions): string => {
+  const urls = `["${urlOf(served, options)}"]`
+  return served.domain.kind === 'openldap'
+    ? `servers: ${urls}\n    policy: "${served.domain.policyDn}"`
+    : `controllers: ${urls}`
+}
+
+const directorySection = (served: ServedDomain, caFile: string, options: AgentOptions): string => {
+  const { directory, domain } = served
+  return `  ${directory}:
     type: ${domain.kind}
-    ${domain.kind === 'openldap' ? `policy: "${domain.policyDn}"\n    servers` : 'controllers'}: ["${proxy?.url ?? domain.url}"]
+    ${serversOf(served, options)}
     baseDn: "${domain.baseDn}"
     bind: { name: "${domain.serviceAccountName}", passwordFile: bind-password }
     tls: { caFile: ${caFile} }
 ${options.directorySettings ?? ''}`
+}
 
 /** Enrols one agent with a code of the store. */
 export async function enrol(

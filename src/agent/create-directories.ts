@@ -45,11 +45,9 @@ function serve(
   const { tls } = config
   const directory = createDirectory({
     name,
-    controllers: config.controllers,
-    writer: config.writer,
+    ...kindOf(config),
     baseDn: config.baseDn,
     scope: config.scope,
-    protection: config.protection,
     bindName: config.bind.name,
     readBindPassword: () => readBindPassword(config.bind.passwordFile),
     tls: {
@@ -57,9 +55,6 @@ function serve(
       ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
       ...(tls.pinSha256 === undefined ? {} : { pinSha256: tls.pinSha256 }),
     },
-    anchor: config.anchor,
-    markerAttribute: config.markerAttribute,
-    ...(config.history === undefined ? {} : { history: config.history }),
     connections: config.connections,
     connectTimeoutMs: config.connectTimeoutSeconds * 1000,
     operationTimeoutMs: config.operationTimeoutSeconds * 1000,
@@ -74,6 +69,18 @@ function serve(
     withoutMarker: config.withoutMarker,
     lanes: createLanes(parts.clock, config.operationTimeoutSeconds * 1000 + LATE_BYTES_MS),
   }
+}
+
+/** What each kind of directory has of its own. */
+function kindOf(config: DirectoryConfig) {
+  const { type, writer, markerAttribute, protection } = config
+  const history = config.history === undefined ? {} : { history: config.history }
+  if (type === 'active-directory') {
+    const { controllers, anchor } = config
+    return { kind: type, controllers, writer, anchor, protection, markerAttribute, ...history }
+  }
+  const { servers: controllers, policy: policyDn, markerClass } = config
+  return { kind: type, controllers, writer, policyDn, protection, markerAttribute, markerClass, ...history }
 }
 
 // A file that is being replaced is there again soon; until then the bound connections go on.

@@ -14,7 +14,7 @@ export const CONDITIONS = {
   },
   directory_unreachable: {
     severity: 'error',
-    remedy: 'check the domain controller, its certificate and the service account',
+    remedy: 'check the directory server, its certificate and the service account',
   },
   queue_unreachable: { severity: 'error', remedy: 'check Redis; requests wait in the journal meanwhile' },
   journal_unusable: {
@@ -55,12 +55,12 @@ export const CONDITIONS = {
   history_not_enforceable: {
     severity: 'error',
     remedy:
-      'update the domain controller to one that offers the policy hints control, or set history: preferred for this directory; no reset is written meanwhile',
+      'mend what the detail names: a domain controller without the policy hints control, or an OpenLDAP that holds the service account to no policy; or set history: preferred for this directory; no reset is written meanwhile',
   },
   policy_unreadable: {
     severity: 'warning',
     remedy:
-      'grant the service account read access on the Password Settings Container, as install/active-directory/README.md shows',
+      'grant the service account read access on the policy that is named, as the README of install/ for this kind of directory shows',
   },
   server_declared_gone: {
     severity: 'error',

@@ -26,7 +26,7 @@ export async function readEffects(client: Client, dn: string): Promise<EffectCou
     lockoutWrites: versionOf(replPropertyMetaData as Buffer, LOCKOUT_TIME),
     badPasswordCount: state.badPwdCount,
     isLocked: state.locked,
-    marker: state.adminDisplayName,
+    marker: state.marker,
   }
 }
 

@@ -35,7 +35,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     what: 'the marker is replaced, whatever it was',
     edits: [
       edit(
-        MODIFY,
+        'src/agent/directory/marker-move.ts',
         `  if (marker.before === undefined) return [add]`,
         `  if (marker.after) return [{ ...add, operation: 'replace' }]`,
       ),

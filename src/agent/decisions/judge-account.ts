@@ -46,8 +46,8 @@ export function noticesFor(
   const isSet = operation === 'reset' || operation === 'change'
   if (operation === 'reset') {
     if (history !== 'enforced') notices.push('history_not_enforced')
-    if (document.options.mustChangeAtNextSignIn && account.passwordNeverExpires)
-      notices.push('must_change_without_effect')
+    const isIdle = account.passwordNeverExpires || account.mustChangeIsIdle === true
+    if (document.options.mustChangeAtNextSignIn && isIdle) notices.push('must_change_without_effect')
   }
   if (account.disabled) notices.push('account_disabled')
   if (isAccountExpired(account, document)) notices.push('account_expired')

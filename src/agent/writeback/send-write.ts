@@ -59,6 +59,7 @@ async function send(
   let withheld = false
   const answer = await session.write({
     objectGuid: account.objectGuid,
+    account,
     effect,
     markerBefore: account.marker,
     markerAfter,

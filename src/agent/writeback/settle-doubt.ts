@@ -103,6 +103,7 @@ async function fence(
   const { markerAfter, close } = beginAttempt(parts, work, session, account, 'fence')
   const answer = await session.fence({
     objectGuid: account.objectGuid,
+    account,
     markerBefore: account.marker,
     markerAfter,
     mayStart: () => findLeaseObstacle(parts, work) === undefined,

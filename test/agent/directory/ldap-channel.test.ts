@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { serverNamed } from '../../../src/agent/directory/active-directory/expected-server.ts'
 import { createBindGate } from '../../../src/agent/directory/bind-gate.ts'
 import { LdapChannel } from '../../../src/agent/directory/ldap-channel.ts'
 import { openReadClient } from '../../../src/agent/directory/read-client.ts'
@@ -334,9 +335,9 @@ test('a search of one entry that brings many ends the channel at the second', as
       answer: (id) => ({ chunk: entriesChunk(id), most: 64 * MIB, onEnd: resolve }),
     }),
   )
-  await expect(openWriteConnection(bent.endpoint, bent.settings(10_000), SERVICE_NAME)).rejects.toMatchObject(
-    { code: 'ERR_LDAP_MALFORMED' },
-  )
+  await expect(
+    openWriteConnection(bent.endpoint, bent.settings(10_000), serverNamed(SERVICE_NAME)),
+  ).rejects.toMatchObject({ code: 'ERR_LDAP_MALFORMED' })
   expect(await sent).toBeLessThan(8 * MIB)
   await bent.stop()
 })

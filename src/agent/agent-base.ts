@@ -5,6 +5,8 @@ import type { Enrolled } from '../protocol/enrolment.ts'
 import { type Conditions, createConditions } from '../telemetry/conditions.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Identity } from './agent-identity.ts'
+import { auditDirectoryOf } from './audit/audit-files.ts'
+import { type Audit, createAudit } from './audit/create-audit.ts'
 import { createDirectories } from './create-directories.ts'
 import type { GoneServers } from './decisions/judge-doubt.ts'
 import { createLeases, type Leases } from './decisions/leases.ts'
@@ -35,6 +37,7 @@ export interface AgentBase extends AgentOptions {
   readonly keys: Keys
   readonly conditions: Conditions
   readonly journal: Journal
+  readonly audit: Audit
   readonly storeTime: StoreTime
   readonly leases: Leases
   readonly limits: Limits
@@ -77,9 +80,10 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     timeoutMs: CALL_TIMEOUT_MS,
   })
   const journal = createJournal(config.stateDirectory)
+  const audit = openAudit(options, identity, journal, conditions)
   return {
     ...options,
-    ...{ enrolled, conditions, journal, storeTime, findKey, client, directories },
+    ...{ enrolled, conditions, journal, audit, storeTime, findKey, client, directories },
     ...createPause(conditions),
     ...createGoneServers(),
     keys: identity.keys,
@@ -90,9 +94,36 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     close: async () => {
       await Promise.all([...directories.values()].map(({ directory }) => directory.stop()))
       await transport.close()
+      await audit.stop()
       journal.close()
     },
   }
+}
+
+const MEGABYTE = 1024 * 1024
+const DAY_MS = 86_400_000
+
+function openAudit(
+  { config, clock, log }: AgentOptions,
+  { enrolment, keys }: Identity,
+  journal: Journal,
+  conditions: Conditions,
+): Audit {
+  const { fileMegabytes, fileDays, keepDays, keepMegabytes } = config.audit
+  return createAudit({
+    directory: auditDirectoryOf(config.stateDirectory),
+    signer: { agent: enrolment.enrolled.agent, ...keys.identity },
+    keeping: {
+      ...{ fileBytes: fileMegabytes * MEGABYTE, fileMs: fileDays * DAY_MS },
+      ...{ keepMs: keepDays * DAY_MS, keepBytes: keepMegabytes * MEGABYTE },
+    },
+    source: {
+      ...{ entries: journal.auditEntries, appended: journal.auditAppended },
+      ...{ resume: journal.auditResume, settle: journal.auditSettle },
+    },
+    written: () => {},
+    ...{ conditions, clock, log: log.child({ component: 'audit' }) },
+  })
 }
 
 const limitsOf = ({ directories }: AgentConfig): ReadonlyMap<string, WriteLimits> =>

@@ -151,6 +151,23 @@ const logSchema = z.strictObject({
   format: z.enum(['json', 'text']).default('json').describe('json for machines, text for people'),
 })
 
+const auditSchema = z.strictObject({
+  fileMegabytes: z.number().min(0.01).max(64).default(16).describe('size at which a new audit file is begun'),
+  fileDays: z.number().min(0.01).max(366).default(31).describe('age at which a new audit file is begun'),
+  keepDays: z
+    .number()
+    .min(1)
+    .max(36_500)
+    .default(400)
+    .describe('how long a record is kept; the oldest files are deleted, and the record says so'),
+  keepMegabytes: z
+    .number()
+    .min(1)
+    .max(1_000_000)
+    .default(1024)
+    .describe('size of all audit files together; beyond it the oldest ones are deleted'),
+})
+
 /** The schema of the agent's file; its descriptions are the reference in the README. */
 export const agentConfigSchema = z.strictObject({
   store: storeSchema,
@@ -177,6 +194,7 @@ export const agentConfigSchema = z.strictObject({
         .describe('unix socket for /livez, /readyz and /status; default: ops.sock in the state directory'),
     })
     .prefault({}),
+  audit: auditSchema.prefault({}).describe('the audit record in the state directory'),
   shutdownTimeoutSeconds: seconds(1, 300).default(20).describe('longest time to finish work at a stop'),
   log: logSchema.prefault({}),
 })

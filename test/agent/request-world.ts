@@ -21,6 +21,7 @@ import type { RequestDocument, ResetDocument } from '../../src/protocol/request-
 import { createConditions } from '../../src/telemetry/conditions.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { createManualClock } from '../fakes/manual-clock.ts'
+import { openAudit } from '../fakes/open-audit.ts'
 import { createScriptedDirectory } from '../fakes/scripted-directory.ts'
 import { makeScratchDirectory } from '../servers/scratch-directory.ts'
 import {
@@ -107,6 +108,7 @@ export async function openWorld(wish: Wish = {}) {
     store: STORE,
     signer: parties.keys.identity.signer,
     journal,
+    audit: openAudit,
     keys: parties.keys,
     directories: new Map([
       [

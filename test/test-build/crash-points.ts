@@ -143,7 +143,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   {
     ...{ id: 'C13', what: 'the intent is journaled, not flushed' },
     before: at(ATTEMPTS, 'insert.run(', 'before', { when: `intent.kind === 'write'` }),
-    after: at(ATTEMPTS, 'Number(intent.withoutMarker ?? false),\n      )', 'after', {
+    after: at(ATTEMPTS, 'Number(told !== undefined),\n      )', 'after', {
       when: `intent.kind === 'write'`,
       request: 'intent.requestId',
     }),
@@ -211,7 +211,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   },
   {
     ...{ id: 'C31', what: 'the outcome is in the outbox' },
-    before: at(CONCLUDE, 'const recording = parts.journal.outcome({', 'before', {
+    before: at(CONCLUDE, 'const recording = parts.journal.outcome(', 'before', {
       request: 'request.requestId',
     }),
     after: at(CONCLUDE, 'parts.leases.drop({ request: request.requestId, lease: request.lease })', 'before', {

@@ -12,6 +12,7 @@ import type { GoneServers } from './decisions/judge-doubt.ts'
 import { createLeases, type Leases } from './decisions/leases.ts'
 import { createStoreTime, type StoreTime } from './decisions/store-time.ts'
 import type { WriteLimits } from './decisions/write-limits.ts'
+import { type AuditForwarder, createAuditForwarder } from './forward-audit.ts'
 import { createDocumentCache, type DocumentCache } from './intake/document-cache.ts'
 import { createJournal } from './journal/create-journal.ts'
 import type { Journal } from './journal/journal.ts'
@@ -79,8 +80,9 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     observe: storeTime.observe,
     timeoutMs: CALL_TIMEOUT_MS,
   })
+  const forwarder = createAuditForwarder(config.audit, { conditions, clock })
   const journal = createJournal(config.stateDirectory)
-  const audit = openAudit(options, identity, journal, conditions)
+  const audit = openAudit(options, identity, journal, { conditions, forwarder })
   return {
     ...options,
     ...{ enrolled, conditions, journal, audit, storeTime, findKey, client, directories },
@@ -95,6 +97,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
       await Promise.all([...directories.values()].map(({ directory }) => directory.stop()))
       await transport.close()
       await audit.stop()
+      await forwarder.stop()
       journal.close()
     },
   }
@@ -107,7 +110,7 @@ function openAudit(
   { config, clock, log }: AgentOptions,
   { enrolment, keys }: Identity,
   journal: Journal,
-  conditions: Conditions,
+  { conditions, forwarder }: { readonly conditions: Conditions; readonly forwarder: AuditForwarder },
 ): Audit {
   const { fileMegabytes, fileDays, keepDays, keepMegabytes } = config.audit
   return createAudit({
@@ -121,7 +124,7 @@ function openAudit(
       ...{ entries: journal.auditEntries, appended: journal.auditAppended },
       ...{ resume: journal.auditResume, settle: journal.auditSettle },
     },
-    written: () => {},
+    written: forwarder.written,
     ...{ conditions, clock, log: log.child({ component: 'audit' }) },
   })
 }

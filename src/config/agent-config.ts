@@ -151,6 +151,15 @@ const logSchema = z.strictObject({
   format: z.enum(['json', 'text']).default('json').describe('json for machines, text for people'),
 })
 
+const syslogSchema = z.strictObject({
+  host: text.describe('name or address of a syslog collector that takes RFC 5424 over TLS'),
+  port: z.int().min(1).max(65_535).default(6514).describe('its port'),
+  caFile: text
+    .optional()
+    .describe('PEM file with the certificate authorities to trust instead of the system’s'),
+  serverName: text.optional().describe('name expected in the certificate when host is an address'),
+})
+
 const auditSchema = z.strictObject({
   fileMegabytes: z.number().min(0.01).max(64).default(16).describe('size at which a new audit file is begun'),
   fileDays: z.number().min(0.01).max(366).default(31).describe('age at which a new audit file is begun'),
@@ -166,6 +175,7 @@ const auditSchema = z.strictObject({
     .max(1_000_000)
     .default(1024)
     .describe('size of all audit files together; beyond it the oldest ones are deleted'),
+  syslog: syslogSchema.optional().describe('forwards each record to a collector; the file stays the truth'),
 })
 
 /** The schema of the agent's file; its descriptions are the reference in the README. */
@@ -258,6 +268,12 @@ export function readAgentConfig(file: string): AgentConfig {
       ...optional('caFile', config.queue.caFile),
     },
     ops: { ...config.ops, ...optional('socket', config.ops.socket) },
+    audit: {
+      ...config.audit,
+      ...(config.audit.syslog
+        ? { syslog: { ...config.audit.syslog, ...optional('caFile', config.audit.syslog.caFile) } }
+        : {}),
+    },
     directories: Object.fromEntries(directories),
   }
 }

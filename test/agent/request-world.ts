@@ -98,6 +98,13 @@ export async function openWorld(wish: Wish = {}) {
   )
   const flags = {
     paused: false,
+    auditHolds: true,
+    /** The record cannot be written from the next intent on. */
+    auditIsFull: false,
+    auditFails: (): boolean => {
+      if (flags.auditIsFull) flags.auditHolds = false
+      return flags.auditIsFull
+    },
     gone: new Set<string>(),
     receipts: [] as string[],
     receipt: async () => true,
@@ -108,7 +115,11 @@ export async function openWorld(wish: Wish = {}) {
     store: STORE,
     signer: parties.keys.identity.signer,
     journal,
-    audit: openAudit,
+    audit: {
+      ...openAudit,
+      isWritable: () => flags.auditHolds,
+      reached: async () => flags.auditHolds && !flags.auditFails(),
+    },
     keys: parties.keys,
     directories: new Map([
       [

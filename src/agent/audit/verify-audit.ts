@@ -12,6 +12,8 @@ export interface AuditFault {
   readonly what: string
 }
 
+const UNFINISHED = 'the line is not finished: a crash or somebody cut it off'
+
 /** What a look at the whole record found. */
 export interface AuditVerdict {
   readonly faults: readonly AuditFault[]
@@ -25,6 +27,10 @@ export interface AuditVerdict {
   readonly writes: number
   readonly unanswered: number
 }
+
+/** True when all that is wrong may be an agent at work: a line that is being written. */
+export const isFleeting = ({ faults }: AuditVerdict): boolean =>
+  faults.length > 0 && faults.every(({ what }) => what === UNFINISHED)
 
 /**
  * Looks at every byte of the record in `directory`; `thumbprint`: of the identity key that must have signed it. May run beside the
@@ -51,7 +57,7 @@ function createChain(thumbprint: string) {
 
   const takeLine = async (file: AuditFile, { number, bytes, line, isEnded }: FiledLine) => {
     const say = (what: string) => complain(file.name, number, what)
-    if (!isEnded) return say('the line is not finished: a crash or somebody cut it off')
+    if (!isEnded) return say(UNFINISHED)
     if (!line) return say('the line was changed: it does not fit its own hash')
     totals.records += 1
     const isAfterDamage = faults.at(-1)?.file === file.name && faults.at(-1)?.line === number - 1

@@ -1,7 +1,7 @@
 // Appends lines: one write and one sync for all that wait, a new file when the old one is large or old enough, and signed
 // checkpoints. Whatever fails leaves the record as it was.
 import { constants } from 'node:fs'
-import { chmod, type FileHandle, mkdir, open } from 'node:fs/promises'
+import { chmod, type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import type { Clock } from '../../clock/clock.ts'
 import { type AuditFile, fileOf, readFirstLine, syncDirectory } from './audit-files.ts'
 import { readHead } from './audit-head.ts'
@@ -36,6 +36,8 @@ export interface WrittenEnd {
 /** An open record. */
 export interface AuditWriter {
   readonly end: () => WrittenEnd
+  /** True when there are lines behind the last checkpoint. */
+  readonly isUnsigned: () => boolean
   /** On the disk when it resolves. Throws what the file system says; the record is then as before. */
   readonly append: (entries: readonly WaitingEntry[]) => Promise<void>
   /** Signs the record as it is. */
@@ -102,24 +104,19 @@ async function openFile(directory: string, file: AuditFile, size: number): Promi
   }
 }
 
-/** The steps that write. They are called one after the other. */
-function createWriting(
-  options: AuditWriterOptions,
-  at: () => Place,
-  goOn: (next: Place) => void,
-): Pick<AuditWriter, 'append' | 'checkpoint'> {
-  let sinceCheckpoint = 0
-  // After a failed write there may be bytes behind the end.
-  let isSoiled = false
+/** Puts lines behind the end of the open file, all of them or none. */
+function createPen(at: () => Place, goOn: (next: Place) => void, written: AuditWriterOptions['written']) {
+  // After a failed write there may be bytes behind the end of this file.
+  let soiled: FileHandle | undefined
   const clean = async () => {
     const { handle, size } = at()
-    if (isSoiled) await handle.truncate(size)
-    isSoiled = false
+    if (soiled === handle) await handle.truncate(size)
+    soiled = undefined
   }
   const put = async ({ lines, ...end }: Batch) => {
-    const place = at()
     await clean()
-    isSoiled = true
+    const place = at()
+    soiled = place.handle
     try {
       await writeAll(place.handle, Buffer.from(lines.join('')), place.size)
       await place.handle.datasync()
@@ -128,49 +125,61 @@ function createWriting(
       await clean().catch(() => {})
       throw error
     }
-    isSoiled = false
+    soiled = undefined
     goOn({ ...place, ...end })
-    options.written(lines.map((line) => line.slice(0, -1)))
+    written(lines.map((line) => line.slice(0, -1)))
+  }
+  return { clean, put }
+}
+
+/** The steps that write. They are called one after the other. */
+function createWriting(
+  options: AuditWriterOptions,
+  at: () => Place,
+  goOn: (next: Place) => void,
+): Pick<AuditWriter, 'append' | 'checkpoint' | 'isUnsigned'> {
+  let sinceCheckpoint = 0
+  const pen = createPen(at, goOn, options.written)
+  const checkpoint: AuditWriter['checkpoint'] = async (reason, fields = {}) => {
+    const batch = createBatch(at())
+    await addCheckpoint(batch, options, reason, fields)
+    await pen.put(batch)
+    sinceCheckpoint = 0
   }
   const rotate = async () => {
     const old = at()
-    const { fileBytes, fileMs } = options.keeping
-    const nowMs = options.clock.wallMs()
-    if (old.size === 0 || (old.size < fileBytes && nowMs - old.begunMs < fileMs)) return
-    await clean()
+    if (!isFull(old, options)) return
+    await pen.clean()
     const file = fileOf(options.directory, old.sequence + 1)
     const handle = await openFile(options.directory, file, 0)
-    goOn({ ...old, file, handle, size: 0, begunMs: nowMs })
+    goOn({ ...old, file, handle, size: 0, begunMs: options.clock.wallMs() })
     try {
       await checkpoint('rotation')
     } catch (error) {
-      // The next try begins the same file anew.
       goOn(old)
-      isSoiled = false
       await handle.close()
+      await rm(file.path, { force: true })
       throw error
     }
     await old.handle.close()
   }
-  const checkpoint: AuditWriter['checkpoint'] = async (reason, fields = {}) => {
-    const batch = createBatch(at())
-    await addCheckpoint(batch, options, reason, fields)
-    await put(batch)
-    sinceCheckpoint = 0
-  }
   return {
     checkpoint,
+    isUnsigned: () => sinceCheckpoint > 0,
     append: async (entries) => {
       await rotate()
       const batch = createBatch(at())
       for (const { entry, record } of entries) addEntry(batch, entry, JSON.parse(record))
       const isDue = sinceCheckpoint + entries.length >= LINES_BETWEEN_CHECKPOINTS
       if (isDue) await addCheckpoint(batch, options, 'interval', {})
-      await put(batch)
+      await pen.put(batch)
       sinceCheckpoint = isDue ? 0 : sinceCheckpoint + entries.length
     },
   }
 }
+
+const isFull = ({ size, begunMs }: Place, { keeping, clock }: AuditWriterOptions): boolean =>
+  size > 0 && (size >= keeping.fileBytes || clock.wallMs() - begunMs >= keeping.fileMs)
 
 interface Batch {
   sequence: number

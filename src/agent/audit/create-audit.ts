@@ -4,6 +4,7 @@ import type { Conditions } from '../../telemetry/conditions.ts'
 import { errorFields, type Logger } from '../../telemetry/logger.ts'
 import { writeHead } from './audit-head.ts'
 import type { AuditSource, AuditTrail } from './audit-trail.ts'
+import { createTurns } from './audit-turns.ts'
 import { type AuditWriter, type AuditWriterOptions, openAuditWriter } from './audit-writer.ts'
 
 /** The record with its life. */
@@ -24,48 +25,21 @@ export interface AuditOptions extends AuditWriterOptions {
 }
 
 const MOST_AT_ONCE = 256
-const RETRY_MS = 1_000
 const HEAD_MS = 200
 
 /** Makes the record; `start` opens it. */
 export function createAudit(options: AuditOptions): Audit {
   const { source, log } = options
-  const stopping = new AbortController()
+  let writer: AuditWriter | undefined
+  let isResumed = false
+  let isDraining = false
+  let isStopped = false
   const waiters = createWaiters()
   const head = createHead(options, () => writer)
-  let writer: AuditWriter | undefined
-  let isBroken = false
-  let isStopped = false
-  let retrying: Promise<void> | undefined
-  let turn: Promise<void> = Promise.resolve()
-  let isDraining = false
-  /** One after the other: whatever writes. */
-  const inTurn = (step: () => Promise<void>): Promise<void> => {
-    turn = turn.then(step).then(
-      () => mend(),
-      (error: unknown) => fail(error),
-    )
-    return turn
-  }
-  const mend = () => {
-    isBroken = false
-    options.conditions.clear('audit_not_writable', '')
-  }
-  const fail = (error: unknown) => {
-    waiters.refuse()
-    options.conditions.raise('audit_not_writable', '', String(errorFields(error)['error']))
-    isBroken = true
-    retrying ??= retry()
-  }
-  const retry = async () => {
-    while (isBroken && !stopping.signal.aborted) {
-      await options.clock.sleep(RETRY_MS, stopping.signal)
-      if (!stopping.signal.aborted) await inTurn(takeOver)
-    }
-    retrying = undefined
-  }
   const takeOver = async () => {
-    writer ??= await open(options)
+    writer ??= await openAuditWriter(options)
+    if (!isResumed) await resume(options, writer)
+    isResumed = true
     for (;;) {
       isDraining = false
       const waiting = source.entries(writer.end().entry, MOST_AT_ONCE)
@@ -78,71 +52,62 @@ export function createAudit(options: AuditOptions): Audit {
       forget(options, last.entry)
     }
   }
+  const turns = createTurns(options, takeOver, waiters.refuse)
   const wake = () => {
-    if (isDraining || isBroken || isStopped) return
+    if (isDraining || isStopped || turns.isBroken()) return
     isDraining = true
-    void inTurn(takeOver)
+    void turns.take(takeOver)
   }
   const settle = async () => {
     source.settle()
     await takeOver()
   }
-  let signedThrough = 0
-  const housekeep = () =>
-    inTurn(async () => {
-      await settle()
-      if (!writer) return
-      await writer
-        .retain()
-        .catch((error: unknown) => log.warn('old audit files are not removed', errorFields(error)))
-      if (writer.end().sequence > signedThrough) await writer.checkpoint('interval')
-      signedThrough = writer.end().sequence
-      head.note()
-    })
   return {
-    ...{ wake, housekeep },
-    isWritable: () => writer !== undefined && !isBroken,
+    wake,
+    isWritable: () => isResumed && !turns.isBroken(),
     reached: (entry) => {
-      if (isBroken || isStopped) return Promise.resolve(false)
+      if (isStopped || turns.isBroken()) return Promise.resolve(false)
       const reached = waiters.wait(entry, writer?.end().entry ?? 0)
       wake()
       return reached
     },
-    start: () => inTurn(takeOver),
+    start: () => turns.take(takeOver),
+    housekeep: () =>
+      turns.take(async () => {
+        await settle()
+        if (writer) await keep(writer, log)
+        head.note()
+      }),
     stop: async () => {
-      await inTurn(async () => {
+      await turns.take(async () => {
         await settle()
         await writer?.checkpoint('stop')
       })
       isStopped = true
-      stopping.abort()
       waiters.refuse()
-      await retrying
-      await turn
+      await turns.stop()
       await head.stop()
       await writer
         ?.close()
         .catch((error: unknown) => log.warn('the audit file is not closed', errorFields(error)))
-      writer = undefined
     },
   }
 }
 
-async function open(options: AuditOptions): Promise<AuditWriter> {
-  const { source, clock, log } = options
-  const writer = await openAuditWriter(options)
-  try {
-    const { entry } = writer.end()
-    const mustHave = source.resume(entry, clock.wallMs())
-    if (mustHave > entry) {
-      log.error('the audit record has lost lines', { afterEntry: entry, throughEntry: mustHave })
-      await writer.checkpoint('start', { missing: { afterEntry: entry, throughEntry: mustHave } })
-    }
-    return writer
-  } catch (error) {
-    await writer.close()
-    throw error
-  }
+async function keep(writer: AuditWriter, log: Logger): Promise<void> {
+  await writer
+    .retain()
+    .catch((error: unknown) => log.warn('old audit files are not removed', errorFields(error)))
+  if (writer.isUnsigned()) await writer.checkpoint('interval')
+}
+
+/** Tells the journal where the record stands, and the record what it has lost by the journal's word. */
+async function resume({ source, clock, log }: AuditOptions, writer: AuditWriter): Promise<void> {
+  const { entry } = writer.end()
+  const mustHave = source.resume(entry, clock.wallMs())
+  if (mustHave <= entry) return
+  log.error('the audit record has lost lines', { afterEntry: entry, throughEntry: mustHave })
+  await writer.checkpoint('start', { missing: { afterEntry: entry, throughEntry: mustHave } })
 }
 
 // They stand in the record now; what the journal does not forget at once it forgets with the next ones.

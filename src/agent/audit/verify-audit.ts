@@ -40,23 +40,27 @@ export async function verifyAudit(directory: string, thumbprint: string): Promis
   // The head first: what it names stands in the files already.
   const head = await readHead(directory, thumbprint)
   const files = await listFiles(directory)
-  const chain = createChain(thumbprint)
+  const chain = createChain(thumbprint, head)
   for (const file of files) await chain.take(file, await readFile(file.path))
-  return chain.conclude(head)
+  return chain.conclude()
 }
 
-function createChain(thumbprint: string) {
+interface Removal {
+  readonly through: number
+  readonly hash: string
+}
+
+function createChain(thumbprint: string, head: AuditHead | 'missing' | 'invalid') {
   const faults: AuditFault[] = []
   const open = new Set<string>()
   const totals = { files: 0, records: 0, checkpoints: 0, writes: 0 }
   let first: { readonly line: AuditLine; readonly file: string } | undefined
   let last: AuditLine | undefined
-  let removed: { readonly through: number; readonly hash: string } | undefined
-  const hashes = new Map<number, string>()
-  const complain = (file: string, line: number, what: string) => faults.push({ file, line, what })
+  let removed: Removal | undefined
+  let isHeadThere = false
 
   const takeLine = async (file: AuditFile, { number, bytes, line, isEnded }: FiledLine) => {
-    const say = (what: string) => complain(file.name, number, what)
+    const say = (what: string) => void faults.push({ file: file.name, line: number, what })
     if (!isEnded) return say(UNFINISHED)
     if (!line) return say('the line was changed: it does not fit its own hash')
     totals.records += 1
@@ -65,7 +69,9 @@ function createChain(thumbprint: string) {
     if (place) say(place)
     first ??= { line, file: file.name }
     last = line
-    hashes.set(line.sequence, line.hash)
+    // A head that a power cut left behind may name a line that was removed since.
+    if (typeof head !== 'string' && (line.hash === head.hash || first.line.sequence > head.sequence))
+      isHeadThere = true
     if (number === 1 && line.sequence !== file.first) say(`the file is named for record ${file.first}`)
     if (number === 1 && line.kind !== 'checkpoint') say('the file does not begin with a checkpoint')
     countWrite(line, open, totals)
@@ -74,41 +80,50 @@ function createChain(thumbprint: string) {
     for (const what of await findCheckpointFaults(bytes, line, thumbprint)) say(what)
     removed = readRemoved(line) ?? removed
   }
-  const concludeStart = () => {
-    if (!first) return complain('', 0, 'there is no record')
-    const { line, file } = first
-    if (line.sequence === 1 && line.previous === NO_HASH) return
-    const isStated = removed?.through === line.sequence - 1 && removed.hash === line.previous
-    if (!isStated)
-      complain(
-        file,
-        1,
-        `records 1 to ${line.sequence - 1} are missing, and no signed statement says that they were removed`,
-      )
-  }
-  const concludeEnd = (head: Awaited<ReturnType<typeof readHead>>) => {
-    if (head === 'missing')
-      complain('head.json', 0, 'the head is missing: nobody can tell whether the end is there')
-    else if (head === 'invalid') complain('head.json', 1, 'the head was changed, or another key signed it')
-    else if (head.sequence > (last?.sequence ?? 0))
-      complain('', 0, `records ${(last?.sequence ?? 0) + 1} to ${head.sequence} are missing at the end`)
-    else if (hashes.has(head.sequence) && hashes.get(head.sequence) !== head.hash)
-      complain('head.json', 1, `the head names another record ${head.sequence}`)
-  }
   return {
     take: async (file: AuditFile, bytes: Buffer) => {
       totals.files += 1
       for (const line of linesOf(bytes)) await takeLine(file, line)
     },
-    conclude: (head: AuditHead | 'missing' | 'invalid'): AuditVerdict => {
-      concludeStart()
-      concludeEnd(head)
+    conclude: (): AuditVerdict => {
+      for (const fault of [
+        findStartFault(first, removed),
+        findEndFault(head, last?.sequence ?? 0, isHeadThere),
+      ])
+        if (fault) faults.push(fault)
       return {
         ...{ faults, ...totals, unanswered: open.size },
         ...{ first: first?.line.sequence ?? 0, last: last?.sequence ?? 0 },
       }
     },
   }
+}
+
+/** A record begins with its first line, or behind lines of which a signed checkpoint says that they were removed. */
+function findStartFault(
+  first: { readonly line: AuditLine; readonly file: string } | undefined,
+  removed: Removal | undefined,
+): AuditFault | undefined {
+  if (!first) return { file: '', line: 0, what: 'there is no record' }
+  const { sequence, previous } = first.line
+  if (sequence === 1 && previous === NO_HASH) return undefined
+  if (removed?.through === sequence - 1 && removed.hash === previous) return undefined
+  const what = `records 1 to ${sequence - 1} are missing, and no signed statement says that they were removed`
+  return { file: first.file, line: 1, what }
+}
+
+/** A record holds what its head names. */
+function findEndFault(
+  head: AuditHead | 'missing' | 'invalid',
+  end: number,
+  isThere: boolean,
+): AuditFault | undefined {
+  const inHead = (line: number, what: string) => ({ file: 'head.json', line, what })
+  if (head === 'missing') return inHead(0, 'the head is missing: nobody can tell whether the end is there')
+  if (head === 'invalid') return inHead(1, 'the head was changed, or another key signed it')
+  if (head.sequence > end)
+    return { file: '', line: 0, what: `records ${end + 1} to ${head.sequence} are missing at the end` }
+  return isThere ? undefined : inHead(1, `the head names a record ${head.sequence} that is not there`)
 }
 
 /** Whether a line stands where it says. Behind a line that proves nothing only the sequence can be held against it. */
@@ -155,7 +170,7 @@ async function findCheckpointFaults(
   ]
 }
 
-function readRemoved({ fields }: AuditLine): { readonly through: number; readonly hash: string } | undefined {
+function readRemoved({ fields }: AuditLine): Removal | undefined {
   const removed = fields['removed'] as { readonly through?: unknown; readonly hash?: unknown } | undefined
   return removed && { through: Number(removed.through), hash: String(removed.hash) }
 }

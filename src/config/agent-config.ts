@@ -205,6 +205,33 @@ const logSchema = z.strictObject({
   format: z.enum(['json', 'text']).default('json').describe('json for machines, text for people'),
 })
 
+const syslogSchema = z.strictObject({
+  host: text.describe('name or address of a syslog collector that takes RFC 5424 over TLS'),
+  port: z.int().min(1).max(65_535).default(6514).describe('its port'),
+  caFile: text
+    .optional()
+    .describe('PEM file with the certificate authorities to trust instead of the system’s'),
+  serverName: text.optional().describe('name expected in the certificate when host is an address'),
+})
+
+const auditSchema = z.strictObject({
+  fileMegabytes: z.number().min(0.01).max(64).default(16).describe('size at which a new audit file is begun'),
+  fileDays: z.number().min(0.01).max(366).default(31).describe('age at which a new audit file is begun'),
+  keepDays: z
+    .number()
+    .min(1)
+    .max(36_500)
+    .default(400)
+    .describe('how long a record is kept; the oldest files are deleted, and the record says so'),
+  keepMegabytes: z
+    .number()
+    .min(1)
+    .max(1_000_000)
+    .default(1024)
+    .describe('size of all audit files together; beyond it the oldest ones are deleted'),
+  syslog: syslogSchema.optional().describe('forwards each record to a collector; the file stays the truth'),
+})
+
 /** The schema of the agent's file; its descriptions are the reference in the README. */
 export const agentConfigSchema = z.strictObject({
   store: storeSchema,
@@ -239,6 +266,7 @@ export const agentConfigSchema = z.strictObject({
         .describe('port of 127.0.0.1 that answers the same questions, for Prometheus; default: none'),
     })
     .prefault({}),
+  audit: auditSchema.prefault({}).describe('the audit record in the state directory'),
   shutdownTimeoutSeconds: seconds(1, 300).default(20).describe('longest time to finish work at a stop'),
   log: logSchema.prefault({}),
 })
@@ -320,6 +348,12 @@ export function readAgentConfig(file: string): AgentConfig {
       ...optional('caFile', config.queue.caFile),
     },
     ops: { ...config.ops, ...optional('socket', config.ops.socket) },
+    audit: {
+      ...config.audit,
+      ...(config.audit.syslog
+        ? { syslog: { ...config.audit.syslog, ...optional('caFile', config.audit.syslog.caFile) } }
+        : {}),
+    },
     directories: Object.fromEntries(directories),
   }
 }

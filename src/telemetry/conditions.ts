@@ -21,6 +21,16 @@ export const CONDITIONS = {
     severity: 'error',
     remedy: 'check the state directory: disk space and rights; nothing is written to the directory meanwhile',
   },
+  audit_not_writable: {
+    severity: 'error',
+    remedy:
+      'make room on the disk of the state directory, or mend it; nothing is written to the directory meanwhile, and no record is lost',
+  },
+  audit_not_forwarded: {
+    severity: 'warning',
+    remedy:
+      'check the syslog collector, its certificate and the firewall between; the audit file holds every record',
+  },
   clock_skew: {
     severity: 'error',
     remedy: 'synchronise the clocks of this host, the store and the domain controllers',

@@ -21,6 +21,7 @@ import type { ResetDocument } from '../../src/protocol/request-document.ts'
 import { signMessage } from '../../src/protocol/signed-message.ts'
 import { createConditions } from '../../src/telemetry/conditions.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
+import { openAudit } from '../fakes/open-audit.ts'
 import { makeScratchDirectory } from '../servers/scratch-directory.ts'
 import { DIRECTORY, makeParties, resetOf, SERVER, STORE, signedBy, TENANT } from './sample-requests.ts'
 
@@ -136,7 +137,7 @@ function openIntake(answers: (Answer | Response)[] = []) {
     },
     refuseInvalid: (request, fault) =>
       concludeInvalid(
-        { ...identity, journal, storeTime, leases, log: silentLogger, wakeReporter },
+        { ...identity, journal, audit: openAudit, clock, storeTime, leases, log: silentLogger, wakeReporter },
         request,
         fault,
       ),

@@ -50,12 +50,7 @@ export const SINKS = [
 export type Sink = (typeof SINKS)[number]
 
 /** What a search would look at, if this version had it. */
-export const ABSENT_SINKS = [
-  'audit file',
-  'syslog or journald socket',
-  'metrics page',
-  'trace export',
-] as const
+export const ABSENT_SINKS = ['syslog or journald socket', 'metrics page', 'trace export'] as const
 
 interface Rightful {
   readonly secret: SecretKind

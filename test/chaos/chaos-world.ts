@@ -1,4 +1,6 @@
 // The stage of a chaos run: a domain, the store, two agents with proxies of their own, accounts, and all five observers.
+
+import { recordAudit } from '../history/record-audit.ts'
 import {
   type KnownSecret,
   readServerId,
@@ -183,6 +185,9 @@ async function collect(
   await recordStore(world, recorder, requests, (request) => lengths.get(request))
   const secrets = new Map(actors.map(({ user, secrets }) => [user.anchor, secrets.toReversed()]))
   await recordEndState(world.domain, byDn, (account) => secrets.get(account) ?? [], recorder)
-  for (const agent of world.agents) recordJournal(agent, recorder)
+  for (const agent of world.agents) {
+    recordJournal(agent, recorder)
+    recordAudit(agent, recorder)
+  }
   for (const { finish } of observers) finish()
 }

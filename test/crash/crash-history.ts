@@ -1,5 +1,6 @@
 import { checkHistory } from '../history/check-history.ts'
 import type { SupervisorEvent, Verdict } from '../history/event.ts'
+import { recordAudit } from '../history/record-audit.ts'
 import {
   type KnownSecret,
   readServerId,
@@ -93,7 +94,10 @@ export function createCrashHistory(agents: number, threshold: number): CrashHist
       for (const agent of world.agents) await endAgent(scene, agent, process)
       await recordStore(world, recorder, scene.requests, (request) => scene.lengths.get(request))
       await recordEndState(world.domain, scene.byDn, (account) => scene.secrets.get(account) ?? [], recorder)
-      for (const agent of world.agents) recordJournal(agent, recorder)
+      for (const agent of world.agents) {
+        recordJournal(agent, recorder)
+        recordAudit(agent, recorder)
+      }
       for (const { finish } of observers.values()) finish()
       return checkHistory(recorder.events())
     },

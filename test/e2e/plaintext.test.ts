@@ -109,6 +109,7 @@ test('no file of store or agent holds a password: logs at debug level, SQLite, R
   const files = filesBelow(world.directory).filter((file) => path.basename(file) !== 'bind-password')
   expect(files.some((file) => file.includes('appendonly'))).toBe(true)
   expect(files.some((file) => file.endsWith('store.db'))).toBe(true)
+  expect(files.some((file) => file.endsWith('.jsonl'))).toBe(true)
   const found = files.flatMap((file) =>
     findForms(readFileSync(file), formsOf()).map((form) => `${path.basename(file)}: ${form}`),
   )

@@ -31,6 +31,7 @@ export interface RequestTrack {
   readonly reported: StoreSaid<'reported'>[]
   readonly intents: AuditSaid<'intent'>[]
   readonly outcomes: AuditSaid<'outcome'>[]
+  readonly told: AuditSaid<'told'>[]
   /** In the order of arrival. */
   readonly modifies: Modify[]
 }
@@ -71,6 +72,8 @@ export interface History {
    * and other agents say of them afterwards is not built on what happened. Known by the fault `store_forgot`.
    */
   readonly forgotten: ReadonlySet<string>
+  /** Every audit record that was read. */
+  readonly chains: readonly AuditSaid<'chain'>[]
   /** True when any agent's journal was read. */
   readonly hasAudit: boolean
 }
@@ -90,7 +93,7 @@ export function indexHistory(unsorted: readonly HistoryEvent[]): History {
     run,
     faultsOver: over?.at,
     endsAt: events.at(-1)?.at ?? 0,
-    ...{ requests, accounts, modifies, binds, others, supervisor },
+    ...{ requests, accounts, modifies, binds, others, supervisor, chains: sorting.chains },
     troubles: findTroubles(supervisor, sorting.pauses),
     forgotten: new Set(
       supervisor.flatMap((event) =>
@@ -116,6 +119,7 @@ function createSorting() {
   const others: ProxySaw<'other_operation'>[] = []
   const supervisor: SupervisorEvent[] = []
   const pauses: StoreSaid<'pause'>[] = []
+  const chains: AuditSaid<'chain'>[] = []
   let hasAudit = false
   const request = (id: string) => findOrMake(requests, id, emptyRequest)
   const account = (name: string) => findOrMake(accounts, name, emptyAccount)
@@ -147,15 +151,17 @@ function createSorting() {
       event.kind === 'pause' ? pauses.push(event) : takeStore(request(event.request), event)
     else if (event.observer === 'directory') takeDirectory(account(event.account), event)
     else if (event.observer === 'supervisor') supervisor.push(event)
+    else if (event.kind === 'chain') chains.push(event)
     else {
       hasAudit = true
       const track = request(event.request)
       if (event.kind === 'intent') track.intents.push(event)
+      else if (event.kind === 'told') track.told.push(event)
       else track.outcomes.push(event)
     }
   }
   return {
-    ...{ requests, accounts, modifies, binds, others, supervisor, pauses, take },
+    ...{ requests, accounts, modifies, binds, others, supervisor, pauses, chains, take },
     hasAudit: () => hasAudit,
   }
 }
@@ -194,6 +200,7 @@ const emptyRequest = (id: string): RequestTrack => ({
   reported: [],
   intents: [],
   outcomes: [],
+  told: [],
   modifies: [],
 })
 

@@ -66,6 +66,7 @@ const CONCLUDE = 'agent/writeback/conclude.ts'
 const REPORT = 'agent/writeback/report-outcomes.ts'
 const READ_ACCOUNT = 'agent/directory/active-directory/read-account.ts'
 const ATTEMPTS = 'agent/journal/attempts.ts'
+const AUDIT = 'agent/audit/audit-writer.ts'
 const CHANNEL = 'agent/directory/ldap-channel.ts'
 
 const PASSWORDS: readonly WritingOperation[] = ['reset', 'change']
@@ -143,7 +144,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   {
     ...{ id: 'C13', what: 'the intent is journaled, not flushed' },
     before: at(ATTEMPTS, 'insert.run(', 'before', { when: `intent.kind === 'write'` }),
-    after: at(ATTEMPTS, 'Number(intent.withoutMarker ?? false),\n      )', 'after', {
+    after: at(ATTEMPTS, 'Number(told !== undefined),\n      )', 'after', {
       when: `intent.kind === 'write'`,
       request: 'intent.requestId',
     }),
@@ -210,8 +211,20 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
     ...around(SEND, 'close(answer)', { request: 'work.document.id' }),
   },
   {
+    ...{ id: 'C29', what: 'the intent is appended to the audit record' },
+    ...around(AUDIT, `await writeAll(place.handle, Buffer.from(lines.join('')), place.size)`, {
+      when: `lines.some((line) => line.includes('"kind":"intent"'))`,
+    }),
+  },
+  {
+    ...{ id: 'C30', what: 'the outcome in the audit record is flushed' },
+    ...around(AUDIT, 'await place.handle.datasync()', {
+      when: `lines.some((line) => line.includes('"kind":"outcome"'))`,
+    }),
+  },
+  {
     ...{ id: 'C31', what: 'the outcome is in the outbox' },
-    before: at(CONCLUDE, 'const recording = parts.journal.outcome({', 'before', {
+    before: at(CONCLUDE, 'const recording = parts.journal.outcome(', 'before', {
       request: 'request.requestId',
     }),
     after: at(CONCLUDE, 'parts.leases.drop({ request: request.requestId, lease: request.lease })', 'before', {
@@ -263,7 +276,6 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
 const ONE_MODIFY =
   'an unlock is in the one modify of its request, or is that modify itself: C17 to C24 are its points'
 const NO_BIND = 'nothing is verified by a bind: the marker that came with the write is read instead'
-const NO_AUDIT = 'no audit file: the journal is the record, its points are C13, C14, C24 and C31'
 const NO_ROTATION =
   'an agent’s keys are made at its enrolment and never change; a new enrolment makes a new agent'
 
@@ -273,8 +285,6 @@ export const ABSENT_POINTS: readonly AbsentPoint[] = [
   { id: 'C26', what: 'the separate unlock is answered', reason: ONE_MODIFY },
   { id: 'C27', what: 'the verification begins', reason: NO_BIND },
   { id: 'C28', what: 'the verification is done', reason: NO_BIND },
-  { id: 'C29', what: 'the audit record is appended', reason: NO_AUDIT },
-  { id: 'C30', what: 'the audit file is flushed', reason: NO_AUDIT },
   { id: 'C39', what: 'rotation: the new key is stored', reason: NO_ROTATION },
   { id: 'C40', what: 'rotation: the new key is announced', reason: NO_ROTATION },
   { id: 'C41', what: 'rotation: the old key is dropped', reason: NO_ROTATION },

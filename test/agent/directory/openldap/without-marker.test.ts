@@ -38,7 +38,9 @@ test('the missing right is told with the rules that give it, and the effect goes
     held: false,
     grant: expect.stringContaining(`to attrs=writebackMarker by dn.exact="${server.serviceAccountDn}" write`),
   })
-  expect(await session.write(writeTo(asked, resetTo(), { withoutMarker: true }))).toEqual({ kind: 'accepted' })
+  expect(await session.write(writeTo(asked, resetTo(), { withoutMarker: true }))).toEqual({
+    kind: 'accepted',
+  })
   expect(await server.canBind(dn, newPassword())).toBe(true)
   const next = await read(session, objectGuid, 'change', true)
   expect(next).toMatchObject({ marker: undefined, markerRight: { held: false } })

@@ -94,9 +94,9 @@ export function describeAgent(place: AgentPlace, options: AgentOptions): WorldAg
   }
 }
 
-/** Several agents know an OpenLDAP server by its name, and so as one, though each has its own proxy before it. */
-const isNamed = ({ kind }: TestDomain, { agents = 1 }: AgentOptions): boolean =>
-  kind === 'openldap' && agents > 1
+/** Agents know an OpenLDAP server by its name, and so as one, though each has its own proxy before it. */
+const isNamed = ({ kind }: TestDomain, { proxied = true }: AgentOptions): boolean =>
+  kind === 'openldap' && proxied
 
 const addressOf = ({ domain, proxy }: ServedDomain): string => (proxy ?? domain).address
 

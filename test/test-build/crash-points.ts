@@ -26,6 +26,8 @@ export interface CrashPoint {
   readonly what: string
   readonly before: CrashPlace
   readonly after: CrashPlace
+  /** Where OpenLDAP's dialect meets it in another file. */
+  readonly openldap?: { readonly before?: CrashPlace; readonly after?: CrashPlace }
   /** Default: all that write. */
   readonly operations?: readonly WritingOperation[]
   /** The crash that comes before this one: a point of the recovery. */
@@ -65,6 +67,7 @@ const SEND = 'agent/writeback/send-write.ts'
 const CONCLUDE = 'agent/writeback/conclude.ts'
 const REPORT = 'agent/writeback/report-outcomes.ts'
 const READ_ACCOUNT = 'agent/directory/active-directory/read-account.ts'
+const SLAPD_SESSION = 'agent/directory/openldap/writer-session.ts'
 const ATTEMPTS = 'agent/journal/attempts.ts'
 const AUDIT = 'agent/audit/audit-writer.ts'
 const CHANNEL = 'agent/directory/ldap-channel.ts'
@@ -126,6 +129,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
       request: 'work.document.id',
     }),
     after: at(READ_ACCOUNT, 'if (entry === undefined) return undefined', 'before'),
+    openldap: { after: at(SLAPD_SESSION, 'const { entry, groups } = found as', 'before') },
   },
   {
     ...{ id: 'C10', what: 'the guards are passed' },
@@ -136,6 +140,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
     ...{ id: 'C11', what: 'marker and metadata are read' },
     before: at(READ_ACCOUNT, 'const anchor = anchorAttribute === undefined ?', 'before'),
     after: at(WRITE_ONCE, 'if (!mayWrite) return GIVE_UP', 'after'),
+    openldap: { before: at(SLAPD_SESSION, 'const policyDn = policyDnOf(entry) ??', 'before') },
   },
   {
     ...{ id: 'C12', what: 'the password is held against the policy', operations: PASSWORDS },
@@ -292,10 +297,14 @@ export const ABSENT_POINTS: readonly AbsentPoint[] = [
 
 /** The edits that put every point into the source. */
 export const crashEdits = (): readonly SourceEdit[] =>
-  CRASH_POINTS.flatMap(({ id, before, after }) => [
-    editFor(`${id}:before`, before),
-    editFor(`${id}:after`, after),
-  ])
+  CRASH_POINTS.flatMap(({ id, before, after, openldap }) =>
+    [
+      { name: `${id}:before`, places: [before, openldap?.before] },
+      { name: `${id}:after`, places: [after, openldap?.after] },
+    ].flatMap(({ name, places }) =>
+      places.flatMap((place) => (place === undefined ? [] : [editFor(name, place)])),
+    ),
+  )
 
 function editFor(name: string, { file, find, side, when, request, bytes }: CrashPlace): SourceEdit {
   const call =

@@ -79,6 +79,8 @@ export interface Account {
   readonly policyDn: string | undefined
   /** undefined when the service account cannot read the metadata. */
   readonly passwordVersion: PasswordVersion | undefined
+  /** True where the directory accepts the new password alone, as OpenLDAP does. Default: the old one may work on for a while. */
+  readonly oldPasswordEnds?: boolean
   /** The raw value of the marker attribute; undefined when the entry has none. */
   readonly marker: string | undefined
   /** The server on which the marker was written; undefined where the directory does not tell. */

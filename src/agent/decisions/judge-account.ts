@@ -53,7 +53,7 @@ export function noticesFor(
   if (isAccountExpired(account, document)) notices.push('account_expired')
   if (operation === 'unlock' && account.locked) notices.push('locked_again')
   // By default a domain controller accepts the previous password for an hour after a reset, and no attribute tells.
-  if (isSet) notices.push('old_password_may_work')
+  if (isSet && account.oldPasswordEnds !== true) notices.push('old_password_may_work')
   return notices
 }
 

@@ -17,7 +17,7 @@ export interface ServerPoolsOptions {
 /** Both pools. */
 export interface ServerPools {
   readonly readers: ConnectionPool<ReadClient>
-  /** Sends one modify. Never throws: every end is an answer. */
+  /** Sends one modify. Every end is an answer, also that no connection could be opened. */
   readonly modify: (request: ModifyRequest) => Promise<WriteAnswer>
   /** Lets what is under way finish, then closes. */
   readonly retire: () => void
@@ -38,10 +38,15 @@ export function createServerPools({
   return {
     readers,
     modify: async (request) => {
+      let isBegun = false
       try {
-        return await writers.use((connection) => connection.modify(request))
+        return await writers.use((connection) => {
+          isBegun = true
+          return connection.modify(request)
+        })
       } catch (cause) {
-        // Only opening a connection throws: nothing of this request left the process.
+        // A defect after the first byte must not be told as if none had left: then the answer stays open.
+        if (isBegun) throw cause
         return { kind: 'not_sent', cause }
       }
     },

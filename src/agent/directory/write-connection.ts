@@ -20,9 +20,9 @@ export interface ModifyRequest {
   readonly controls: readonly RequestControl[]
   /** Asked right before the first byte; `false` means `not_sent`. */
   readonly mayStart?: () => boolean
-  /** What a refusal means; default: as Active Directory says it. */
+  /** What a refusal means; default: as Active Directory says it. Must not throw. */
   readonly classify?: (result: LdapResult) => DirectoryRefusal
-  /** Told of a success, with what the server sent beside it. */
+  /** Told of a success, with what the server sent beside it. Must not throw. */
   readonly onAccepted?: (result: LdapResult) => void
 }
 

@@ -7,14 +7,14 @@ import type { Account } from '../../decisions/account.ts'
 import type { WriteAnswer } from '../../decisions/write-answer.ts'
 import type { Effect, Fence, WriterSession } from '../directory.ts'
 import type { ServerPools } from '../server-pools.ts'
-import { ASSERTION_CONTROL, assertionRequest } from './assertion-control.ts'
+import { assertionRequest } from './assertion-control.ts'
 import { classifySlapdRefusal } from './classify-refusal.ts'
 import { checkPasswordBytes } from './clear-password.ts'
 import type { MarkerNames } from './marker-schema.ts'
 import { effectChanges, markerChanges } from './password-modify.ts'
 import type { SlapdPolicyReader } from './policy-reader.ts'
-import { POST_READ_CONTROL, postReadRequest, writtenEntryOf } from './post-read-control.ts'
-import { PPOLICY_CONTROL, ppolicyRequest } from './ppolicy-control.ts'
+import { postReadRequest, writtenEntryOf } from './post-read-control.ts'
+import { ppolicyRequest } from './ppolicy-control.ts'
 import type { SeenEntry } from './seen-entry.ts'
 import type { ServerTime } from './server-time.ts'
 
@@ -87,9 +87,6 @@ function controlsFor({ controls }: AccountWriterParts, seen: SeenEntry, effect: 
   ]
   return wanted.filter(({ oid }) => controls.has(oid))
 }
-
-/** What the controls that a write brings are called, for the manual's list. */
-export const WRITE_CONTROLS = [PPOLICY_CONTROL, ASSERTION_CONTROL, POST_READ_CONTROL] as const
 
 function learn(
   { time, clock, policyBypassed }: AccountWriterParts,

@@ -42,8 +42,9 @@ export function createSlapdPolicyReader(options: SlapdPolicyOptions): SlapdPolic
       const dn = policyDn ?? defaultDn
       return dn === undefined ? UNNAMED : memory(dn, dn.toLowerCase(), isFresh)
     },
-    readAll: () => (hasOverlay ? use((client) => readAll(client, options)) : { policies: [], problems: [] }),
-  } as SlapdPolicyReader
+    readAll: async () =>
+      hasOverlay ? use((client) => readAll(client, options)) : { policies: [], problems: [] },
+  }
 }
 
 const UNNAMED: SlapdPolicyReading = {

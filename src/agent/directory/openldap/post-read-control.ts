@@ -1,6 +1,6 @@
 // The post-read control (RFC 4527): the server tells with its success what became of the entry, and so what time it was.
 import { BER, constructed, encodeFrame, text } from '../../../ldap-wire/ber-write.ts'
-import { decodeEntryBytes, type LdapResult } from '../../../ldap-wire/decode-response.ts'
+import { decodeEntryBytes, type LdapEntry, type LdapResult } from '../../../ldap-wire/decode-response.ts'
 import type { RequestControl } from '../../../ldap-wire/encode-request.ts'
 import { momentOfGeneralizedTime } from '../generalized-time.ts'
 
@@ -23,12 +23,20 @@ export interface WrittenEntry {
   readonly mustChange: boolean
 }
 
-/** What a success tells. Throws ERR_LDAP_MALFORMED. */
+/** What a success tells. Never throws: what cannot be read tells nothing, and the success stands. */
 export function writtenEntryOf({ controls }: Pick<LdapResult, 'controls'>): WrittenEntry {
   const value = controls.find(({ oid }) => oid === POST_READ_CONTROL)?.value
-  const attributes = value && decodeEntryBytes(value).attributes
+  const attributes = value && attributesOf(value)
   const textOf = (name: string) => attributes?.get(name)?.[0]?.toString('utf8')
   return { writtenAtMs: momentOfCsn(textOf('entrycsn')), mustChange: textOf('pwdreset') === 'TRUE' }
+}
+
+function attributesOf(value: Buffer): LdapEntry['attributes'] | undefined {
+  try {
+    return decodeEntryBytes(value).attributes
+  } catch {
+    return undefined
+  }
 }
 
 /** `20261122065734.318083Z#000000#000#000000`: the first part is the server's clock. */

@@ -24,10 +24,17 @@ export const PPOLICY_ERROR = {
 const SEQUENCE = 0x30
 const ERROR = 0x81
 
-/** The error that came with a result; undefined: none, or no such control. Throws ERR_LDAP_MALFORMED. */
+/** The error that came with a result; undefined: none, no such control, or one that cannot be read. Never throws: the result stands. */
 export function ppolicyErrorOf({ controls }: Pick<LdapResult, 'controls'>): number | undefined {
   const value = controls.find(({ oid }) => oid === PPOLICY_CONTROL)?.value
-  if (value === undefined) return undefined
+  try {
+    return value && readError(value)
+  } catch {
+    return undefined
+  }
+}
+
+function readError(value: Buffer): number | undefined {
   const [sequence] = readElements(value, 0, value.length)
   if (sequence?.tag !== SEQUENCE) return undefined
   const isError = ({ tag }: BerElement) => tag === ERROR

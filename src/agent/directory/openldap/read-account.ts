@@ -105,6 +105,7 @@ export function accountOf(entry: Entry, circumstances: AccountCircumstances): Ac
     ...lockOf(entry, circumstances),
     ...failuresOf(entry, circumstances),
     ...passwordOf(entry, circumstances),
+    oldPasswordEnds: true,
     marker: markers[0],
   }
 }

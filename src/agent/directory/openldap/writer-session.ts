@@ -163,13 +163,13 @@ function createAccountReader(parts: ReaderParts): WriterSession['readAccount'] {
     const { entry, groups } = found as Exclude<typeof found, readonly unknown[]>
     const policyDn = policyDnOf(entry) ?? options.policyDn
     const policy = await policies.read(policyDn, false)
-    const read_ = accountOf(entry, { place, policy, policyDn, groups, nowMs: time.nowMs() })
+    const known = accountOf(entry, { place, policy, policyDn, groups, nowMs: time.nowMs() })
     const seenEntry = seenEntryOf(entry, place)
     // Not even a modify without an effect goes to an account that must not be written.
     const held =
-      markerRight && findExclusion(read_, parts.rules()) === undefined ? await probe(seenEntry) : undefined
+      markerRight && findExclusion(known, parts.rules()) === undefined ? await probe(seenEntry) : undefined
     const grant = slapdMarkerGrant(marker.attribute, marker.auxiliaryClass, settings.bindName)
-    const account = held === undefined ? read_ : { ...read_, markerRight: { held, grant } }
+    const account = held === undefined ? known : { ...known, markerRight: { held, grant } }
     seen.set(account, seenEntry)
     return account
   }

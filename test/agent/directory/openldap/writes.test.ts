@@ -185,6 +185,21 @@ test('pwdSafeModify makes a reset impossible, and the refusal says what to chang
   expect(changed).toEqual({ kind: 'accepted' })
 })
 
+test('twelve writes of one account at once, all from the same marker: one is accepted, and no refusal is a riddle', async () => {
+  const { objectGuid } = await user()
+  await session.write(writeTo(await read(session, objectGuid), resetTo('Heron-first-0')))
+  const account = await read(session, objectGuid)
+  const sent = Array.from({ length: 12 }, (_, index) => writeTo(account, resetTo(`Heron-race-${index}`)))
+  const answers = await Promise.all(sent.map((write) => session.write(write)))
+  const kinds = answers.map((answer) => (answer.kind === 'refused' ? answer.refusal.kind : answer.kind))
+  expect(kinds.filter((kind) => kind === 'accepted')).toHaveLength(1)
+  expect(
+    [...new Set(kinds)].filter((kind) => !['accepted', 'compare_failed', 'busy'].includes(kind)),
+  ).toEqual([])
+  const winner = sent[kinds.indexOf('accepted')]
+  expect((await read(session, objectGuid)).marker).toBe(winner?.markerAfter)
+})
+
 test('the clock of the server is learned from a write of our own', async () => {
   const { objectGuid } = await user()
   await session.write(writeTo(await read(session, objectGuid), resetTo()))

@@ -46,8 +46,16 @@ afterAll(async () => {
 })
 
 async function connected(answer: (socket: TLSSocket) => void): Promise<LdapChannel> {
-  onClient = answer
-  return new LdapChannel(await connectTls(parseEndpoint(url), trust, 5000), url)
+  // The server may finish the handshake later than the client; the next test must not be given this socket.
+  const accepted = new Promise<void>((resolve) => {
+    onClient = (socket) => {
+      answer(socket)
+      resolve()
+    }
+  })
+  const channel = new LdapChannel(await connectTls(parseEndpoint(url), trust, 5000), url)
+  await accepted
+  return channel
 }
 const modifyFrame = (size = 100) =>
   encodeModify({

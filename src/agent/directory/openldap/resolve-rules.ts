@@ -53,6 +53,13 @@ export async function resolveSlapdRules(
     for (const name of names ?? []) {
       const entry = await readNamed(name, key)
       if (!isGroup(entry)) throw refuse(url, key, name, 'it is no group')
+      if (await hidesMembers(client, entry))
+        throw refuse(
+          url,
+          key,
+          name,
+          'its members cannot be searched; grant that right, or it protects nobody',
+        )
       groups.push(groupKey(entry.dn))
     }
     return groups
@@ -69,6 +76,18 @@ export async function resolveSlapdRules(
 const GROUP_CLASSES = ['groupofnames', 'groupofuniquenames', 'groupofmembers', 'posixgroup']
 const isGroup = (entry: Entry): boolean =>
   textsOf(entry, 'objectClass').some((name) => GROUP_CLASSES.includes(name.toLowerCase()))
+
+// These two are never empty, so one without a member is one that hides them.
+const NEVER_EMPTY = ['groupofnames', 'groupofuniquenames']
+
+async function hidesMembers(client: ReadClient, entry: Entry): Promise<boolean> {
+  const isNeverEmpty = textsOf(entry, 'objectClass').some((name) => NEVER_EMPTY.includes(name.toLowerCase()))
+  if (!isNeverEmpty) return false
+  const found = await client.search(entry.dn, {
+    ...{ scope: 'base', filter: '(|(member=*)(uniqueMember=*))', attributes: ['1.1'] },
+  })
+  return found.length === 0
+}
 
 async function readBase(
   client: ReadClient,

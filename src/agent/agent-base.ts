@@ -21,6 +21,7 @@ import type { Journal } from './journal/journal.ts'
 import type { Keys } from './keys/open-keys.ts'
 import { measureDirectory, measureStoreClient } from './measure-calls.ts'
 import { measureOutcomes } from './measure-outcomes.ts'
+import { rememberRefusals } from './remember-refusals.ts'
 import { createStoreClient, type StoreClient } from './store-client/create-store-client.ts'
 import { createStoreTransport } from './store-client/store-transport.ts'
 import { createLimits, type Limits } from './writeback/limit-writes.ts'
@@ -75,7 +76,10 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   const storeTime = createStoreTime(clock)
   const findKey = (kid: string) => identity.storeKeys.get(kid)
   const metrics = createMetrics({ version: VERSION, agent: enrolled.agent })
-  const directories = measured(createDirectories(config, options), { metrics, clock })
+  // Configuration faults must not leave the journal open, so it is opened after the directories are made.
+  const late: { journal?: Journal } = {}
+  const refusalsOf = (name: string) => rememberRefusals(() => late.journal, name)
+  const directories = measured(createDirectories(config, { ...options, refusalsOf }), { metrics, clock })
   const transport = createStoreTransport({ caFile: config.store.caFile, env: options.env })
   const plainClient = createStoreClient({
     url: config.store.url,
@@ -93,6 +97,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     metrics,
     readDocument: documents.read,
   })
+  late.journal = journal
   const audit = openAudit(options, identity, journal, { conditions, forwarder })
   return {
     ...options,

@@ -8,16 +8,25 @@ import { WritebackError } from '../errors/writeback-error.ts'
 import { type Blocklist, parseBlocklist } from '../policy/blocklist.ts'
 import { errorFields, type Logger } from '../telemetry/logger.ts'
 import { isWithin } from './decisions/distinguished-name.ts'
+import type { RefusalMemory } from './directory/bind-gate.ts'
 import { createDirectory } from './directory/create-directory.ts'
 import { createLanes, LATE_BYTES_MS } from './writeback/lanes.ts'
 import type { ServedDirectory } from './writeback/writeback-parts.ts'
 
 const AWAY = { firstMs: 500, longestMs: 10_000 }
 
+/** What every directory is handed. */
+export interface DirectoryParts {
+  readonly log: Logger
+  readonly clock: Clock
+  /** Where the refused binds of a directory are kept over restarts; asked for no sooner than at its first bind. */
+  readonly refusalsOf?: (directory: string) => RefusalMemory
+}
+
 /** Makes every configured directory. Nothing connects yet. Throws ERR_CONFIG_UNREADABLE, ERR_CONFIG_INVALID. */
 export function createDirectories(
   config: AgentConfig,
-  parts: { readonly log: Logger; readonly clock: Clock },
+  parts: DirectoryParts,
 ): ReadonlyMap<string, ServedDirectory> {
   refuseOverlap(config)
   return new Map(
@@ -40,7 +49,7 @@ function refuseOverlap({ directories }: AgentConfig): void {
 function serve(
   name: string,
   config: DirectoryConfig,
-  parts: { readonly log: Logger; readonly clock: Clock },
+  { log, clock, refusalsOf }: DirectoryParts,
 ): ServedDirectory {
   const { tls } = config
   const directory = createDirectory({
@@ -58,7 +67,8 @@ function serve(
     connections: config.connections,
     connectTimeoutMs: config.connectTimeoutSeconds * 1000,
     operationTimeoutMs: config.operationTimeoutSeconds * 1000,
-    ...parts,
+    ...{ log, clock },
+    ...(refusalsOf === undefined ? {} : { refusalMemory: refusalsOf(name) }),
   })
   const { blocklistFile, refuseNames } = config.passwords
   return {
@@ -67,7 +77,7 @@ function serve(
     refusesNames: refuseNames,
     backoff: createBackoff(AWAY),
     withoutMarker: config.withoutMarker,
-    lanes: createLanes(parts.clock, config.operationTimeoutSeconds * 1000 + LATE_BYTES_MS),
+    lanes: createLanes(clock, config.operationTimeoutSeconds * 1000 + LATE_BYTES_MS),
   }
 }
 

@@ -113,6 +113,7 @@ function connectionSettings(options: DirectoryOptions): ConnectionSettings {
       clock: options.clock,
       readPassword: options.readBindPassword,
       backoff: options.bindBackoff,
+      memory: options.refusalMemory,
     }),
     connectTimeoutMs: options.connectTimeoutMs,
     operationTimeoutMs: options.operationTimeoutMs,

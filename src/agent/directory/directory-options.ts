@@ -3,6 +3,7 @@ import type { BackoffLimits } from '../../clock/backoff.ts'
 import type { Clock } from '../../clock/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { AnchorAttribute } from './active-directory/find-subject.ts'
+import type { RefusalMemory } from './bind-gate.ts'
 import type { TrustOptions } from './tls-trust.ts'
 
 interface SharedOptions {
@@ -27,6 +28,8 @@ interface SharedOptions {
   readonly operationTimeoutMs: number
   /** How long no bind is tried after a refused one. Default: from 1 to 30 minutes. */
   readonly bindBackoff?: BackoffLimits
+  /** Where refused binds are kept over restarts. Default: nowhere. */
+  readonly refusalMemory?: RefusalMemory
   readonly log: Logger
   readonly clock: Clock
 }

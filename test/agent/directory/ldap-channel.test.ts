@@ -16,6 +16,7 @@ import { systemClock } from '../../../src/clock/clock.ts'
 import { WritebackError } from '../../../src/errors/writeback-error.ts'
 import { constructed, encodeFrame, integer, octets, text } from '../../../src/ldap-wire/ber-write.ts'
 import { encodeModify } from '../../../src/ldap-wire/encode-request.ts'
+import { createManualClock } from '../../fakes/manual-clock.ts'
 import { entriesChunk, SERVICE_NAME, startBentServer } from '../../fuzz/bent-server.ts'
 import { readLdapMessage } from '../../servers/ldap-message.ts'
 import { testCa } from '../../servers/test-ca.ts'
@@ -276,6 +277,45 @@ test('a refused password waits out its delay, another one is tried at once, and 
   nowMs += WINDOW_MS + 2001
   expect(await tryOnce()).toBe('bound')
   expect(handed.every((bytes) => bytes.every((byte) => byte === 0))).toBe(true)
+})
+
+test('refusals are counted on after a restart, until the directory has forgotten them', async () => {
+  const WINDOW_MS = 600_000
+  const clock = createManualClock(1_000_000)
+  let kept: string | undefined
+  let tried = 0
+  const start = () => {
+    const gate = createBindGate({
+      clock,
+      readPassword: async () => Buffer.from('wrong'),
+      backoff: { firstMs: 1000, longestMs: 1000 },
+      memory: {
+        read: () => kept,
+        write: (refusals) => {
+          kept = refusals
+        },
+      },
+    })
+    gate.learn({ threshold: 5, windowMs: WINDOW_MS })
+    return gate
+  }
+  const refuse = () => {
+    tried += 1
+    return Promise.reject(new WritebackError('ERR_DIRECTORY_BIND_REFUSED', 'no', { retry: 'later' }))
+  }
+  for (let restart = 0; restart < 20; restart += 1) {
+    await expect(start().run(refuse)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_BIND_REFUSED' })
+    clock.pass(10_000)
+  }
+  expect(tried).toBe(3)
+  await expect(start().check()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_BIND_REFUSED' })
+  // A wall clock that was set back does not make them older, nor forgotten.
+  clock.shiftWall(-3_600_000)
+  await expect(start().check()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_BIND_REFUSED' })
+  clock.shiftWall(3_600_000)
+  clock.pass(WINDOW_MS)
+  expect(await start().run(async () => 'bound')).toBe('bound')
+  expect(kept).toBeUndefined()
 })
 
 test('what the directory counts as no wrong password does not close the gate for good', async () => {

@@ -96,7 +96,7 @@ describe.each(DIRECTORY_KINDS)('on %s', (kind) => {
     expect(refusedBinds()).toBe(before + 1)
     expect(refusedBinds()).toBeLessThanOrEqual(THRESHOLD - 2)
     expect(await serviceState()).toMatchObject({ locked: false })
-    // The tries of this window are used up, so the account is left alone; a restart is a new beginning.
+    // The tries of this window are used up, so the account is left alone; a restart has one more.
     putInFile(servicePassword())
     await world.agent.stop()
     await world.agent.start()

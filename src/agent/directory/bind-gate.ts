@@ -50,6 +50,8 @@ const BIND_BACKOFF: BackoffLimits = { firstMs: 60_000, longestMs: 1_800_000 }
 const ASSUMED: BindLockout = { threshold: 5, windowMs: 1_800_000 }
 // The account is the administrator's too: two tries are left for mistakes elsewhere.
 const LEFT_FOR_OTHERS = 2
+// Whoever starts the agent again has mended something, as a rule: one of the two is for that.
+const LEFT_AFTER_RESTART = 1
 const MARGIN_MS = 2_000
 
 interface Refusal {
@@ -132,6 +134,7 @@ const digestOf = (password: Buffer, key: Buffer): Buffer =>
 function createRefusalCount(clock: Clock, memory: RefusalMemory | undefined) {
   let lockout = ASSUMED
   let known: Refusals | undefined
+  let isCountedHere = false
   // Read at the first use: what keeps them may not be open before.
   const kept = (): Refusals => {
     known ??= recall(memory?.read(), clock)
@@ -143,6 +146,7 @@ function createRefusalCount(clock: Clock, memory: RefusalMemory | undefined) {
       lockout = learned
     },
     note: () => {
+      isCountedHere = true
       known = { refusals: (isOver() ? 0 : kept().refusals) + 1, lastMs: clock.monotonicMs() }
       memory?.write(JSON.stringify({ refusals: known.refusals, lastWallMs: clock.wallMs() }))
     },
@@ -152,7 +156,8 @@ function createRefusalCount(clock: Clock, memory: RefusalMemory | undefined) {
     },
     isSpent: (isSamePassword: boolean): boolean => {
       if (lockout.threshold === 0 || isOver()) return false
-      const most = Math.max(1, lockout.threshold - LEFT_FOR_OTHERS)
+      const left = isCountedHere ? LEFT_FOR_OTHERS : LEFT_AFTER_RESTART
+      const most = Math.max(1, lockout.threshold - left)
       return kept().refusals >= (isSamePassword ? most - 1 : most)
     },
   }

@@ -309,13 +309,13 @@ export const EFFECT_PAIRS: readonly Pair[] = [
     'a write on another server while the first one’s marker is not there',
     'I25',
     tale(
-      begun(1),
+      [...begun(1), receipt(1, { at: 250, server: DC2 })],
       modify(1, fence(1, null, 2), { at: 210 }),
       modify(2, write(1, markerOf(1, 'f', 2), 3), { at: 300, server: DC2 }),
       told(1, 'applied', 400),
     ),
     tale(
-      begun(1),
+      [...begun(1), receipt(1, { at: 250, server: DC2 })],
       modify(1, fence(1, null, 2), { at: 210 }),
       modify(2, write(1, null, 3), { at: 300, server: DC2 }),
       told(1, 'applied', 400),
@@ -330,7 +330,8 @@ export const EFFECT_PAIRS: readonly Pair[] = [
       intent(1, markerOf(1, 'a', 3), { at: 170, n: 3, server: DC2, answer: 'not_sent' }),
       run({ withoutMarker: true }),
       ...modify(1, fence(1, null, 2), { at: 165 }),
-      requested(1),
+      ...[requested(1), handedOut(1)],
+      verdict(1, 'expired'),
     ]),
     tale([
       intent(1, markerOf(1), { answer: null }),

@@ -59,6 +59,12 @@ export type StoreEvent = At & { readonly observer: 'store' } & (
       }
     | { readonly kind: 'pause'; readonly on: boolean }
     | {
+        /** The store's word on a pause has come to the agent's process; only where it is another one than before. */
+        readonly kind: 'pause_heard'
+        readonly agent: string
+        readonly on: boolean
+      }
+    | {
         /** What the user is told in the end; null: nothing yet. Once per request, at the end of the run. */
         readonly kind: 'verdict'
         readonly request: string

@@ -65,6 +65,8 @@ export interface History {
   readonly binds: readonly ProxySaw<'bind'>[]
   readonly others: readonly ProxySaw<'other_operation'>[]
   readonly supervisor: readonly SupervisorEvent[]
+  /** What the store's word on a pause was when it came to an agent. */
+  readonly hearings: readonly StoreSaid<'pause_heard'>[]
   readonly troubles: readonly Trouble[]
   /**
    * Requests whose receipt or outcome the store took and then lost, because it was restored from an older copy: what it
@@ -83,6 +85,7 @@ export function indexHistory(unsorted: readonly HistoryEvent[]): History {
     throw new Error('a history begins with the event `run`')
   const sorting = createSorting()
   for (const event of events) sorting.take(event)
+  sorting.attachAnswers()
   for (const account of sorting.accounts.values()) resolveOpen(account)
   const { requests, accounts, modifies, binds, others, supervisor } = sorting
   const over = supervisor.find((event) => event.kind === 'faults_over')
@@ -90,7 +93,7 @@ export function indexHistory(unsorted: readonly HistoryEvent[]): History {
     run,
     faultsOver: over?.at,
     endsAt: events.at(-1)?.at ?? 0,
-    ...{ requests, accounts, modifies, binds, others, supervisor },
+    ...{ requests, accounts, modifies, binds, others, supervisor, hearings: sorting.hearings },
     troubles: findTroubles(supervisor, sorting.pauses),
     forgotten: new Set(
       supervisor.flatMap((event) =>
@@ -113,9 +116,11 @@ function createSorting() {
   const byId = new Map<string, Modify>()
   const modifies: Modify[] = []
   const binds: ProxySaw<'bind'>[] = []
+  const answers: ProxySaw<'answered'>[] = []
   const others: ProxySaw<'other_operation'>[] = []
   const supervisor: SupervisorEvent[] = []
   const pauses: StoreSaid<'pause'>[] = []
+  const hearings: StoreSaid<'pause_heard'>[] = []
   let hasAudit = false
   const request = (id: string) => findOrMake(requests, id, emptyRequest)
   const account = (name: string) => findOrMake(accounts, name, emptyAccount)
@@ -124,16 +129,8 @@ function createSorting() {
     else if (event.kind === 'other_operation') others.push(event)
     else if (event.kind === 'read')
       findOrMake(account(event.account).reads, event.agent, () => []).push(event)
-    else if (event.kind === 'answered') {
-      const modify = byId.get(`${event.server} ${event.id}`)
-      if (modify)
-        Object.assign(modify, {
-          code: event.code,
-          hex: event.hex,
-          answeredAt: event.at,
-          effect: effectOf(event.code),
-        })
-    } else {
+    else if (event.kind === 'answered') answers.push(event)
+    else {
       const modify = readModify(event)
       byId.set(`${event.server} ${event.id}`, modify)
       modifies.push(modify)
@@ -141,10 +138,18 @@ function createSorting() {
       if (modify.request !== undefined) request(modify.request).modifies.push(modify)
     }
   }
+  // In a second pass: times are whole milliseconds, and an answer may stand before its modify.
+  const attachAnswers = () => {
+    for (const { server, id, code, hex, at: answeredAt } of answers) {
+      const modify = byId.get(`${server} ${id}`)
+      if (modify) Object.assign(modify, { code, hex, answeredAt, effect: effectOf(code) })
+    }
+  }
   const take = (event: HistoryEvent) => {
     if (event.observer === 'proxy') takeProxy(event)
-    else if (event.observer === 'store')
-      event.kind === 'pause' ? pauses.push(event) : takeStore(request(event.request), event)
+    else if (event.observer === 'store' && event.kind === 'pause') pauses.push(event)
+    else if (event.observer === 'store' && event.kind === 'pause_heard') hearings.push(event)
+    else if (event.observer === 'store') takeStore(request(event.request), event)
     else if (event.observer === 'directory') takeDirectory(account(event.account), event)
     else if (event.observer === 'supervisor') supervisor.push(event)
     else {
@@ -155,14 +160,14 @@ function createSorting() {
     }
   }
   return {
-    ...{ requests, accounts, modifies, binds, others, supervisor, pauses, take },
+    ...{ requests, accounts, modifies, binds, others, supervisor, pauses, hearings, take, attachAnswers },
     hasAudit: () => hasAudit,
   }
 }
 
 const effectOf = (code: number): Modify['effect'] => (code === 0 ? 'landed' : 'refused')
 
-function takeStore(track: RequestTrack, event: Exclude<StoreEvent, { kind: 'pause' }>): void {
+function takeStore(track: RequestTrack, event: Exclude<StoreEvent, { kind: 'pause' | 'pause_heard' }>): void {
   if (event.kind === 'requested') track.asked = event
   else if (event.kind === 'verdict') track.verdict = event
   else if (event.kind === 'handed_out') track.handedOut.push(event)

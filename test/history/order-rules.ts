@@ -4,6 +4,7 @@ import { type Marker, parseMarker } from '../../src/protocol/marker.ts'
 import type { AccountTrack, DirectorySaid, History, ProxySaw, RequestTrack } from './index-history.ts'
 import type { Judge, Rules } from './judge.ts'
 import { isEffect, type Modify, nameOf } from './modify.ts'
+import { afterItsPromise } from './promise-rules.ts'
 
 // The directory keeps the time of a password change in whole seconds.
 const DIRECTORY_TICK_MS = 1_000
@@ -121,8 +122,12 @@ function notExpired(history: History, judge: Judge): void {
   }
 }
 
-/** No two modifies succeed from one marker value on one server, and nothing lands that a fence excludes. */
+/**
+ * Nothing is written before the store promised it, no two modifies succeed from one marker value on one server, and nothing
+ * lands that a fence excludes.
+ */
 function fenced(history: History, judge: Judge): void {
+  afterItsPromise(history, judge)
   for (const account of history.accounts.values()) {
     const isTouched = account.foreign.some(({ what }) => what === 'marker' || what === 'recreated')
     const used = new Set<string>()

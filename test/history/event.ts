@@ -261,4 +261,8 @@ export interface Verdict {
   readonly violations: readonly Violation[]
   /** How many cases of each invariant the history held: 0 means that nothing was decided. */
   readonly decided: Readonly<Record<string, number>>
+  /** How many cases were left undecided because the world stood in the way, of the invariants that know such. */
+  readonly excused: Readonly<Record<string, number>>
+  /** The largest value of what the rules measure, by a name that ends in its unit. */
+  readonly measured: Readonly<Record<string, number>>
 }

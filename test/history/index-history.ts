@@ -50,6 +50,8 @@ export interface AccountTrack {
 /** Something that stood in the way for a while; `to` is Infinity when its end was not seen. */
 export interface Trouble {
   readonly what: string
+  /** Whose it is: servers, agents, `store`, `directory`; several stand together in the way. Empty: everybody's. */
+  readonly of: readonly string[]
   readonly from: number
   readonly to: number
 }
@@ -67,6 +69,8 @@ export interface History {
   readonly supervisor: readonly SupervisorEvent[]
   /** What the store's word on a pause was when it came to an agent. */
   readonly hearings: readonly StoreSaid<'pause_heard'>[]
+  /** By account, the servers that a write of any of its requests may have gone to. */
+  readonly promised: ReadonlyMap<string, ReadonlySet<string>>
   readonly troubles: readonly Trouble[]
   /**
    * Requests whose receipt or outcome the store took and then lost, because it was restored from an older copy: what it
@@ -94,6 +98,7 @@ export function indexHistory(unsorted: readonly HistoryEvent[]): History {
     faultsOver: over?.at,
     endsAt: events.at(-1)?.at ?? 0,
     ...{ requests, accounts, modifies, binds, others, supervisor, hearings: sorting.hearings },
+    promised: findPromised(requests),
     troubles: findTroubles(supervisor, sorting.pauses),
     forgotten: new Set(
       supervisor.flatMap((event) =>
@@ -212,31 +217,45 @@ const emptyAccount = (name: string): AccountTrack => ({
   reads: new Map(),
 })
 
+function findPromised(requests: ReadonlyMap<string, RequestTrack>): ReadonlyMap<string, ReadonlySet<string>> {
+  const promised = new Map<string, Set<string>>()
+  for (const { asked, receipts } of requests.values())
+    for (const { answer, server } of receipts)
+      if (asked && answer === 'accepted') findOrMake(promised, asked.account, () => new Set()).add(server)
+  return promised
+}
+
 /** What began and ended: servers out of reach, processes that stood still, faults, pauses of the store. */
 function findTroubles(
   supervisor: readonly SupervisorEvent[],
   pauses: readonly StoreSaid<'pause'>[],
 ): readonly Trouble[] {
-  const open = new Map<string, number>()
+  const open = new Map<string, Trouble>()
   const troubles: Trouble[] = []
-  const turn = (what: string, isOn: boolean, at: number) => {
-    const from = open.get(what)
-    if (isOn) open.set(what, from ?? at)
-    else if (from !== undefined) {
+  const turn = (name: string, of: string, isOn: boolean, at: number) => {
+    const what = `${name} ${of}`
+    const known = open.get(what)
+    if (isOn && !known)
+      open.set(what, { what, of: of.split(' ').filter(Boolean), from: at, to: Number.POSITIVE_INFINITY })
+    else if (!isOn && known) {
       open.delete(what)
-      troubles.push({ what, from, to: at })
+      troubles.push({ ...known, to: at })
     }
   }
   for (const event of supervisor) {
-    if (event.kind === 'server') turn(`server ${event.server}`, !event.isReachable, event.at)
+    if (event.kind === 'server') turn('server', event.server, !event.isReachable, event.at)
     else if (event.kind === 'process')
-      turn(`process ${event.agent}`, !(event.what === 'started' || event.what === 'continued'), event.at)
+      turn('process', event.agent, !(event.what === 'started' || event.what === 'continued'), event.at)
     else if (event.kind === 'fault' && event.phase === 'once')
-      troubles.push({ what: `fault ${event.name}`, from: event.at, to: event.at })
+      troubles.push({
+        what: `fault ${event.name}`,
+        of: event.target.split(' '),
+        from: event.at,
+        to: event.at,
+      })
     else if (event.kind === 'fault')
-      turn(`fault ${event.name} ${event.target}`, event.phase === 'begin', event.at)
+      turn(`fault ${event.name}`, event.target, event.phase === 'begin', event.at)
   }
-  for (const { on, at } of pauses) turn('pause', on, at)
-  for (const [what, from] of open) troubles.push({ what, from, to: Number.POSITIVE_INFINITY })
-  return troubles
+  for (const { on, at } of pauses) turn('pause', '', on, at)
+  return [...troubles, ...open.values()]
 }

@@ -222,6 +222,7 @@ export const WRITE_PAIRS: readonly Pair[] = [
     tale(supervisor(1, { kind: 'clock', of: 'a1', aheadMs: 119_000 }), goodReset()),
     tale(
       supervisor(1, { kind: 'clock', of: 'a1', aheadMs: 3_600_000 }),
+      read(30_500),
       goodReset(1, modify(1, WRITE, { at: 31_000 })).slice(0, -2),
       reported(1, 'applied', { at: 32_000 }),
       verdict(1, 'applied'),

@@ -16,12 +16,14 @@ export interface Totals {
   readonly faults: Map<string, number>
   readonly outcomes: Map<string, number>
   readonly decided: Map<string, number>
+  readonly excused: Map<string, number>
+  readonly measured: Map<string, number>
 }
 
 /** Nothing yet. */
 export const emptyTotals = (): Totals => ({
   ...{ seeds: 0, knownSeeds: 0, seedsBroken: 0, violations: 0, requests: 0, events: 0, undrained: 0 },
-  ...{ faults: new Map(), outcomes: new Map(), decided: new Map() },
+  ...{ faults: new Map(), outcomes: new Map(), decided: new Map(), excused: new Map(), measured: new Map() },
 })
 
 /** Adds one seed. */
@@ -36,6 +38,9 @@ export function addReport(totals: Totals, report: SeedReport, verdict: SeedVerdi
   add(totals.faults, report.faults)
   add(totals.outcomes, report.outcomes)
   add(totals.decided, report.decided)
+  add(totals.excused, report.excused)
+  for (const [name, value] of Object.entries(report.measured))
+    totals.measured.set(name, Math.max(totals.measured.get(name) ?? 0, value))
 }
 
 /** The lines that tell the sums; the last one tells most. */
@@ -47,6 +52,8 @@ export function tellTotals(totals: Totals, tookMs: number): readonly string[] {
     `faults: ${tell(totals.faults)}`,
     `outcomes: ${tell(totals.outcomes)}`,
     `decided: ${tell(totals.decided, (a, b) => Number(a.slice(1)) - Number(b.slice(1)))}`,
+    `excused: ${tell(totals.excused) || 'none'}`,
+    `longest: ${tell(totals.measured) || 'none'}`,
     `${seeds} seeds in ${Math.round(tookMs / 1000)} s, ${requests} requests, ${faults} faults, ${events} events, ${undrained} runs that did not come to rest, ${cases} cases decided, ${violations} violations, ${seedsBroken} broken seeds, ${knownSeeds} seeds that break what is known not to hold`,
   ]
 }

@@ -174,6 +174,15 @@ export const EFFECT_PAIRS: readonly Pair[] = [
     ]),
   ],
   [
+    'unknown is said at once of an account that was only renamed or locked meanwhile',
+    'I5',
+    tale(begun(1), modify(1, write(1), { code: null }), foreign(250, 'marker'), told(1, 'unknown')),
+    tale(begun(1), modify(1, write(1), { code: null }), [
+      ...[foreign(250, 'renamed'), foreign(260, 'locked')],
+      ...told(1, 'unknown'),
+    ]),
+  ],
+  [
     'unknown is said though only a server was away that nothing was sent to',
     'I5',
     unknownWhile(away(210, 400_000)),

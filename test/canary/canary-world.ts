@@ -7,6 +7,7 @@ import { oldPassword, servicePassword } from '../servers/canaries.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
 import { type Command, createCommands } from './commands.ts'
 import { type HttpRecorder, startHttpRecorder } from './http-recorder.ts'
+import { type JournalWatch, watchJournal } from './journal-watch.ts'
 import { type ProcessWatch, watchProcesses } from './process-watch.ts'
 import { type RedisContents, type RedisWatch, watchRedis } from './redis-watch.ts'
 import type { Secret } from './search.ts'
@@ -26,6 +27,7 @@ export interface CanaryWorld {
   readonly recorder: HttpRecorder
   readonly redis: RedisWatch
   readonly processes: ProcessWatch
+  readonly journal: JournalWatch
   readonly commands: Command
   readonly messages: readonly ClearMessage[]
   /** What the observer of Redis read at several moments. */
@@ -86,6 +88,7 @@ export async function startCanaryWorld(): Promise<CanaryWorld> {
   if (!recorder) throw new Error('the world has no recorder')
   const redis = watchRedis(path.join(world.agent.stateDirectory, 'redis', 'redis.sock'))
   const processes = watchProcesses(() => [world.agent.pid(), world.store.pid()])
+  const journal = watchJournal(world.agent.stateDirectory)
   const commands = createCommands(world, recorder.url, processes)
   const fresh: CanaryWorld['fresh'] = (kind, shape = (text) => text) => {
     const bytes = Buffer.from(shape(`Canary-${taken.length + 100}!${tag}-qVx`))
@@ -93,7 +96,18 @@ export async function startCanaryWorld(): Promise<CanaryWorld> {
     return bytes
   }
   return {
-    ...{ world, recorder, redis, processes, commands, messages, redisContents: [], opsAnswers: [], fresh },
+    ...{
+      world,
+      recorder,
+      redis,
+      processes,
+      journal,
+      commands,
+      messages,
+      redisContents: [],
+      opsAnswers: [],
+      fresh,
+    },
     redisPid: () => Number(readFileSync(path.join(world.agent.stateDirectory, 'redis', 'pid'), 'utf8')),
     createUser: async () => {
       const old = fresh('old password')
@@ -102,6 +116,7 @@ export async function startCanaryWorld(): Promise<CanaryWorld> {
     secrets: () => [...taken, ...keptSecrets(world), ...tokensOf(recorder)],
     stop: async () => {
       processes.stop()
+      journal.stop()
       redis.stop()
       await world.stop()
       await recorder.stop()

@@ -9,7 +9,7 @@ import { countWritten, type Hit, inspectMemory, inspectParts } from './inspect.t
 import { type Plant, plantLeaks } from './plants.ts'
 import { createSearch, type Search } from './search.ts'
 import { ENCODINGS } from './secret-forms.ts'
-import { ABSENT_SINKS, SECRET_KINDS, SINKS } from './sinks.ts'
+import { ABSENT_SINKS, findBlind, SECRET_KINDS, SINKS } from './sinks.ts'
 
 const say = (line: string): void => console.log(line)
 const begun = performance.now()
@@ -64,9 +64,10 @@ try {
   const secrets = canary.secrets()
   const search = createSearch(secrets)
   const looked = inspectParts(search, parts)
-  const empty = SINKS.filter(
-    (sink) => sink !== 'process memory' && !parts.some((part) => part.sink === sink && part.bytes.length > 0),
-  )
+  const collected = new Set(parts.flatMap(({ sink, bytes }) => (bytes.length > 0 ? sink : [])))
+  if (memory.bytes > 0) collected.add('process memory')
+  const blind = findBlind(collected)
+  for (const sink of blind) say(`nothing was collected from: ${sink}`)
   const written = countWritten(canary.messages, secrets)
   const hits = [...looked.hits, ...memory.hits]
   for (const line of describeHits(hits)) say(line)
@@ -76,7 +77,7 @@ try {
     `secrets: ${SECRET_KINDS.length} kinds, ${secrets.length} values; encodings: ${Object.keys(ENCODINGS).length}, ${search.forms} forms`,
   )
   say(
-    `sinks: ${SINKS.length}; empty: ${empty.join(', ') || 'none'}; not in this version: ${ABSENT_SINKS.join(', ')}`,
+    `sinks: ${SINKS.length}; empty: ${SINKS.filter((sink) => !collected.has(sink)).join(', ') || 'none'}; not in this version: ${ABSENT_SINKS.join(', ')}`,
   )
   say(
     `flows: ${flows}; password writes: ${written.writes}, with the password not exactly once: ${written.wrong}`,
@@ -86,7 +87,7 @@ try {
   say(`copies of passwords in memory after one second: ${memory.hits.length}`)
   say(`planted leaks found: ${plants.length - missed.length}/${plants.length}`)
   say(`${seconds()} s`)
-  process.exitCode = hits.length + missed.length + written.wrong > 0 ? 1 : 0
+  process.exitCode = hits.length + missed.length + written.wrong + blind.length > 0 ? 1 : 0
 } finally {
   process.chdir('/')
   await canary.stop()

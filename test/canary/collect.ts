@@ -25,7 +25,7 @@ const DUMP = /(^|\/)(core[^/]*|report\.[^/]*|[^/]*\.(heapsnapshot|heapprofile|cp
 
 /** Collects. The agent is running. */
 export async function collect(canary: CanaryWorld): Promise<readonly Part[]> {
-  const { world, redis, redisContents, opsAnswers, commands, processes, messages, recorder } = canary
+  const { world, redis, redisContents, opsAnswers, commands, processes, journal, messages, recorder } = canary
   redisContents.push(await redis.read())
   for (const at of ['/livez', '/readyz', '/status', '/metrics'])
     opsAnswers.push(JSON.stringify(await world.ops(at)))
@@ -49,6 +49,7 @@ export async function collect(canary: CanaryWorld): Promise<readonly Part[]> {
     part('operators’ socket', '', opsAnswers.join('\n')),
     part('command output', '', commands.printed()),
     part('debug output', '', commands.debugged()),
+    ...journal.logs().map((bytes) => part('journal WAL', 'as it was', bytes)),
     ...processes.commandLines().map((bytes) => part('command lines', '', bytes)),
     ...processes.environments().map((bytes) => part('environments', '', bytes)),
     ...merged(messages.map(({ place, bytes }) => part('LDAP clear side', place, bytes))),

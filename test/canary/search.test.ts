@@ -1,9 +1,16 @@
 // Every encoding is what it says, and the search finds each of its forms wherever it stands.
+import { rmSync } from 'node:fs'
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
+import { makeScratchDirectory } from '../servers/scratch-directory.ts'
+import { watchJournal } from './journal-watch.ts'
 import { leakExamples } from './leak-examples.ts'
 import { md4 } from './md4.ts'
 import { createSearch } from './search.ts'
 import { ENCODINGS, secretForms } from './secret-forms.ts'
+import { findBlind, SINKS } from './sinks.ts'
 
 const word = 'Canary-Word!8?>'
 const secret = Buffer.from(word)
@@ -13,6 +20,15 @@ const encodingsIn = (bytes: Buffer): ReadonlySet<string> =>
 
 test.each(Object.entries(leakExamples(word)))('finds what a program leaked as %s', (encoding, leak) => {
   expect(encodingsIn(Buffer.from(leak))).toContain(encoding)
+})
+
+test('a sink that nothing came out of is blind, unless it has a reason to be empty', () => {
+  const all = new Set(SINKS)
+  expect(findBlind(all)).toEqual([])
+  all.delete('agent stdout')
+  expect(findBlind(all)).toEqual([])
+  all.delete('Redis MONITOR')
+  expect(findBlind(all)).toEqual(['Redis MONITOR'])
 })
 
 test('there are fourteen encodings', () => {
@@ -45,4 +61,23 @@ test('finds nothing where nothing is, and not a part of a secret', () => {
 
 test('refuses a secret that would be found by chance', () => {
   expect(() => createSearch([{ kind: 'short', bytes: Buffer.from('Abc-123') }])).toThrow('less than')
+})
+
+test('what stood in the write-ahead log is kept when the log is cut', async () => {
+  const scratch = makeScratchDirectory()
+  const database = new DatabaseSync(path.join(scratch, 'journal.sqlite'))
+  const watch = watchJournal(scratch, 1)
+  try {
+    database.exec('PRAGMA journal_mode = WAL; CREATE TABLE words (word TEXT)')
+    database.prepare('INSERT INTO words VALUES (?)').run(word)
+    const isKept = () => watch.logs().some((bytes) => encodingsIn(bytes).size > 0)
+    while (!isKept()) await sleep(2)
+    database.exec('DELETE FROM words; PRAGMA wal_checkpoint(TRUNCATE)')
+    await sleep(10)
+    expect(isKept()).toBe(true)
+  } finally {
+    watch.stop()
+    database.close()
+    rmSync(scratch, { recursive: true, force: true })
+  }
 })

@@ -49,6 +49,19 @@ export const SINKS = [
 /** One of the thirty. */
 export type Sink = (typeof SINKS)[number]
 
+/** Sinks that nothing comes out of where nothing leaks, with the reason. Each is shown to be read by a planted leak. */
+export const EMPTY_SINKS: Readonly<Partial<Record<Sink, string>>> = {
+  'agent stdout': 'what the agent prints is its log',
+  'agent stderr': 'the agent writes there only when it cannot start',
+  'temporary directory': 'agent and commands keep nothing there',
+  'working directory': 'agent and commands write nothing beside their own directories',
+  'core, heap and report files': 'no process is made to dump one',
+}
+
+/** The sinks that nothing was collected from, though something must come out of them: there the search was blind. */
+export const findBlind = (collected: ReadonlySet<Sink>): readonly Sink[] =>
+  SINKS.filter((sink) => !collected.has(sink) && EMPTY_SINKS[sink] === undefined)
+
 /** What a search would look at, if this version had it. */
 export const ABSENT_SINKS = ['syslog or journald socket', 'metrics page', 'trace export'] as const
 

@@ -19,8 +19,10 @@ export interface Fault {
   readonly target: string
   /** How often it is chosen, beside the others. */
   readonly weight: number
-  /** Does it and undoes it. */
-  readonly run: (random: Random) => Promise<void>
+  /** Whom it concerns, as the history names them: an agent's id, `store` or `directory`; `people`: nobody's way. */
+  readonly whose: string
+  /** Does it and undoes it; false: there was nothing that it could strike. */
+  readonly run: (random: Random) => Promise<boolean>
 }
 
 /** Everything that can be done to a stage. */
@@ -66,21 +68,25 @@ const PAST_THE_LEASE_MS = 33_000
 
 function processFaults(stage: Stage, agent: WorldAgent): Fault[] {
   const target = agent.name
+  const whose = agent.id
   return [
     {
       name: 'agent killed',
       target,
+      whose,
       weight: 4,
       run: async (random) => {
         noteProcess(stage, agent, 'killed')
         await agent.kill()
         await sleep(random.between(0, 2_000))
         await startAgent(stage, agent)
+        return true
       },
     },
     {
       name: 'agent stopped past its leases',
       target,
+      whose,
       weight: 2,
       run: async (random) => {
         noteProcess(stage, agent, 'stopped')
@@ -88,11 +94,13 @@ function processFaults(stage: Stage, agent: WorldAgent): Fault[] {
         await sleep(PAST_THE_LEASE_MS + random.between(0, 4_000))
         process.kill(agent.pid(), 'SIGCONT')
         noteProcess(stage, agent, 'continued')
+        return true
       },
     },
     {
       name: 'agent asked to end',
       target,
+      whose,
       weight: 2,
       run: async (random) => {
         noteProcess(stage, agent, 'asked_to_end')
@@ -100,6 +108,7 @@ function processFaults(stage: Stage, agent: WorldAgent): Fault[] {
         noteProcess(stage, agent, 'exited', status)
         await sleep(random.between(0, 1_000))
         await startAgent(stage, agent)
+        return true
       },
     },
   ]
@@ -126,20 +135,22 @@ function redisFaults(agent: WorldAgent): Fault[] {
   const strike = (
     name: string,
     weight: number,
-    run: (pid: number, random: Random) => Promise<void>,
+    run: (pid: number, random: Random) => Promise<boolean>,
   ): Fault => ({
     name,
     target,
+    whose: agent.id,
     weight,
     run: async (random) => {
       const pid = redisPid(agent)
-      if (pid !== undefined) await run(pid, random)
+      return pid !== undefined && run(pid, random)
     },
   })
   return [
     strike('Redis killed', 2, async (pid) => {
       process.kill(pid, 'SIGKILL')
       await sleep(500)
+      return true
     }),
     strike('Redis wiped', 2, () => wipe(agent)),
     strike('Redis stopped', 1, async (pid, random) => {
@@ -152,12 +163,13 @@ function redisFaults(agent: WorldAgent): Fault[] {
         // Its agent ended it meanwhile.
       }
       guard.stdin?.end('resumed\n')
+      return true
     }),
   ]
 }
 
 // The agent's own account may delete every key it may name; FLUSHALL is not among its commands.
-async function wipe({ stateDirectory }: WorldAgent): Promise<void> {
+async function wipe({ stateDirectory }: WorldAgent): Promise<boolean> {
   const directory = path.join(stateDirectory, 'redis')
   const redis = new Redis({
     path: path.join(directory, 'redis.sock'),
@@ -172,8 +184,10 @@ async function wipe({ stateDirectory }: WorldAgent): Promise<void> {
     await redis.connect()
     for await (const keys of redis.scanStream({ match: 'wb:*', count: 1_000 }))
       if ((keys as string[]).length > 0) await redis.del(keys as string[])
+    return true
   } catch {
     // It is being started again.
+    return false
   } finally {
     redis.disconnect()
   }
@@ -187,9 +201,11 @@ const RULE_WAIT_MS = 8_000
 function wireFaults(agent: WorldAgent): Fault[] {
   const proxy = agent.proxy as LdapProxy
   const target = `proxy of ${agent.name}`
+  const whose = agent.id
   const onWrite = (name: string, makeFault: (random: Random) => RequestFault, most = 3): Fault => ({
     name,
     target,
+    whose,
     weight: 2,
     run: async (random) => {
       const rule = proxy.onRequest(isMarked, makeFault(random), random.between(1, most))
@@ -197,6 +213,7 @@ function wireFaults(agent: WorldAgent): Fault[] {
       await sleep(random.between(0, 6_000))
       rule.remove()
       await Promise.race([rule.release(), sleep(RULE_WAIT_MS)])
+      return rule.hits() > 0
     },
   })
   return [
@@ -219,21 +236,24 @@ function wireFaults(agent: WorldAgent): Fault[] {
     {
       name: 'connections ended',
       target,
+      whose,
       weight: 1,
       run: async (random) => {
         proxy.disconnectAll(random.next() < 0.5 ? { code: 52, diagnostic: 'chaos' } : undefined)
-        await Promise.resolve()
+        return true
       },
     },
     {
       name: 'connections refused',
       target,
+      whose,
       weight: 1,
       run: async (random) => {
         await proxy.refuseConnections()
         proxy.disconnectAll()
         await sleep(random.between(1_000, 6_000))
         await proxy.acceptConnections()
+        return true
       },
     },
   ]
@@ -253,16 +273,19 @@ function worldFaults(stage: Stage): Fault[] {
     {
       name: 'store killed',
       target: 'store',
+      whose: 'store',
       weight: 6,
       run: async (random) => {
         await world.store.kill()
         await sleep(random.between(0, 3_000))
         await world.store.start()
+        return true
       },
     },
     {
       name: 'directory server killed',
       target: 'directory',
+      whose: 'directory',
       weight: 3,
       run: async (random) => {
         stage.isDirectoryThere = false
@@ -272,34 +295,63 @@ function worldFaults(stage: Stage): Fault[] {
         await world.domain.restart()
         reachable(true)
         stage.isDirectoryThere = true
+        return true
       },
     },
     {
       name: 'password set by somebody else',
       target: 'directory',
+      whose: 'people',
       weight: 8,
       run: (random) => setForeign(stage, random),
     },
     {
       name: 'account locked by somebody',
       target: 'directory',
+      whose: 'people',
       weight: 4,
       run: (random) => lock(stage, random),
     },
     {
       name: 'paused',
       target: 'store',
+      whose: 'store',
       weight: 4,
       run: async (random) => {
+        const ms = random.between(500, 4_000)
         await pause(true)
-        await sleep(random.between(500, 4_000))
+        await Promise.all([sleep(ms), ...world.agents.map((agent) => awaitHearing(stage, agent, ms))])
+        // From here on an agent may hear that it is over.
+        for (const agent of world.agents) noteHearing(stage, agent, false)
         await pause(false)
+        return true
       },
     },
   ]
 }
 
-async function setForeign({ world, recorder, actors }: Stage, random: Random): Promise<void> {
+const noteHearing = ({ recorder }: Stage, { id: agent }: WorldAgent, on: boolean): void =>
+  recorder.add({ at: recorder.now(), observer: 'store', kind: 'pause_heard', agent, on })
+
+/** Asks the agent itself, which has no reason to claim it, until it knows of the pause; at most so long. */
+async function awaitHearing(stage: Stage, agent: WorldAgent, withinMs: number): Promise<void> {
+  let isOver = false
+  const listen = async () => {
+    while (!isOver) {
+      const status = await agent.ops('/status').catch(() => undefined)
+      if (isOver) return
+      if ((status?.json as { readonly paused?: boolean } | undefined)?.paused) {
+        noteHearing(stage, agent, true)
+        return
+      }
+      await sleep(100)
+    }
+  }
+  await Promise.race([listen(), sleep(withinMs)])
+  isOver = true
+}
+
+async function setForeign({ world, recorder, actors }: Stage, random: Random): Promise<boolean> {
   const actor = random.pick(actors.filter(({ mayBeWritten }) => mayBeWritten))
   foreignPasswords += 1
   const name = `foreign:${foreignPasswords}`
@@ -318,9 +370,10 @@ async function setForeign({ world, recorder, actors }: Stage, random: Random): P
     since,
     secret: name,
   })
+  return true
 }
 
-async function lock({ world, recorder, actors }: Stage, random: Random): Promise<void> {
+async function lock({ world, recorder, actors }: Stage, random: Random): Promise<boolean> {
   const actor = random.pick(actors.filter(({ mayBeWritten }) => mayBeWritten))
   const note = (what: 'bad_password' | 'locked') =>
     recorder.add({
@@ -336,4 +389,5 @@ async function lock({ world, recorder, actors }: Stage, random: Random): Promise
     await world.domain.canBind(actor.user.principal, wrongPassword())
   }
   note('locked')
+  return true
 }

@@ -17,6 +17,10 @@ export interface Load {
 const PEOPLE = 24
 const LONGEST_THOUGHT_MS = 4_000
 const PATIENCE_MS = 15_000
+// Who seals late leaves little of a request's minute: some expire under way, and are settled after their expiry.
+const LATE_SHARE = 0.3
+const SHORTEST_DELAY_MS = 30_000
+const LONGEST_DELAY_MS = 50_000
 
 /** Lets people ask until it is ended. */
 export function startLoad(stage: Stage, random: Random): Load {
@@ -33,7 +37,9 @@ export function startLoad(stage: Stage, random: Random): Load {
     while (!isOver) {
       await Promise.race([sleep(random.between(100, LONGEST_THOUGHT_MS)), over.promise])
       if (isOver) return
-      const request = await askOne(stage, random, password).catch(() => undefined)
+      const delayMs = random.next() < LATE_SHARE ? random.between(SHORTEST_DELAY_MS, LONGEST_DELAY_MS) : 0
+      const think = () => Promise.race([sleep(delayMs, undefined, { ref: false }), over.promise])
+      const request = await askOne(stage, random, password, think).catch(() => undefined)
       if (request === undefined) refused += 1
       else {
         asked += 1
@@ -53,22 +59,29 @@ export function startLoad(stage: Stage, random: Random): Load {
   }
 }
 
-async function askOne(stage: Stage, random: Random, password: () => Buffer): Promise<string> {
+async function askOne(
+  stage: Stage,
+  random: Random,
+  password: () => Buffer,
+  think: Wish['think'],
+): Promise<string> {
   const actor = random.pick(stage.actors)
   const drawn = random.next()
   if (drawn < 0.5) {
     const options = { unlock: random.next() < 0.5, mustChangeAtNextSignIn: random.next() < 0.1 }
-    return ask(stage, actor, 'reset', { passwords: [password()], options })
+    return ask(stage, actor, 'reset', { passwords: [password()], options, think })
   }
   if (drawn < 0.8) {
     const current = actor.secrets.at(-1)?.secret as Buffer
     const old = drawn < 0.75 ? current : wrongPassword()
-    return ask(stage, actor, 'change', { passwords: [old, password()] })
+    return ask(stage, actor, 'change', { passwords: [old, password()], think })
   }
-  return ask(stage, actor, drawn < 0.92 ? 'unlock' : 'inspect', {})
+  return ask(stage, actor, drawn < 0.92 ? 'unlock' : 'inspect', { think })
 }
 
 interface Wish {
+  /** What passes between the request and its sealed password. */
+  readonly think: () => Promise<unknown>
   readonly passwords?: readonly Buffer[]
   readonly options?: { readonly unlock: boolean; readonly mustChangeAtNextSignIn: boolean }
 }
@@ -79,10 +92,10 @@ function ask(
   operation: 'reset' | 'change' | 'unlock' | 'inspect',
   wish: Wish,
 ): Promise<string> {
-  const { passwords = [] } = wish
+  const { passwords = [], think } = wish
   return world.request(operation, actor.user, {
     ...wish,
-    onCreated: (request) => {
+    onCreated: async (request) => {
       actor.open.add(request)
       const next = passwords.at(-1)
       if (next === undefined) return
@@ -90,6 +103,7 @@ function ask(
       if (operation === 'change') recorder.secrets.learn(`old:${request}`, passwords[0] as Buffer)
       actor.secrets.push({ name: `new:${request}`, secret: next })
       lengths.set(request, next.length)
+      await think()
     },
   })
 }

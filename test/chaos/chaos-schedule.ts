@@ -7,14 +7,23 @@ const EVERY_MS = 3_000
 
 /** The faults under way. */
 export interface Schedule {
+  /** By name, how often each struck. */
   readonly counts: () => ReadonlyMap<string, number>
+  /** How many found nothing to strike. */
+  readonly missed: () => number
   /** No further fault; resolves when the last one has undone itself. */
   readonly end: () => Promise<void>
 }
 
 /** Begins to break things. */
-export function startSchedule({ recorder }: Stage, faults: readonly Fault[], random: Random): Schedule {
+export function startSchedule(
+  { recorder }: Pick<Stage, 'recorder'>,
+  faults: readonly Fault[],
+  random: Random,
+  everyMs = EVERY_MS,
+): Schedule {
   const counts = new Map<string, number>()
+  let missed = 0
   const busy = new Map<string, Promise<void>>()
   const strike = () => {
     const fault = choose(
@@ -22,24 +31,29 @@ export function startSchedule({ recorder }: Stage, faults: readonly Fault[], ran
       random,
     )
     if (!fault) return
-    const { name, target } = fault
+    const { name, target, whose } = fault
     const note = (phase: 'begin' | 'end') =>
-      recorder.add({ at: recorder.now(), observer: 'supervisor', kind: 'fault', name, phase, target })
-    counts.set(name, (counts.get(name) ?? 0) + 1)
+      recorder.add({ at: recorder.now(), observer: 'supervisor', kind: 'fault', name, phase, target: whose })
     note('begin')
     const run = fault
       .run(random)
       // What could not be done to a world that is broken already is no failure of the run.
-      .catch((error: unknown) => process.stderr.write(`${name} (${target}): ${String(error)}\n`))
-      .then(() => {
+      .catch((error: unknown) => {
+        process.stderr.write(`${name} (${target}): ${String(error)}\n`)
+        return false
+      })
+      .then((hasStruck) => {
+        if (hasStruck) counts.set(name, (counts.get(name) ?? 0) + 1)
+        else missed += 1
         note('end')
         busy.delete(target)
       })
     busy.set(target, run)
   }
-  const timer = setInterval(strike, EVERY_MS)
+  const timer = setInterval(strike, everyMs)
   return {
     counts: () => counts,
+    missed: () => missed,
     end: async () => {
       clearInterval(timer)
       await Promise.all(busy.values())

@@ -1,10 +1,13 @@
 // The crash points fit the source as it is now, and none of the 42 is forgotten.
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from '@jest/globals'
+import { makeScratchDirectory } from '../servers/scratch-directory.ts'
+import { planCrash, readDiary, takePlan } from '../test-build/crash-plan.ts'
 import { PLANTS } from '../test-build/crash-plants.ts'
 import { ABSENT_POINTS, CRASH_POINTS, crashEdits } from '../test-build/crash-points.ts'
 import { applyEdit, type SourceEdit } from '../test-build/source-edits.ts'
+import { findMissed } from './plan-death.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 
@@ -37,4 +40,29 @@ test('each of the 42 points is run, or has the reason why it is not there', () =
 
 test.each(Object.keys(PLANTS))('the planted bug %s fits the source beside the crash points', (name) => {
   expect(applyAll([...crashEdits(), ...(PLANTS[name]?.edits ?? [])]).size).toBeGreaterThan(0)
+})
+
+test('a planned death strikes its own request alone, and stands in the diary with it', () => {
+  const scratch = makeScratchDirectory()
+  try {
+    const file = path.join(scratch, 'agent.yaml')
+    planCrash(file, { at: 'C8:before', request: 'own' })
+    expect(takePlan(file, 'C8:before', 'other')).toBeUndefined()
+    expect(takePlan(file, 'C8:before', 'own')).toMatchObject({ request: 'own' })
+    // On the wire nobody knows whose bytes they are.
+    planCrash(file, { at: 'C18:after', request: 'own' })
+    expect(takePlan(file, 'C18:after', undefined)).toMatchObject({ request: 'own' })
+    expect(readDiary(file)).toEqual([{ at: 'C8:before', request: 'own' }, { at: 'C18:after' }])
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+})
+
+test('a death that came twice, elsewhere, or to another request is a fault of its cell', () => {
+  const own = { at: 'C8:before', request: 'own' }
+  expect(findMissed([own], 0, 'C8:before', 'own')).toEqual([])
+  expect(findMissed([own, own], 0, 'C8:before', 'own')).toHaveLength(1)
+  expect(findMissed([], 0, 'C8:before', 'own')).toHaveLength(1)
+  expect(findMissed([own], 0, 'C9:before', 'own')).toHaveLength(1)
+  expect(findMissed([{ ...own, request: 'other' }], 0, 'C8:before', 'own')).toHaveLength(1)
 })

@@ -37,8 +37,8 @@ export interface CrashWorld {
   readonly reset: (user: WorldUser, password: Buffer) => Promise<string>
   /** A fresh account, locked when it is for an unlock. */
   readonly subject: (operation: WritingOperation) => Promise<Subject>
-  /** Begins the request that the subject was made for. */
-  readonly ask: (subject: Subject) => Promise<string>
+  /** Begins the request that the subject was made for. `onCreated`: as of `World.request`. */
+  readonly ask: (subject: Subject, onCreated?: (request: string) => void) => Promise<string>
   /** Starts the request of another user, and gives when the directory accepted its write. */
   readonly probe: () => Promise<Probe>
 }
@@ -91,8 +91,13 @@ export async function startCrashWorld(
     history.born(user)
     return user
   }
-  const send = async (user: WorldUser, operation: WritingOperation, passwords: readonly Buffer[]) => {
-    const request = await world.request(operation, user, { passwords })
+  const send = async (
+    user: WorldUser,
+    operation: WritingOperation,
+    passwords: readonly Buffer[],
+    onCreated?: (request: string) => void,
+  ) => {
+    const request = await world.request(operation, user, { passwords, ...(onCreated ? { onCreated } : {}) })
     history.asked(request, user, passwords)
     return request
   }
@@ -110,7 +115,7 @@ export async function startCrashWorld(
   }
   return {
     ...{ world, agent: world.agent, proxies, history, createUser, reset, subject },
-    ask: ({ user, operation }) => send(user, operation, passwordsOf(operation)),
+    ask: ({ user, operation }, onCreated) => send(user, operation, passwordsOf(operation), onCreated),
     probe: createProbe(proxies, createUser, reset),
   }
 }

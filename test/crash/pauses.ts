@@ -4,11 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Verdict } from '../history/event.ts'
 import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
-import { planCrash, readDiary } from '../test-build/crash-plan.ts'
+import { readDiary } from '../test-build/crash-plan.ts'
 import { checkJournals } from './check-journals.ts'
 import { type CrashWorld, type Subject, startCrashWorld } from './crash-world.ts'
-import { awaitStrike } from './deaths.ts'
+import { awaitQuiet, awaitStrike } from './deaths.ts'
 import { type Judgement, judge } from './judge-cell.ts'
+import { askAndPlan, findMissed } from './plan-death.ts'
 import { type EffectCounts, readEffects } from './read-effects.ts'
 import { type Cell, nameOf } from './run-cell.ts'
 
@@ -25,7 +26,6 @@ export interface PauseResult extends Judgement {
 
 // The lease is 30 s; the other agent gets the request when it has run out.
 const VERDICT_MS = 120_000
-const QUIET_MS = 20_000
 // A request that went to a sleeping agent comes back when its lease has run out.
 const STRIKE_MS = 45_000
 // The store's waiting calls must see the switch before it is turned back.
@@ -62,6 +62,8 @@ export async function runPauses(
       crash.history.process(agent, 'continued')
       process.kill(agent.pid(), 'SIGCONT')
     }
+    // What was in the middle of a call goes on first.
+    await sleep(1_000)
     await Promise.all(paused.map(({ agent }) => awaitQuiet(agent)))
     const after = await readAll(crash, paused)
     const results: PauseResult[] = []
@@ -80,8 +82,9 @@ async function pauseOne(crash: CrashWorld, agent: WorldAgent, cell: Cell): Promi
   const subject = await crash.subject(cell.operation)
   crash.history.process(agent, 'started')
   await agent.start()
-  planCrash(agent.configFile, { at: `${cell.point.id}:${cell.side}`, how: 'stop' })
-  const request = await crash.ask(subject)
+  const plan = { at: `${cell.point.id}:${cell.side}`, how: 'stop' } as const
+  await awaitQuiet(agent)
+  const request = await askAndPlan(crash, agent.configFile, subject, plan)
   const isPaused = await awaitStrike(agent, 0, STRIKE_MS)
   crash.history.process(agent, 'stopped')
   // A call that waits for requests would take the next one into the sleeping agent; a change of this switch ends it.
@@ -101,19 +104,6 @@ const readAll = async (
   return found
 }
 
-/** Waits until the agent holds nothing open and has told everything. */
-async function awaitQuiet(agent: WorldAgent): Promise<void> {
-  const end = performance.now() + QUIET_MS
-  // What was in the middle of a call goes on first.
-  await sleep(1_000)
-  while (performance.now() < end) {
-    const { json } = await agent.ops('/status')
-    const { open, undelivered } = (json as { requests: { open: number; undelivered: number } }).requests
-    if (open === 0 && undelivered === 0) return
-    await sleep(50)
-  }
-}
-
 async function judgeOne(
   crash: CrashWorld,
   { cell, agent, subject, request, isPaused }: Paused,
@@ -121,12 +111,13 @@ async function judgeOne(
   after: EffectCounts,
 ): Promise<PauseResult> {
   const judgement = await judge(crash, subject, request)
-  const at = readDiary(agent.configFile).join(' ')
+  const diary = readDiary(agent.configFile)
+  const missed = findMissed(diary, 0, `${cell.point.id}:${cell.side}`, request)
   return {
     ...judgement,
     cell,
     faults: [
-      ...(isPaused ? [] : [`${nameOf(cell)} was not reached (${at})`]),
+      ...(isPaused ? missed : [`${nameOf(cell)} was not reached`]),
       ...(JSON.stringify(before) === JSON.stringify(after)
         ? []
         : [`it changed the account: ${JSON.stringify([before, after])}`]),

@@ -1,9 +1,10 @@
 // Ten kills of one and the same request: it still ends truthfully, with one effect or none.
-import { planCrash } from '../test-build/crash-plan.ts'
+import { planCrash, readDiary } from '../test-build/crash-plan.ts'
 import type { WritingOperation } from '../test-build/crash-points.ts'
 import type { CrashWorld } from './crash-world.ts'
-import { awaitDeath } from './deaths.ts'
+import { awaitDeath, awaitQuiet } from './deaths.ts'
 import { type Judgement, judge } from './judge-cell.ts'
+import { askAndPlan, findMissed } from './plan-death.ts'
 
 /** One series of kills. */
 interface Series {
@@ -47,13 +48,15 @@ export async function runSeries(
   const { agent, proxies } = crash
   for (const proxy of proxies) proxy.forget()
   const subject = await crash.subject(operation)
-  planCrash(agent.configFile, { at: series.deaths[0] as string })
-  const request = await crash.ask(subject)
+  await awaitQuiet(agent)
+  const earlier = readDiary(agent.configFile).length
+  const request = await askAndPlan(crash, agent.configFile, subject, { at: series.deaths[0] as string })
   const missed: string[] = []
   for (const [index, at] of series.deaths.entries()) {
     if (!(await awaitDeath(agent))) missed.push(`kill ${index + 1} at ${at} did not come`)
+    else missed.push(...findMissed(readDiary(agent.configFile), earlier + index, at, request))
     const next = series.deaths[index + 1]
-    planCrash(agent.configFile, next === undefined ? undefined : { at: next })
+    planCrash(agent.configFile, next === undefined ? undefined : { at: next, request })
     crash.history.process(agent, 'killed')
     crash.history.process(agent, 'started')
     // It may die before it is ready.

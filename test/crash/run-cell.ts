@@ -2,8 +2,9 @@
 import { planCrash, readDiary } from '../test-build/crash-plan.ts'
 import type { CrashPoint, WritingOperation } from '../test-build/crash-points.ts'
 import type { CrashWorld } from './crash-world.ts'
-import { awaitDeath } from './deaths.ts'
+import { awaitDeath, awaitQuiet } from './deaths.ts'
 import { type Judgement, judge } from './judge-cell.ts'
+import { askAndPlan, findMissed } from './plan-death.ts'
 
 /** One cell. */
 export interface Cell {
@@ -32,24 +33,27 @@ export async function runCell(crash: CrashWorld, cell: Cell): Promise<CellResult
   const at = `${point.id}:${side}`
   const crashes = point.first === undefined ? [at] : [point.first, at]
   const backAtWorkMs: number[] = []
-  planCrash(agent.configFile, { at: crashes[0] as string })
+  await awaitQuiet(agent)
+  const earlier = readDiary(agent.configFile).length
   const slow = point.isStopped
     ? proxies[0]?.onRequest(
         { operation: 'modify', direction: 'request' },
         { kind: 'delay-response', ms: 500 },
       )
     : undefined
-  const request = await crash.ask(subject)
+  const request = await askAndPlan(crash, agent.configFile, subject, { at: crashes[0] as string })
   if (slow) {
     await slow.hit
     process.kill(agent.pid(), 'SIGTERM')
   }
   const missed: string[] = []
-  for (const next of crashes) {
+  for (const [index, next] of crashes.entries()) {
     const isDead = await awaitDeath(agent)
     crash.history.process(agent, 'killed')
-    if (!isDead || readDiary(agent.configFile).at(-1) !== next) missed.push(`${next} was not reached`)
-    planCrash(agent.configFile, next === crashes[0] && crashes[1] ? { at: crashes[1] } : undefined)
+    if (!isDead) missed.push(`${next} was not reached`)
+    else missed.push(...findMissed(readDiary(agent.configFile), earlier + index, next, request))
+    const then = crashes[index + 1]
+    planCrash(agent.configFile, then === undefined ? undefined : { at: then, request })
     const backMs = await startAgain(crash, next === crashes.at(-1))
     if (typeof backMs === 'number') backAtWorkMs.push(backMs)
     if (backMs === 'never') missed.push('nothing was applied after the restart')

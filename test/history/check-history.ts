@@ -29,16 +29,24 @@ export function checkHistory(events: readonly HistoryEvent[]): Verdict {
   const history = indexHistory(events)
   const violations: Violation[] = []
   const decided: Record<string, number> = {}
+  const excused: Record<string, number> = {}
+  const measured: Record<string, number> = {}
   for (const invariant of INVARIANTS) {
     let cases = 0
     const judge: Judge = {
       decide: (more = 1) => {
         cases += more
       },
+      excuse: () => {
+        excused[invariant] = (excused[invariant] ?? 0) + 1
+      },
+      measure: (name, value) => {
+        measured[name] = Math.max(measured[name] ?? 0, value)
+      },
       violate: (at, what) => violations.push({ invariant, at, what }),
     }
     RULES[invariant]?.(history, judge)
     decided[invariant] = cases
   }
-  return { violations, decided }
+  return { violations, decided, excused, measured }
 }

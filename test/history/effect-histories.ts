@@ -16,6 +16,7 @@ import {
   markerOf,
   modify,
   move,
+  process,
   read,
   receipt,
   reported,
@@ -46,14 +47,30 @@ const begun = (number: number, at = 100, fields: Parameters<typeof requested>[1]
   handedOut(number, { at: at + 10 }),
   receipt(number, { at: at + 20 }),
 ]
-const away = (from: number, to: number): HistoryEvent[] =>
+const away = (from: number, to: number, server = DC1): HistoryEvent[] =>
   [from, to].map((at, index) => ({
     at,
     observer: 'supervisor',
     kind: 'server',
-    server: DC1,
+    server,
     isReachable: index === 1,
   }))
+/** A request whose answer was lost, and that nobody settled. */
+const unknownWhile = (trouble: readonly HistoryEvent[]): HistoryEvent[] =>
+  tale(begun(1), modify(1, write(1), { code: null }), trouble, [
+    reported(1, 'unknown', { at: 361_000 }),
+    verdict(1, 'unknown', { at: 370_000 }),
+  ])
+/** The role of the writer goes away from the server, and comes back. */
+const moved = (from: number, to?: number): HistoryEvent[] =>
+  [from, to].flatMap((at, index) =>
+    at === undefined
+      ? []
+      : {
+          ...{ at, observer: 'supervisor', kind: 'fault', name: 'writer_moved', target: DC1 },
+          phase: index === 0 ? 'begin' : 'end',
+        },
+  )
 const second = markerOf(1, 'a', 2)
 /** A request that is written after a read that found this password; somebody else's was set at the other server before. */
 const overStanding = (password: string): HistoryEvent[] =>
@@ -157,6 +174,33 @@ export const EFFECT_PAIRS: readonly Pair[] = [
     ]),
   ],
   [
+    'unknown is said at once of an account that was only renamed or locked meanwhile',
+    'I5',
+    tale(begun(1), modify(1, write(1), { code: null }), foreign(250, 'marker'), told(1, 'unknown')),
+    tale(begun(1), modify(1, write(1), { code: null }), [
+      ...[foreign(250, 'renamed'), foreign(260, 'locked')],
+      ...told(1, 'unknown'),
+    ]),
+  ],
+  [
+    'unknown is said though only a server was away that nothing was sent to',
+    'I5',
+    unknownWhile(away(210, 400_000)),
+    unknownWhile(away(210, 400_000, DC2)),
+  ],
+  [
+    'unknown is said though only an agent was away that never held the request',
+    'I5',
+    unknownWhile([process(350, 'stopped')]),
+    unknownWhile([process(350, 'stopped', { agent: 'a2' })]),
+  ],
+  [
+    'unknown is said though the writer had its role again',
+    'I5',
+    unknownWhile(moved(300)),
+    unknownWhile(moved(300, 5_000)),
+  ],
+  [
     'unknown is said at once of an account that a fence could have settled',
     'I5',
     tale(account(ANNA, { mayBeWritten: false }), begun(1), told(1, 'unknown')),
@@ -210,10 +254,26 @@ export const EFFECT_PAIRS: readonly Pair[] = [
     overStanding('foreign:1'),
   ],
   [
+    'a write leaves long after its agent looked at the account',
+    'I7',
+    tale(
+      process(1_000, 'stopped'),
+      process(40_000, 'continued'),
+      goodReset(1, modify(1, write(1), { at: 41_000 })).slice(0, -2),
+      told(1, 'applied', 42_000),
+      foreign(40_500, 'password'),
+    ),
+    tale(goodReset(1, modify(1, write(1), { at: 41_000 })).slice(0, -2), told(1, 'applied', 42_000), [
+      foreign(40_500, 'password'),
+    ]),
+  ],
+  [
     'a write leaves after expiry',
     'I8',
     tale(goodReset(1, modify(1, write(1), { sentAt: 200, at: 250 }))),
-    tale(goodReset(1, modify(1, write(1), { at: 300_101 })).slice(0, -2), told(1, 'applied', 300_200)),
+    tale(read(300_000), goodReset(1, modify(1, write(1), { at: 300_101 })).slice(0, -2), [
+      ...told(1, 'applied', 300_200),
+    ]),
   ],
   [
     'one request ends in two ways',
@@ -309,13 +369,13 @@ export const EFFECT_PAIRS: readonly Pair[] = [
     'a write on another server while the first one’s marker is not there',
     'I25',
     tale(
-      begun(1),
+      [...begun(1), receipt(1, { at: 250, server: DC2 })],
       modify(1, fence(1, null, 2), { at: 210 }),
       modify(2, write(1, markerOf(1, 'f', 2), 3), { at: 300, server: DC2 }),
       told(1, 'applied', 400),
     ),
     tale(
-      begun(1),
+      [...begun(1), receipt(1, { at: 250, server: DC2 })],
       modify(1, fence(1, null, 2), { at: 210 }),
       modify(2, write(1, null, 3), { at: 300, server: DC2 }),
       told(1, 'applied', 400),
@@ -330,7 +390,8 @@ export const EFFECT_PAIRS: readonly Pair[] = [
       intent(1, markerOf(1, 'a', 3), { at: 170, n: 3, server: DC2, answer: 'not_sent' }),
       run({ withoutMarker: true }),
       ...modify(1, fence(1, null, 2), { at: 165 }),
-      requested(1),
+      ...[requested(1), handedOut(1)],
+      verdict(1, 'expired'),
     ]),
     tale([
       intent(1, markerOf(1), { answer: null }),

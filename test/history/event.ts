@@ -59,6 +59,12 @@ export type StoreEvent = At & { readonly observer: 'store' } & (
       }
     | { readonly kind: 'pause'; readonly on: boolean }
     | {
+        /** The store's word on a pause has come to the agent's process; only where it is another one than before. */
+        readonly kind: 'pause_heard'
+        readonly agent: string
+        readonly on: boolean
+      }
+    | {
         /** What the user is told in the end; null: nothing yet. Once per request, at the end of the run. */
         readonly kind: 'verdict'
         readonly request: string
@@ -272,4 +278,8 @@ export interface Verdict {
   readonly violations: readonly Violation[]
   /** How many cases of each invariant the history held: 0 means that nothing was decided. */
   readonly decided: Readonly<Record<string, number>>
+  /** How many cases were left undecided because the world stood in the way, of the invariants that know such. */
+  readonly excused: Readonly<Record<string, number>>
+  /** The largest value of what the rules measure, by a name that ends in its unit. */
+  readonly measured: Readonly<Record<string, number>>
 }

@@ -51,6 +51,8 @@ export interface AccountTrack {
 /** Something that stood in the way for a while; `to` is Infinity when its end was not seen. */
 export interface Trouble {
   readonly what: string
+  /** Whose it is: servers, agents, `store`, `directory`; several stand together in the way. Empty: everybody's. */
+  readonly of: readonly string[]
   readonly from: number
   readonly to: number
 }
@@ -66,6 +68,10 @@ export interface History {
   readonly binds: readonly ProxySaw<'bind'>[]
   readonly others: readonly ProxySaw<'other_operation'>[]
   readonly supervisor: readonly SupervisorEvent[]
+  /** What the store's word on a pause was when it came to an agent. */
+  readonly hearings: readonly StoreSaid<'pause_heard'>[]
+  /** By account, the servers that a write of any of its requests may have gone to. */
+  readonly promised: ReadonlyMap<string, ReadonlySet<string>>
   readonly troubles: readonly Trouble[]
   /**
    * Requests whose receipt or outcome the store took and then lost, because it was restored from an older copy: what it
@@ -86,6 +92,7 @@ export function indexHistory(unsorted: readonly HistoryEvent[]): History {
     throw new Error('a history begins with the event `run`')
   const sorting = createSorting()
   for (const event of events) sorting.take(event)
+  sorting.attachAnswers()
   for (const account of sorting.accounts.values()) resolveOpen(account)
   const { requests, accounts, modifies, binds, others, supervisor } = sorting
   const over = supervisor.find((event) => event.kind === 'faults_over')
@@ -93,7 +100,9 @@ export function indexHistory(unsorted: readonly HistoryEvent[]): History {
     run,
     faultsOver: over?.at,
     endsAt: events.at(-1)?.at ?? 0,
-    ...{ requests, accounts, modifies, binds, others, supervisor, chains: sorting.chains },
+    ...{ requests, accounts, modifies, binds, others, supervisor },
+    ...{ chains: sorting.chains, hearings: sorting.hearings },
+    promised: findPromised(requests),
     troubles: findTroubles(supervisor, sorting.pauses),
     forgotten: new Set(
       supervisor.flatMap((event) =>
@@ -116,10 +125,12 @@ function createSorting() {
   const byId = new Map<string, Modify>()
   const modifies: Modify[] = []
   const binds: ProxySaw<'bind'>[] = []
+  const answers: ProxySaw<'answered'>[] = []
   const others: ProxySaw<'other_operation'>[] = []
   const supervisor: SupervisorEvent[] = []
   const pauses: StoreSaid<'pause'>[] = []
   const chains: AuditSaid<'chain'>[] = []
+  const hearings: StoreSaid<'pause_heard'>[] = []
   let hasAudit = false
   const request = (id: string) => findOrMake(requests, id, emptyRequest)
   const account = (name: string) => findOrMake(accounts, name, emptyAccount)
@@ -128,16 +139,8 @@ function createSorting() {
     else if (event.kind === 'other_operation') others.push(event)
     else if (event.kind === 'read')
       findOrMake(account(event.account).reads, event.agent, () => []).push(event)
-    else if (event.kind === 'answered') {
-      const modify = byId.get(`${event.server} ${event.id}`)
-      if (modify)
-        Object.assign(modify, {
-          code: event.code,
-          hex: event.hex,
-          answeredAt: event.at,
-          effect: effectOf(event.code),
-        })
-    } else {
+    else if (event.kind === 'answered') answers.push(event)
+    else {
       const modify = readModify(event)
       byId.set(`${event.server} ${event.id}`, modify)
       modifies.push(modify)
@@ -145,10 +148,18 @@ function createSorting() {
       if (modify.request !== undefined) request(modify.request).modifies.push(modify)
     }
   }
+  // In a second pass: times are whole milliseconds, and an answer may stand before its modify.
+  const attachAnswers = () => {
+    for (const { server, id, code, hex, at: answeredAt } of answers) {
+      const modify = byId.get(`${server} ${id}`)
+      if (modify) Object.assign(modify, { code, hex, answeredAt, effect: effectOf(code) })
+    }
+  }
   const take = (event: HistoryEvent) => {
     if (event.observer === 'proxy') takeProxy(event)
-    else if (event.observer === 'store')
-      event.kind === 'pause' ? pauses.push(event) : takeStore(request(event.request), event)
+    else if (event.observer === 'store' && event.kind === 'pause') pauses.push(event)
+    else if (event.observer === 'store' && event.kind === 'pause_heard') hearings.push(event)
+    else if (event.observer === 'store') takeStore(request(event.request), event)
     else if (event.observer === 'directory') takeDirectory(account(event.account), event)
     else if (event.observer === 'supervisor') supervisor.push(event)
     else if (event.kind === 'chain') chains.push(event)
@@ -161,14 +172,15 @@ function createSorting() {
     }
   }
   return {
-    ...{ requests, accounts, modifies, binds, others, supervisor, pauses, chains, take },
+    ...{ requests, accounts, modifies, binds, others, supervisor, pauses, chains, hearings },
+    ...{ take, attachAnswers },
     hasAudit: () => hasAudit,
   }
 }
 
 const effectOf = (code: number): Modify['effect'] => (code === 0 ? 'landed' : 'refused')
 
-function takeStore(track: RequestTrack, event: Exclude<StoreEvent, { kind: 'pause' }>): void {
+function takeStore(track: RequestTrack, event: Exclude<StoreEvent, { kind: 'pause' | 'pause_heard' }>): void {
   if (event.kind === 'requested') track.asked = event
   else if (event.kind === 'verdict') track.verdict = event
   else if (event.kind === 'handed_out') track.handedOut.push(event)
@@ -214,31 +226,45 @@ const emptyAccount = (name: string): AccountTrack => ({
   reads: new Map(),
 })
 
+function findPromised(requests: ReadonlyMap<string, RequestTrack>): ReadonlyMap<string, ReadonlySet<string>> {
+  const promised = new Map<string, Set<string>>()
+  for (const { asked, receipts } of requests.values())
+    for (const { answer, server } of receipts)
+      if (asked && answer === 'accepted') findOrMake(promised, asked.account, () => new Set()).add(server)
+  return promised
+}
+
 /** What began and ended: servers out of reach, processes that stood still, faults, pauses of the store. */
 function findTroubles(
   supervisor: readonly SupervisorEvent[],
   pauses: readonly StoreSaid<'pause'>[],
 ): readonly Trouble[] {
-  const open = new Map<string, number>()
+  const open = new Map<string, Trouble>()
   const troubles: Trouble[] = []
-  const turn = (what: string, isOn: boolean, at: number) => {
-    const from = open.get(what)
-    if (isOn) open.set(what, from ?? at)
-    else if (from !== undefined) {
+  const turn = (name: string, of: string, isOn: boolean, at: number) => {
+    const what = `${name} ${of}`
+    const known = open.get(what)
+    if (isOn && !known)
+      open.set(what, { what, of: of.split(' ').filter(Boolean), from: at, to: Number.POSITIVE_INFINITY })
+    else if (!isOn && known) {
       open.delete(what)
-      troubles.push({ what, from, to: at })
+      troubles.push({ ...known, to: at })
     }
   }
   for (const event of supervisor) {
-    if (event.kind === 'server') turn(`server ${event.server}`, !event.isReachable, event.at)
+    if (event.kind === 'server') turn('server', event.server, !event.isReachable, event.at)
     else if (event.kind === 'process')
-      turn(`process ${event.agent}`, !(event.what === 'started' || event.what === 'continued'), event.at)
+      turn('process', event.agent, !(event.what === 'started' || event.what === 'continued'), event.at)
     else if (event.kind === 'fault' && event.phase === 'once')
-      troubles.push({ what: `fault ${event.name}`, from: event.at, to: event.at })
+      troubles.push({
+        what: `fault ${event.name}`,
+        of: event.target.split(' '),
+        from: event.at,
+        to: event.at,
+      })
     else if (event.kind === 'fault')
-      turn(`fault ${event.name} ${event.target}`, event.phase === 'begin', event.at)
+      turn(`fault ${event.name}`, event.target, event.phase === 'begin', event.at)
   }
-  for (const { on, at } of pauses) turn('pause', on, at)
-  for (const [what, from] of open) troubles.push({ what, from, to: Number.POSITIVE_INFINITY })
-  return troubles
+  for (const { on, at } of pauses) turn('pause', '', on, at)
+  return [...troubles, ...open.values()]
 }

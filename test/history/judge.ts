@@ -5,6 +5,10 @@ import type { History } from './index-history.ts'
 export interface Judge {
   /** Counts cases that the history let the rule decide, well or badly. */
   readonly decide: (cases?: number) => void
+  /** Counts cases that would be broken, had the world not stood in the way. */
+  readonly excuse: () => void
+  /** Keeps the largest value seen under a name that ends in its unit. */
+  readonly measure: (name: string, value: number) => void
   /** `what`: one sentence with the ids that matter. */
   readonly violate: (at: number, what: string) => void
 }

@@ -4,6 +4,7 @@ import { type Marker, parseMarker } from '../../src/protocol/marker.ts'
 import type { AccountTrack, DirectorySaid, History, ProxySaw, RequestTrack } from './index-history.ts'
 import type { Judge, Rules } from './judge.ts'
 import { isEffect, type Modify, nameOf } from './modify.ts'
+import { afterItsPromise } from './promise-rules.ts'
 
 // The directory keeps the time of a password change in whole seconds.
 const DIRECTORY_TICK_MS = 1_000
@@ -32,8 +33,12 @@ function inOrder(history: History, judge: Judge): void {
 const sequenceOf = (history: History, { request, marker }: Modify): number | undefined =>
   history.requests.get(request ?? '')?.asked?.sequence ?? marker?.sequence
 
-/** No password goes over somebody else's newer one that the agent could see when it last read the account. */
+/**
+ * No password goes over somebody else's newer one that the agent could see when it last read the account, and that look is
+ * fresh: only while its process stood still, or its host slept, may more time have passed.
+ */
 function noRegress(history: History, judge: Judge): void {
+  judgeFreshness(history, judge)
   for (const account of history.accounts.values()) {
     const changes = account.foreign.filter(({ what }) => what === 'password')
     if (changes.length === 0) continue
@@ -53,6 +58,41 @@ function noRegress(history: History, judge: Judge): void {
       if (newer) judge.violate(at, `over a password that was set at ${newer.at} and seen: ${nameOf(modify)}`)
     }
   }
+}
+
+// One read of the policy lies between, with the time-out of an operation (15 s) and a loaded machine's delay.
+const LONGEST_LOOK_MS = 20_000
+
+/** How long the agent itself ran between its last look at the account and its write. */
+function judgeFreshness(history: History, judge: Judge): void {
+  const stops = findStops(history)
+  for (const account of history.accounts.values())
+    for (const modify of account.modifies) {
+      const { agent, sentAt } = modify.seen
+      const read = isEffect(modify) && agent !== null ? lastRead(account, modify) : undefined
+      if (!read) continue
+      const stood = (stops.get(agent ?? '') ?? []).reduce(
+        (sum, { from, to }) => sum + Math.max(0, Math.min(to, sentAt) - Math.max(from, read.at)),
+        0,
+      )
+      const tookMs = sentAt - read.at - stood
+      judge.measure('read to write, ms', tookMs)
+      if (tookMs > LONGEST_LOOK_MS)
+        judge.violate(sentAt, `sent ${tookMs} ms after the account was looked at: ${nameOf(modify)}`)
+    }
+}
+
+function findStops({ supervisor, endsAt }: History): ReadonlyMap<string, { from: number; to: number }[]> {
+  const stops = new Map<string, { from: number; to: number }[]>()
+  for (const event of supervisor) {
+    if (event.kind !== 'process') continue
+    const own = stops.get(event.agent) ?? []
+    const last = own.at(-1)
+    if (event.what === 'stopped') own.push({ from: event.at, to: endsAt })
+    else if (last?.to === endsAt) last.to = event.at
+    stops.set(event.agent, own)
+  }
+  return stops
 }
 
 /**
@@ -121,8 +161,12 @@ function notExpired(history: History, judge: Judge): void {
   }
 }
 
-/** No two modifies succeed from one marker value on one server, and nothing lands that a fence excludes. */
+/**
+ * Nothing is written before the store promised it, no two modifies succeed from one marker value on one server, and nothing
+ * lands that a fence excludes.
+ */
 function fenced(history: History, judge: Judge): void {
+  afterItsPromise(history, judge)
   for (const account of history.accounts.values()) {
     const isTouched = account.foreign.some(({ what }) => what === 'marker' || what === 'recreated')
     const used = new Set<string>()

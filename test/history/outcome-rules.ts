@@ -1,7 +1,7 @@
 // What was promised to whoever asked: I1 no loss, I5 honest `unknown`, I9 replay-proof, I19 whole results, I20 liveness.
 import { SETTLE_AFTER_EXPIRY_MS } from '../../src/protocol/identifiers.ts'
 import { parseMarker } from '../../src/protocol/marker.ts'
-import type { AccountTrack, History, RequestTrack, StoreSaid } from './index-history.ts'
+import type { AccountTrack, History, RequestTrack, StoreSaid, Trouble } from './index-history.ts'
 import type { Judge, Rules } from './judge.ts'
 import { isEffect } from './modify.ts'
 
@@ -36,24 +36,42 @@ function deadlineOf(history: History, { asked }: RequestTrack): number {
   const settled = asked.expiresAt + SETTLE_AFTER_EXPIRY_MS + run.drainMs
   if (faultsOver === undefined) return settled
   const healthy = Math.max(faultsOver, asked.issuedAt) + run.drainMs
+  // A writer that lost its role is in the way of those accounts alone whose writes may have gone there.
+  const promised = history.promised.get(asked.account)
+  const isInTheWay = ({ what, of, from, to }: Trouble) =>
+    to > faultsOver &&
+    from < healthy &&
+    (!what.startsWith('fault writer_moved') || of.some((server) => promised?.has(server)))
   // What still stands in the way leaves only the time that the contract gives.
-  return troubles.some(({ to, from }) => to > faultsOver && from < healthy) ? settled : healthy
+  return troubles.some(isInTheWay) ? settled : healthy
 }
 
-/** `unknown` is only said when a write may be under way and nothing could be found out before expiry. */
+/** `unknown` is only said when a write may be under way and nothing could be found out before expiry; else it is settled. */
 function honestUnknown(history: History, judge: Judge): void {
   for (const track of history.requests.values()) {
     const { asked, verdict, id } = track
     const first = track.reported.find(({ outcome, answer }) => outcome === 'unknown' && answer === 'accepted')
-    if (!asked || history.forgotten.has(id) || (verdict?.outcome !== 'unknown' && !first)) continue
+    if (!asked || history.forgotten.has(id)) continue
+    if (verdict?.outcome !== 'unknown' && !first) {
+      if (verdict?.outcome && wasInDoubt(track)) judge.decide()
+      continue
+    }
     const at = first?.at ?? verdict?.closedAt ?? asked.expiresAt + SETTLE_AFTER_EXPIRY_MS
+    const isSent = mayBeSent(track)
+    if (isSent && (isHidden(history, track, at) || wasOutOfReach(history, track, at))) {
+      judge.excuse()
+      continue
+    }
     judge.decide()
-    if (!mayBeSent(track))
-      judge.violate(at, `request ${id} ended unknown, and nothing of it can have been sent`)
-    else if (!isHidden(history, track, at) && !wasOutOfReach(history, asked.expiresAt, at))
-      judge.violate(at, `request ${id} ended unknown, though the directory could have been asked`)
+    if (!isSent) judge.violate(at, `request ${id} ended unknown, and nothing of it can have been sent`)
+    else judge.violate(at, `request ${id} ended unknown, though the directory could have been asked`)
   }
 }
+
+/** An answer was lost on the way, and the request ended by something else than `unknown`. */
+const wasInDoubt = ({ modifies, intents }: RequestTrack): boolean =>
+  modifies.some((modify) => isEffect(modify) && modify.answeredAt === undefined) ||
+  intents.some(({ effect, answer }) => effect !== 'fence' && (answer === null || answer === 'lost'))
 
 const mayBeSent = (track: RequestTrack): boolean =>
   track.modifies.some(isEffect) ||
@@ -83,7 +101,7 @@ function isHidden(history: History, track: RequestTrack, at: number): boolean {
       kind === 'fence' && code !== undefined && ![0, 3, 11, 16, 19, 20, 51, 52].includes(code),
   )
   const isForeign = account.foreign.some(
-    ({ what, at: when }) => what !== 'password' && what !== 'bad_password' && when >= since && when <= at,
+    ({ what, at: when }) => what === 'marker' && when >= since && when <= at,
   )
   // Not even a fence is written to an account that must not be written, or is gone, so what another agent began stays in
   // doubt: that it was gone before nobody tells.
@@ -94,9 +112,26 @@ function isHidden(history: History, track: RequestTrack, at: number): boolean {
   return isNewer || isFenceRefused || isForeign || isClosed || isAlien || history.run.withoutMarker === true
 }
 
-/** The server, or whoever could have asked it, was away near the end of the request. Before that the doubt must wait. */
-const wasOutOfReach = ({ troubles, run }: History, expiresAt: number, at: number): boolean =>
-  at >= expiresAt && troubles.some(({ from, to }) => from <= at && to >= expiresAt - run.drainMs)
+/**
+ * A server that may hold the write, or whoever held the request, was away near its end. Before that the doubt must wait, and
+ * what stood in the way of others excuses nobody.
+ */
+function wasOutOfReach({ troubles, run }: History, track: RequestTrack, at: number): boolean {
+  const { asked, receipts, handedOut } = track
+  if (!asked || at < asked.expiresAt) return false
+  const names = new Set([
+    ...receipts.flatMap(({ answer, server }) => (answer === 'accepted' ? server : [])),
+    ...handedOut.map(({ agent }) => agent),
+    ...EVERYBODYS,
+  ])
+  return troubles.some(
+    ({ from, to, of }) =>
+      from <= at && to >= asked.expiresAt - run.drainMs && of.every((name) => names.has(name)),
+  )
+}
+
+/** The ways that every agent goes. */
+const EVERYBODYS = ['store', 'directory']
 
 /** However often a request is delivered, it ends once, and with the same outcome. */
 function replayProof(history: History, judge: Judge): void {

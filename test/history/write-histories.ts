@@ -1,7 +1,7 @@
 // Histories by hand about single modifies, records, processes and clocks: for each invariant one that keeps it and one
 // that breaks it alone.
 import type { Pair } from './effect-histories.ts'
-import type { HistoryEvent, SupervisorEvent } from './event.ts'
+import type { HistoryEvent, SeenChange, SupervisorEvent } from './event.ts'
 import {
   ANNA,
   account,
@@ -56,6 +56,11 @@ const asked = (fields: Parameters<typeof requested>[1], changes: readonly Histor
   requested(1, fields),
   ...goodReset(1, [...changes]).slice(1),
 ]
+const mustChange = (value: string): SeenChange => ({
+  operation: 'replace',
+  attribute: 'pwdLastSet',
+  values: [value],
+})
 /** A request that was written, of which nobody ever says how it ended. */
 const leftOpen = [...goodReset().slice(0, -2), intent(1, markerOf(1)), verdict(1, null)]
 
@@ -125,6 +130,12 @@ export const WRITE_PAIRS: readonly Pair[] = [
     tale(
       goodReset(1, modify(1, [...WRITE, { operation: 'replace', attribute: 'pwdLastSet', values: ['0'] }])),
     ),
+  ],
+  [
+    'a must-change that is taken back where it was asked for',
+    'I13',
+    tale(asked({ mustChange: true }, modify(1, [...WRITE, mustChange('0')]))),
+    tale(asked({ mustChange: true }, modify(1, [...WRITE, mustChange('-1')]))),
   ],
   [
     'a reset where a change was asked for',
@@ -225,6 +236,7 @@ export const WRITE_PAIRS: readonly Pair[] = [
     tale(supervisor(1, { kind: 'clock', of: 'a1', aheadMs: 119_000 }), goodReset()),
     tale(
       supervisor(1, { kind: 'clock', of: 'a1', aheadMs: 3_600_000 }),
+      read(30_500),
       goodReset(1, modify(1, WRITE, { at: 31_000 })).slice(0, -2),
       reported(1, 'applied', { at: 32_000 }),
       verdict(1, 'applied'),

@@ -69,7 +69,7 @@ function findFault(history: History, modify: Modify): string | undefined {
   const asked = askedOf(history, modify)
   if (!asked) return undefined
   if (asked.operation !== modify.kind) return `not what a request for ${asked.operation} may write`
-  return findEffectFault(modify, asked) ?? findMustChangeFault(mustChange, asked)
+  return findEffectFault(modify, asked) ?? findMustChangeFault(mustChange, asked, history.run.dialect)
 }
 
 /** The class that allows a marker on an entry comes with the first marker, and with no other one. */
@@ -125,13 +125,15 @@ function findLockoutFault(lockouts: readonly SeenChange[], kind: Modify['kind'])
 function findMustChangeFault(
   changes: readonly SeenChange[],
   { mustChange, operation }: Asked,
+  dialect: History['run']['dialect'],
 ): string | undefined {
   const isWanted = operation === 'reset' && mustChange
   const isGood =
     changes.length === (isWanted ? 1 : 0) &&
     changes.every(
       ({ operation, values }) =>
-        operation === 'replace' && ['0', '-1', 'TRUE'].includes(values.join('').toUpperCase()),
+        // On Active Directory -1 would take the demand back.
+        operation === 'replace' && values.join('').toUpperCase() === (dialect === 'openldap' ? 'TRUE' : '0'),
     )
   return isGood ? undefined : `${isWanted ? 'not ' : ''}must-change at the next sign-in`
 }

@@ -1,5 +1,5 @@
-// Looks for each planted bug: replays the seed that caught it first, then some more. A catch is an invariant that breaks with
-// the bug and holds without it in the same seed. Fails when one is not caught.
+// Looks for each planted bug: replays the seed that caught it first, then some more. A catch is an invariant that its record
+// names, that breaks with the bug and holds without it in the same seed. Fails when one is not caught.
 // node test/planted/find-planted.ts [--seeds 50] [--full] [--only NAME] ; --full searches 2,000 seeds anew for the first
 // one that catches each bug, and writes it down.
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -7,13 +7,8 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import type { Batch, SeedReport } from '../simulation/simulate-batch-child.ts'
+import { type Catch, judgeCatch } from './judge-catch.ts'
 import { PLANTED_BUGS } from './planted-bugs.ts'
-
-/** The first seed that caught a bug, and the invariants that did. */
-interface Catch {
-  readonly seed: number
-  readonly invariants: readonly string[]
-}
 
 const RECORD = path.join(import.meta.dirname, 'first-seeds.json')
 const FULL_SEEDS = 2_000
@@ -65,11 +60,11 @@ function brokenWithoutBug(seed: number): Promise<readonly string[]> {
   return broken
 }
 
-async function caught(report: SeedReport): Promise<Catch | undefined> {
+async function caught(report: SeedReport, record: Catch | undefined): Promise<Catch | undefined> {
   const broken = invariantsOf(report)
   if (broken.length === 0) return undefined
   const ownFaults = await brokenWithoutBug(report.seed)
-  const invariants = broken.filter((invariant) => !ownFaults.includes(invariant))
+  const invariants = judgeCatch(broken, ownFaults, record)
   return invariants.length === 0 ? undefined : { seed: report.seed, invariants }
 }
 
@@ -85,7 +80,7 @@ async function look(name: string): Promise<void> {
   const runner = openRunner(name)
   for (const seed of seeds) {
     tried += 1
-    const hit = await caught(await runner.run(seed))
+    const hit = await caught(await runner.run(seed), values.full ? undefined : first)
     if (!hit) continue
     hits += 1
     if (!found.has(name)) found.set(name, hit)
@@ -104,7 +99,7 @@ async function work(): Promise<void> {
 const began = performance.now()
 await Promise.all(Array.from({ length: WORKERS }, work))
 await soundRunner?.close()
-if (values.full || Object.keys(known).length === 0) {
+if (values.full) {
   const all = PLANTED_BUGS.flatMap(({ name }) => {
     const one = found.get(name) ?? known[name]
     return one ? [[name, one] as const] : []

@@ -1,5 +1,5 @@
-// The fifteen bugs that the checker must find: each is the product's own source, edited as a careless hand would have written
-// it. Where several walls stand behind each other, the careless hand built none of them.
+// The eighteen bugs that the checker must find: each is the product's own source, edited as a careless hand would have
+// written it. Where several walls stand behind each other, the careless hand built none of them.
 import type { SourceEdit } from '../test-build/source-edits.ts'
 
 /** One bug. */
@@ -218,6 +218,22 @@ ${SENT}`,
       ),
       edit(DOUBT, `if (previous === null ||`, `if (previous !== undefined ||`),
     ],
+  },
+  {
+    name: 'write-without-receipt',
+    what: 'a write begins while the store has not said yes to its receipt',
+    edits: [
+      edit(
+        PROCESS,
+        `const isPromised = open.receiptServer === session.server || parts.confirmReceipt(open, session.server)`,
+        `const isPromised = true`,
+      ),
+    ],
+  },
+  {
+    name: 'write-while-paused',
+    what: 'what an agent holds already is written, though the store has said that all writing is paused',
+    edits: [edit('src/agent/writeback/find-obstacle.ts', `parts.isPaused() || parts.limits`, `parts.limits`)],
   },
   {
     name: 'unlock-always',

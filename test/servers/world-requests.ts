@@ -25,8 +25,8 @@ export interface RequestWish {
   readonly passwords?: readonly Buffer[]
   readonly options?: CreateRequestCall['options']
   readonly actor?: CreateRequestCall['actor']
-  /** Called with the id before anything is sealed: from then on the request may be carried out. */
-  readonly onCreated?: (request: string) => void
+  /** Called with the id, and waited for, before anything is sealed: from then on the request may be carried out. */
+  readonly onCreated?: (request: string) => void | Promise<void>
 }
 
 /** Begins a request and seals it where it takes passwords; gives its id. */
@@ -38,7 +38,7 @@ export async function sendRequest(
 ): Promise<string> {
   const body = { directory, operation, options, ...(actor ? { actor } : {}) }
   const created = orFail<CreateRequestAnswer>(await admin('createRequest', body, { anchor }), 201)
-  onCreated?.(created.request)
+  await onCreated?.(created.request)
   if (passwords.length > 0)
     orFail(await admin('seal', await sealFor(created, passwords), { id: created.request }), 200)
   return created.request

@@ -45,6 +45,11 @@ export function serverHangs(world: World, at: number): void {
   during(world, 'server_hangs', server.id, at, scheduler.chance.between(1_000, 20_000), begin, end)
 }
 
+/** Who has the role of the writer, once it moved: what a server hears of an earlier move is not news any more. */
+const roles = new WeakMap<World, string>()
+// An agent looks once a minute whether its server is still the writer, and the former writer may hear of it 15 s late.
+const LOOK_FOR_WRITER_MS = 75_000
+
 /** The role is taken by the other server; the old one hears of it later, or when it is back. */
 export function moveWriter(world: World, at: number): void {
   const { scheduler, model } = world
@@ -53,16 +58,17 @@ export function moveWriter(world: World, at: number): void {
   plan(world, at, () => {
     if (model.servers.every(({ writer }) => writer === to.id)) return
     world.note('writer_moved')
-    // Without an end: what is in doubt on the former writer, agents cannot ask it any more.
-    world.record({
-      observer: 'supervisor',
-      kind: 'fault',
-      name: 'writer_moved',
-      phase: 'begin',
-      target: to.id,
+    // What is in doubt on a former writer, agents cannot ask it any more: until it has the role again.
+    const tellRole = (phase: 'begin' | 'end', target: string) =>
+      world.record({ observer: 'supervisor', kind: 'fault', name: 'writer_moved', phase, target })
+    for (const { id } of model.servers) if (id !== to.id) tellRole('begin', id)
+    scheduler.after(scheduler.world, LOOK_FOR_WRITER_MS, () => {
+      if (roles.get(world) === to.id) tellRole('end', to.id)
     })
     to.writer = to.id
+    roles.set(world, to.id)
     const tell = (other: Server) => {
+      if (roles.get(world) !== to.id) return
       if (!other.isUp || other.owner.isStopped)
         return void scheduler.after(scheduler.world, 1_000, () => tell(other))
       other.writer = to.id

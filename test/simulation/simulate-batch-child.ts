@@ -18,6 +18,8 @@ export interface SeedReport {
   readonly seed: number
   readonly violations: readonly Violation[]
   readonly decided: Readonly<Record<string, number>>
+  readonly excused: Readonly<Record<string, number>>
+  readonly measured: Readonly<Record<string, number>>
   readonly faults: Readonly<Record<string, number>>
   readonly requests: number
   readonly outcomes: Readonly<Record<string, number>>
@@ -36,7 +38,7 @@ const { checkHistory } = await import('../history/check-history.ts')
 async function report(seed: number, out: string | undefined): Promise<SeedReport> {
   const { history, faults, hasDrained, events } = await runSeed(seed)
   if (out !== undefined) writeFileSync(out, history.map((event) => `${JSON.stringify(event)}\n`).join(''))
-  const { violations, decided } = checkHistory(history)
+  const { violations, decided, excused, measured } = checkHistory(history)
   const outcomes: Record<string, number> = {}
   let requests = 0
   for (const event of history)
@@ -45,7 +47,7 @@ async function report(seed: number, out: string | undefined): Promise<SeedReport
       const name = [event.outcome ?? 'none', ...(event.reason === null ? [] : [event.reason])].join(' ')
       outcomes[name] = (outcomes[name] ?? 0) + 1
     }
-  return { seed, violations, decided, faults, requests, outcomes, hasDrained, events }
+  return { seed, violations, decided, excused, measured, faults, requests, outcomes, hasDrained, events }
 }
 
 parentPort?.on('message', (batch: Batch) => {

@@ -29,6 +29,8 @@ export interface StoreNetworkOptions {
   readonly note: (fault: StoreFaultName) => void
   /** Told of each contact with somebody who is not the store. */
   readonly contacted: (agent: string, host: string) => void
+  /** Told when the store's word on a pause comes to an agent's process and is another one than before. */
+  readonly pauseHeard: (agent: string, on: boolean) => void
   /** Told of every byte an agent sent or heard. */
   readonly heard: (text: string) => void
 }
@@ -41,6 +43,13 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
   const { chance } = scheduler
   const network = scheduler.world
   const latency = () => chance.between(1, 12)
+  let isPaused = false
+  const notePause = (answer: StoreAnswer) => {
+    const on = pauseIn(answer)
+    if (on === undefined || on === isPaused) return
+    isPaused = on
+    options.pauseHeard(agent, on)
+  }
 
   const draw = (): StoreFaultName | undefined => {
     const faults = options.faults()
@@ -110,7 +119,11 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
           fault === 'truncated'
             ? answer.body.slice(0, chance.between(0, answer.body.length - 1))
             : answer.body
-        later(latency() + slow, () => resolve(answerFrom({ ...answer, body: text })))
+        later(latency() + slow, () => {
+          // Who has given up meanwhile hears nothing.
+          if (!init.signal.aborted) notePause({ ...answer, body: text })
+          resolve(answerFrom({ ...answer, body: text }))
+        })
       }
       const arrive = (isFirst: boolean) => {
         const process = store.process()
@@ -145,6 +158,16 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
       if (fault === 'duplicated')
         scheduler.after(network, way + chance.between(0, 4_000), () => arrive(false))
     })
+}
+
+/** What a whole answer says of a pause; undefined: nothing. */
+function pauseIn({ status, body }: StoreAnswer): boolean | undefined {
+  if (status !== 200) return undefined
+  try {
+    return (JSON.parse(body) as { readonly paused?: boolean }).paused
+  } catch {
+    return undefined
+  }
 }
 
 function answerFrom({ status, body }: StoreAnswer, headers: Readonly<Record<string, string>> = {}): Answer {

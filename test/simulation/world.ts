@@ -202,6 +202,7 @@ async function createAgent(
     note: (fault: string) => note(`store ${fault}`),
     contacted: (agent: string, host: string) =>
       record({ observer: 'supervisor', kind: 'contact', agent, host, isAllowed: false }),
+    pauseHeard: (agent: string, on: boolean) => record({ observer: 'store', kind: 'pause_heard', agent, on }),
     heard: (text: string) => void sinkOf(ground, 'wire to the store').push(text),
   }
   const link = {

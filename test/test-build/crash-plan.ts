@@ -8,7 +8,7 @@ export interface CrashPlan {
   readonly at: string
   /** Default `kill`. `stop`: SIGSTOP, to go on when SIGCONT comes. */
   readonly how?: 'kill' | 'stop'
-  /** Only this request dies there. */
+  /** Only this request dies there, at places that know which one they meet. */
   readonly request?: string
   /** Again and again, not once. */
   readonly isPoison?: boolean
@@ -33,14 +33,27 @@ export function takePlan(configFile: string, at: string, request: string | undef
   const file = planFile(configFile)
   if (!existsSync(file)) return undefined
   const plan = JSON.parse(readFileSync(file, 'utf8')) as CrashPlan
-  if (plan.at !== at || (plan.request !== undefined && plan.request !== request)) return undefined
+  if (plan.at !== at || isOfAnother(plan, request)) return undefined
   if (!plan.isPoison) rmSync(file)
-  appendFileSync(diaryFile(configFile), `${at}\n`)
+  appendFileSync(diaryFile(configFile), `${JSON.stringify({ at, ...(request ? { request } : {}) })}\n`)
   return plan
 }
 
-/** The points at which the agent was ended or stopped so far. */
-export const readDiary = (configFile: string): readonly string[] =>
+// A poison must never strike another one; a place on the wire knows no request, and would spare its own.
+const isOfAnother = ({ request: own, isPoison }: CrashPlan, request: string | undefined): boolean =>
+  own !== undefined && own !== request && (request !== undefined || isPoison === true)
+
+/** One crash that happened. `request`: left out where the place knows of none. */
+export interface DiaryEntry {
+  readonly at: string
+  readonly request?: string
+}
+
+/** Where the agent was ended or stopped so far, the last one last. */
+export const readDiary = (configFile: string): readonly DiaryEntry[] =>
   existsSync(diaryFile(configFile))
-    ? readFileSync(diaryFile(configFile), 'utf8').split('\n').filter(Boolean)
+    ? readFileSync(diaryFile(configFile), 'utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as DiaryEntry)
     : []

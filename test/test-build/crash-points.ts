@@ -14,7 +14,7 @@ export interface CrashPlace {
   readonly side: 'before' | 'after'
   /** Only then the place counts: an expression in the scope of the place. */
   readonly when?: string
-  /** The request's id, as an expression; without it the place is met by any request. */
+  /** The request's id, as an expression; without it the place knows of none, and is met by any request. */
   readonly request?: string
   /** Of a message on the wire only so many bytes are written before: an expression. */
   readonly bytes?: string
@@ -114,7 +114,9 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   },
   {
     ...{ id: 'C7', what: 'the worker took the job' },
-    ...around(JOB, 'const requestId = String(job.id).slice(PREFIX.length)'),
+    ...around(JOB, 'const requestId = String(job.id).slice(PREFIX.length)', {
+      request: 'String(job.id).slice(PREFIX.length)',
+    }),
   },
   {
     ...{
@@ -133,22 +135,29 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   },
   {
     ...{ id: 'C10', what: 'the guards are passed' },
-    before: at(WRITE_ONCE, 'const verdict = judgeAccount(parts, work, session, account)', 'before'),
-    after: at(WRITE_ONCE, 'if (verdict) return verdict', 'after'),
+    before: at(WRITE_ONCE, 'const verdict = judgeAccount(parts, work, session, account)', 'before', {
+      request: 'work.document.id',
+    }),
+    after: at(WRITE_ONCE, 'if (verdict) return verdict', 'after', { request: 'work.document.id' }),
   },
   {
     ...{ id: 'C11', what: 'marker and metadata are read' },
     before: at(READ_ACCOUNT, 'const anchor = anchorAttribute === undefined ?', 'before'),
-    after: at(WRITE_ONCE, 'if (!mayWrite) return GIVE_UP', 'after'),
+    after: at(WRITE_ONCE, 'if (!mayWrite) return GIVE_UP', 'after', { request: 'work.document.id' }),
     openldap: { before: at(SLAPD_SESSION, 'const policyDn = policyDnOf(entry) ??', 'before') },
   },
   {
     ...{ id: 'C12', what: 'the password is held against the policy', operations: PASSWORDS },
-    ...around(WRITE_PASSWORD, 'const certain = await checkPassword(next, candidate, work, session)'),
+    ...around(WRITE_PASSWORD, 'const certain = await checkPassword(next, candidate, work, session)', {
+      request: 'document.id',
+    }),
   },
   {
     ...{ id: 'C13', what: 'the intent is journaled, not flushed' },
-    before: at(ATTEMPTS, 'insert.run(', 'before', { when: `intent.kind === 'write'` }),
+    before: at(ATTEMPTS, 'insert.run(', 'before', {
+      when: `intent.kind === 'write'`,
+      request: 'intent.requestId',
+    }),
     after: at(ATTEMPTS, 'Number(told !== undefined),\n      )', 'after', {
       when: `intent.kind === 'write'`,
       request: 'intent.requestId',
@@ -168,7 +177,9 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   {
     ...{ id: 'C16', what: 'the clear password is in its buffer', operations: PASSWORDS },
     before: at('agent/keys/open-keys.ts', 'return await use(splitPasswords(', 'before'),
-    after: at(WRITE_PASSWORD, 'const next = passwords.at(-1) as ClearBytes', 'after'),
+    after: at(WRITE_PASSWORD, 'const next = passwords.at(-1) as ClearBytes', 'after', {
+      request: 'document.id',
+    }),
   },
   {
     ...{ id: 'C17', what: 'the modify is encoded' },
@@ -254,23 +265,24 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   },
   {
     ...{ id: 'C35', what: 'the job is completed in the queue' },
-    before: at(JOB, `if (result === 'done') return`, 'before'),
+    before: at(JOB, `if (result === 'done') return`, 'before', { request: 'requestId' }),
     after: at(WORKER, `worker.on('completed', () => {`, 'after'),
   },
   {
     ...{ id: 'C36', what: 'the sealed value is purged' },
-    ...around('agent/journal/outcomes.ts', 'wipe.run(outcome.requestId)'),
+    ...around('agent/journal/outcomes.ts', 'wipe.run(outcome.requestId)', { request: 'outcome.requestId' }),
   },
   {
     ...{ id: 'C37', what: 'recovery: the intents are listed', first: 'C20:after' },
     ...around(PROCESS, 'const tried = parts.journal.intents(open.requestId)', {
       when: 'parts.journal.intents(open.requestId).length > 0',
+      request: 'open.requestId',
     }),
   },
   {
     ...{ id: 'C38', what: 'recovery: a lost answer is fenced; it is settled', first: 'C18:before' },
-    before: at('agent/writeback/settle-doubt.ts', 'close(answer)', 'before'),
-    after: at(PROCESS, 'if (settled) return settled', 'before'),
+    before: at('agent/writeback/settle-doubt.ts', 'close(answer)', 'before', { request: 'work.document.id' }),
+    after: at(PROCESS, 'if (settled) return settled', 'before', { request: 'open.requestId' }),
   },
   {
     ...{ id: 'C42', what: 'a stop lets what is under way finish', isStopped: true },

@@ -5,6 +5,7 @@ import { VERSION } from '../protocol/version.ts'
 import { addAgentCommand } from './agent.ts'
 import { addAuditCommand } from './audit.ts'
 import { addBreakerCommand } from './breaker.ts'
+import { addConfigCommand } from './config.ts'
 import { addEnrollCommand } from './enroll.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
 import { addStoreCommand } from './store.ts'
@@ -44,6 +45,7 @@ function createProgram(io: Io, setExit: SetExit): Command {
     .addHelpText('after', EXIT_HELP)
   addAgentCommand(program, io, setExit)
   addEnrollCommand(program, io)
+  addConfigCommand(program, io, setExit)
   addBreakerCommand(program, io)
   addAuditCommand(program, io, setExit)
   addStoreCommand(program, io, setExit)

@@ -25,11 +25,19 @@ export async function askAgent<T>(config: AgentConfig, question: AgentQuestion<T
   const socketPath = operatorsSocketOf(config)
   try {
     const { status, text } = await send(socketPath, question)
-    const answer = status === 200 ? question.read(JSON.parse(text)) : undefined
+    const answer = status === 200 ? question.read(parse(text)) : undefined
     if (answer === undefined) throw new Error(`HTTP status ${status}, no answer of an agent`)
     return answer
   } catch (cause) {
     throw new WritebackError('ERR_AGENT_UNREACHABLE', `no answer from the agent at ${socketPath}`, { cause })
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 

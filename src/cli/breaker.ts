@@ -46,7 +46,7 @@ function closeBreaker(config: AgentConfig, directory: string): Promise<boolean> 
     method: 'POST',
     path: `/breakers/${encodeURIComponent(directory)}/close`,
     read: (answer) => {
-      const { closed } = answer as { readonly closed?: unknown }
+      const { closed } = (answer ?? {}) as { readonly closed?: unknown }
       return typeof closed === 'boolean' ? closed : undefined
     },
   })

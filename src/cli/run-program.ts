@@ -4,6 +4,7 @@ import { VERSION } from '../protocol/version.ts'
 import { addAgentCommand } from './agent.ts'
 import { addAuditCommand } from './audit.ts'
 import { addBreakerCommand } from './breaker.ts'
+import { addCompletionCommand } from './completion.ts'
 import { addConfigCommand } from './config.ts'
 import { addEnrollCommand } from './enroll.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
@@ -52,5 +53,6 @@ function createProgram(io: Io, setExit: SetExit): Command {
   addBreakerCommand(program, io)
   addAuditCommand(program, io, setExit)
   addStoreCommand(program, io, setExit)
+  addCompletionCommand(program, io)
   return program
 }

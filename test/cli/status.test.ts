@@ -198,11 +198,11 @@ test('an agent that does not run ends with 3, the socket and the next step', asy
 })
 
 test.each([
-  [200, 'no JSON'],
-  [200, 'null'],
-  [200, JSON.stringify({ ...WELL, conditions: undefined })],
-  [503, JSON.stringify(WELL)],
-])('an answer %i %j is no agent', async (code, body) => {
+  ['no JSON', 200, 'no JSON'],
+  ['null', 200, 'null'],
+  ['a status without conditions', 200, JSON.stringify({ ...WELL, conditions: undefined })],
+  ['a status under HTTP status 503', 503, JSON.stringify(WELL)],
+])('%s is not the answer of an agent', async (_what, code, body) => {
   const server = createServer((_request, response) =>
     response.writeHead(code, { connection: 'close' }).end(body),
   )

@@ -1,8 +1,9 @@
-// Writes the generated parts of the documentation: the configuration reference in README.md and the codes in
-// docs/codes.md. With --check it writes nothing and fails when something is stale.
+// Writes what is generated from the source: the configuration reference in README.md, the codes in docs/codes.md, and the
+// schemas beside the example configurations. With --check it writes nothing and fails when something is stale.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { agentConfigSchema } from '../src/config/agent-config.ts'
+import { writeJsonSchema } from '../src/config/json-schema.ts'
 import { storeConfigSchema } from '../src/config/store-config.ts'
 import { ERRORS } from '../src/errors/error-codes.ts'
 import {
@@ -161,7 +162,12 @@ function readmeWithReference(readme: string): string {
 }
 
 const readme = readFileSync(file('README.md'), 'utf8')
-const wanted = { 'README.md': readmeWithReference(readme), 'docs/codes.md': codes }
+const wanted = {
+  'README.md': readmeWithReference(readme),
+  'docs/codes.md': codes,
+  'config/agent.schema.json': writeJsonSchema('agent'),
+  'config/store.schema.json': writeJsonSchema('store'),
+}
 const isCheck = process.argv.includes('--check')
 for (const [name, text] of Object.entries(wanted)) {
   const isFresh = readOr(name) === text

@@ -3,16 +3,16 @@
 const WIDTH = 80
 const GAP = 2
 
-/** A label and the text beside it. */
-export type Row = readonly [label: string, text: string]
+/** A label and the text beside it; `paint` colours the finished lines. */
+export type Row = readonly [label: string, text: string, paint?: (line: string) => string]
 
 /** Lines of at most 80 columns: each label once, its text wrapped beside it, everything indented by two. */
 export function alignRows(rows: readonly Row[]): readonly string[] {
   const labelWidth = Math.max(0, ...rows.map(([label]) => label.length))
   const indent = GAP + labelWidth + GAP
-  return rows.flatMap(([label, text]) =>
-    wrap(text, WIDTH - indent).map(
-      (part, index) => `${' '.repeat(GAP)}${(index === 0 ? label : '').padEnd(labelWidth + GAP)}${part}`,
+  return rows.flatMap(([label, text, paint = (line) => line]) =>
+    wrap(text, WIDTH - indent).map((part, index) =>
+      paint(`${' '.repeat(GAP)}${(index === 0 ? label : '').padEnd(labelWidth + GAP)}${part}`),
     ),
   )
 }

@@ -1,9 +1,8 @@
 // writeback breaker: lets a running agent write again after a burst of requests had stopped it.
-import { request } from 'node:http'
-import { join } from 'node:path'
 import type { Command } from 'commander'
-import { readAgentConfig } from '../config/agent-config.ts'
+import { type AgentConfig, readAgentConfig } from '../config/agent-config.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
+import { askAgent } from './ask-agent.ts'
 import { type Io, say } from './io.ts'
 
 const EXAMPLES = `
@@ -12,8 +11,6 @@ Examples:
 
 Run it on the agent's host, as root or as the agent's own user. Find out first who asked for so many writes: the agent
 cannot tell a busy morning from a reset store in the wrong hands.`
-
-const ANSWER_LIMIT_MS = 5_000
 
 interface Words {
   readonly config: string
@@ -31,10 +28,10 @@ export function addBreakerCommand(program: Command, io: Io): void {
     .option('--json', 'print the answer as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (directory: string, words: Words) => {
-      const { stateDirectory, ops, directories } = readAgentConfig(words.config)
-      if (!Object.hasOwn(directories, directory))
+      const config = readAgentConfig(words.config)
+      if (!Object.hasOwn(config.directories, directory))
         throw new WritebackError('ERR_USAGE', `the agent serves no directory ${directory}`)
-      const closed = await closeBreaker(ops.socket ?? join(stateDirectory, 'ops.sock'), directory)
+      const closed = await closeBreaker(config, directory)
       if (words.json) say(io, JSON.stringify({ directory, closed }))
       else
         say(
@@ -44,38 +41,13 @@ export function addBreakerCommand(program: Command, io: Io): void {
     })
 }
 
-function closeBreaker(socketPath: string, directory: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const fail = (cause: unknown) =>
-      reject(
-        new WritebackError('ERR_AGENT_UNREACHABLE', `no answer from the agent at ${socketPath}`, { cause }),
-      )
-    const signal = AbortSignal.timeout(ANSWER_LIMIT_MS)
-    const path = `/breakers/${encodeURIComponent(directory)}/close`
-    const outgoing = request({ socketPath, path, method: 'POST', signal }, (incoming) => {
-      let text = ''
-      incoming.setEncoding('utf8')
-      incoming.on('data', (part: string) => {
-        text += part
-      })
-      incoming.on('error', fail)
-      incoming.on('end', () => {
-        const closed = incoming.statusCode === 200 ? readAnswer(text) : undefined
-        if (closed === undefined) fail(new Error(`HTTP status ${incoming.statusCode}, no answer of an agent`))
-        else resolve(closed)
-      })
-    })
-    outgoing.on('error', fail)
-    outgoing.end()
+function closeBreaker(config: AgentConfig, directory: string): Promise<boolean> {
+  return askAgent(config, {
+    method: 'POST',
+    path: `/breakers/${encodeURIComponent(directory)}/close`,
+    read: (answer) => {
+      const { closed } = (answer ?? {}) as { readonly closed?: unknown }
+      return typeof closed === 'boolean' ? closed : undefined
+    },
   })
-}
-
-/** undefined: something else than an agent answered. */
-function readAnswer(text: string): boolean | undefined {
-  try {
-    const { closed } = JSON.parse(text)
-    return typeof closed === 'boolean' ? closed : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -1,12 +1,15 @@
 // The command line: words in, exit status out. Each command is a file of its own beside this one.
-import { Command, CommanderError } from 'commander'
-import { WritebackError } from '../errors/writeback-error.ts'
+import { Command } from 'commander'
 import { VERSION } from '../protocol/version.ts'
 import { addAgentCommand } from './agent.ts'
 import { addAuditCommand } from './audit.ts'
 import { addBreakerCommand } from './breaker.ts'
+import { addCompletionCommand } from './completion.ts'
+import { addConfigCommand } from './config.ts'
 import { addEnrollCommand } from './enroll.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
+import { reportFailure } from './report-failure.ts'
+import { addStatusCommand } from './status.ts'
 import { addStoreCommand } from './store.ts'
 
 const EXIT_HELP = `
@@ -14,7 +17,8 @@ Exit statuses:
   0  done (a request: applied)      4  superseded or expired
   1  failed                         5  unknown
   2  bad usage or configuration     6  the request failed
-  3  the request was refused`
+  3  the request was refused
+of writeback status: 0 ready, 1 not ready, 3 no answer`
 
 /** Runs the program once. Never throws; failures become one message on standard error and an exit status. */
 export async function runProgram(io: Io): Promise<number> {
@@ -44,22 +48,11 @@ function createProgram(io: Io, setExit: SetExit): Command {
     .addHelpText('after', EXIT_HELP)
   addAgentCommand(program, io, setExit)
   addEnrollCommand(program, io)
+  addStatusCommand(program, io, setExit)
+  addConfigCommand(program, io, setExit)
   addBreakerCommand(program, io)
   addAuditCommand(program, io, setExit)
   addStoreCommand(program, io, setExit)
+  addCompletionCommand(program, io)
   return program
-}
-
-function reportFailure(io: Io, error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
-  if (!(error instanceof WritebackError)) {
-    io.stderr.write(`writeback: ERR_INTERNAL: ${error instanceof Error ? error.message : String(error)}\n`)
-    return EXIT.failed
-  }
-  io.stderr.write(`writeback: ${error.code}: ${error.message}\n`)
-  for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
-    io.stderr.write(`  because: ${cause.message}\n`)
-  io.stderr.write(`  next: ${error.remedy}\n`)
-  const isUsage = error.code === 'ERR_USAGE' || error.code.startsWith('ERR_CONFIG_')
-  return isUsage ? EXIT.usage : EXIT.failed
 }

@@ -190,7 +190,7 @@ const queueSchema = z.strictObject({
       z
         .string()
         .regex(
-          /^(redis|rediss|unix):\/\/\S+$/,
+          /^(redis|rediss|unix):\/\/(?!\S*:\S*@)\S+$/,
           'must be private, or a redis://, rediss:// or unix:// URL without a password',
         ),
     ])

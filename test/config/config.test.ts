@@ -184,6 +184,11 @@ test.each<[string, string, RegExp]>([
     `${GOOD}    writer: ldap://dc1\n`,
     /^13:5 directories\.corp\.writer: .*ldaps:\/\//,
   ],
+  [
+    'a password in the URL of Redis',
+    `${GOOD}queue: { redis: 'redis://user:word@redis1/0' }\n`,
+    /^13:10 queue\.redis: (?!.*word@).*without a password/,
+  ],
   ['a queue of another kind', `${GOOD}queue: { redis: 'http://x' }\n`, /^13:10 queue\.redis: .*redis:\/\//],
 ])('%s is a fault with its place', (_what, text, expected) => {
   const faults = faultsOf(text)

@@ -1,0 +1,116 @@
+// A running agent on one screen: what it is connected to, what waits, what is wrong and what to do about it.
+import pc from 'picocolors'
+import { alignRows, type Row } from './aligned-lines.ts'
+import type { AgentStatus } from './read-status.ts'
+
+/** What a screen needs beside the agent's answer. */
+export interface StatusView {
+  /** This host's wall time, milliseconds since 1970. */
+  readonly nowMs: number
+  readonly inColour: boolean
+  /** Host and port of the syslog collector; undefined: the record stays on this host. */
+  readonly auditCollector: string | undefined
+}
+
+type Condition = AgentStatus['conditions'][number]
+type Colours = ReturnType<typeof pc.createColors>
+
+/** Lines of at most 80 columns; errors come first, then what has lasted longest. */
+export function describeStatus(status: AgentStatus, view: StatusView): readonly string[] {
+  const colours = pc.createColors(view.inColour)
+  const conditions = [...status.conditions].sort(
+    (a, b) => Number(a.severity !== 'error') - Number(b.severity !== 'error') || a.since - b.since,
+  )
+  return [
+    headOf(status, view.nowMs, colours),
+    ...alignRows([
+      ['agent', `${plain(status.agent)}, up ${describeAge(view.nowMs - status.startedAt)}`],
+      ['store', storeOf(status)],
+      ['requests', requestsOf(status.requests, view.nowMs + (status.storeOffsetMs ?? 0))],
+      ['audit', auditOf(status, view.auditCollector)],
+      ...status.directories.flatMap((directory) => directoryRows(directory, status.queues, colours)),
+    ]),
+    ...(conditions.length === 0 ? ['no conditions'] : ['conditions']),
+    ...alignRows(conditions.flatMap((condition) => conditionRows(condition, view.nowMs, colours))),
+  ]
+}
+
+const UNITS = [
+  ['d', 86_400_000, 'h', 3_600_000],
+  ['h', 3_600_000, 'min', 60_000],
+  ['min', 60_000, 's', 1000],
+] as const
+
+/** A length of time in its two largest units: `3 d 4 h`, `12 s`. */
+export function describeAge(ms: number): string {
+  const [unit, length, smaller, smallerLength] = UNITS.find(([, one]) => ms >= one) ?? []
+  if (unit === undefined) return `${Math.max(0, Math.floor(ms / 1000))} s`
+  const rest = Math.floor((ms % length) / smallerLength)
+  return `${Math.floor(ms / length)} ${unit}${rest === 0 ? '' : ` ${rest} ${smaller}`}`
+}
+
+// Details may hold what a server on the network said; it must not move the cursor.
+const plain = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
+
+function headOf({ version, ready, paused }: AgentStatus, nowMs: number, colours: Colours): string {
+  const state = `${ready ? 'READY' : 'NOT READY'}${paused ? ', PAUSED' : ''}`
+  const paint = ready ? (paused ? colours.yellow : colours.green) : colours.red
+  const time = `${new Date(nowMs).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+  return `writeback ${plain(version)}  ${colours.bold(paint(state))}  ${time}`
+}
+
+const offsetOf = (ms: number): string => `clock ${ms < 0 ? '' : '+'}${Math.round(ms)} ms`
+
+function storeOf({ storeOffsetMs, ready, conditions, directories }: AgentStatus): string {
+  if (storeOffsetMs === null) return 'no answer yet'
+  const isExplained =
+    ready ||
+    conditions.some(({ severity }) => severity === 'error') ||
+    directories.some(({ connected }) => !connected)
+  return isExplained ? offsetOf(storeOffsetMs) : `${offsetOf(storeOffsetMs)}, no claim answered yet`
+}
+
+function requestsOf(requests: AgentStatus['requests'], storeNowMs: number): string {
+  const { open, undelivered, finished, oldestOpenAt, oldestUndeliveredAt } = requests
+  const oldest = (at: number | null) => (at === null ? '' : ` (oldest ${describeAge(storeNowMs - at)})`)
+  return `${open} open${oldest(oldestOpenAt)}, ${undelivered} undelivered${oldest(oldestUndeliveredAt)}, ${finished} finished`
+}
+
+function auditOf({ conditions }: AgentStatus, collector: string | undefined): string {
+  const holds = (code: string) => conditions.some((condition) => condition.code === code)
+  const forwarded =
+    collector === undefined
+      ? ''
+      : holds('audit_not_forwarded')
+        ? `, NOT FORWARDED to ${collector}`
+        : `, forwarded to ${collector}`
+  return `${holds('audit_not_writable') ? 'NOT WRITABLE' : 'written'}${forwarded}`
+}
+
+function directoryRows(
+  { name, connected, server, url, clockOffsetMs }: AgentStatus['directories'][number],
+  queues: AgentStatus['queues'],
+  { red }: Colours,
+): readonly Row[] {
+  const clock = clockOffsetMs === null ? '' : `, ${offsetOf(clockOffsetMs)}`
+  const where = plain(url ?? server ?? 'its server')
+  const queue = queues[name]
+  const jobs = queue
+    ? `queue: ${queue.waiting} waiting, ${queue.active} active, ${queue.delayed} delayed`
+    : 'queue: NO ANSWER'
+  return [
+    connected ? [plain(name), `connected to ${where}${clock}`] : [plain(name), 'NOT CONNECTED', red],
+    queue ? ['', jobs] : ['', jobs, red],
+  ]
+}
+
+function conditionRows(condition: Condition, nowMs: number, colours: Colours): readonly Row[] {
+  const { code, subject, severity, since, detail, remedy } = condition
+  const paint = severity === 'error' ? colours.red : colours.yellow
+  const what = [code, subject].filter((word) => word !== '').join(' ')
+  return [
+    [severity, plain(`${what}, for ${describeAge(nowMs - since)}`), paint],
+    ...(detail === '' ? [] : [['', plain(detail)] as const]),
+    ['', plain(`next: ${remedy}`)],
+  ]
+}

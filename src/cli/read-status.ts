@@ -1,0 +1,44 @@
+// The part of an agent's /status that a person is shown. The agent may be of another version: more is taken, less is not.
+import { z } from 'zod'
+
+const time = z.number().nullable()
+const count = z.number()
+
+const statusSchema = z.looseObject({
+  version: z.string(),
+  agent: z.string(),
+  ready: z.boolean(),
+  paused: z.boolean(),
+  startedAt: z.number(),
+  storeOffsetMs: time,
+  requests: z.looseObject({
+    ...{ open: count, undelivered: count, finished: count },
+    ...{ oldestOpenAt: time, oldestUndeliveredAt: time },
+  }),
+  queues: z.record(z.string(), z.looseObject({ waiting: count, active: count, delayed: count }).nullable()),
+  directories: z.array(
+    z.looseObject({
+      name: z.string(),
+      connected: z.boolean(),
+      server: z.string().nullable(),
+      url: z.string().nullable(),
+      clockOffsetMs: time,
+    }),
+  ),
+  conditions: z.array(
+    z.looseObject({
+      code: z.string(),
+      subject: z.string(),
+      severity: z.enum(['warning', 'error']),
+      since: z.number(),
+      detail: z.string(),
+      remedy: z.string(),
+    }),
+  ),
+})
+
+/** What is shown of a running agent; all times as in the agent's own view. */
+export type AgentStatus = z.output<typeof statusSchema>
+
+/** The status in an answer, with whatever else is in it; undefined: no agent answered. */
+export const readStatus = (answer: unknown): AgentStatus | undefined => statusSchema.safeParse(answer).data

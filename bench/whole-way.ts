@@ -3,8 +3,11 @@ import { sealPasswords } from '../src/protocol/sealed-password.ts'
 import type { CreateRequestAnswer, Verdict } from '../src/protocol/sealer-calls.ts'
 import { verifySealingKey } from '../src/protocol/sealing-key.ts'
 import { importPublicKey } from '../src/protocol/signed-message.ts'
-import { newPassword } from '../test/servers/canaries.ts'
+import type { DirectoryKind } from '../test/servers/directory-kinds.ts'
 import type { World, WorldUser } from '../test/servers/writeback-world.ts'
+import { freshPassword } from './fresh-password.ts'
+
+type AnyWorld = World<DirectoryKind>
 
 /** How long one request took, milliseconds, from two moments to the answer that held its verdict. */
 export interface WholeWay {
@@ -14,7 +17,7 @@ export interface WholeWay {
 }
 
 /** One reset from beginning to end. Throws when it ends otherwise than applied. */
-export async function resetOnce(world: World, user: WorldUser): Promise<WholeWay> {
+export async function resetOnce(world: AnyWorld, user: WorldUser): Promise<WholeWay> {
   const createdAt = performance.now()
   const begun = await begin(world, user)
   const sealedAt = performance.now()
@@ -25,14 +28,14 @@ export async function resetOnce(world: World, user: WorldUser): Promise<WholeWay
 }
 
 /** Asks for a reset without waiting for it; gives the request's id. */
-export async function ask(world: World, user: WorldUser): Promise<string> {
+export async function ask(world: AnyWorld, user: WorldUser): Promise<string> {
   const { request, seal } = await begin(world, user)
   await seal()
   return request
 }
 
 /** Waits for the verdict. Throws when it is not `applied`. */
-export async function awaitApplied(world: World, request: string): Promise<void> {
+export async function awaitApplied(world: AnyWorld, request: string): Promise<void> {
   for (;;) {
     const { json } = await world.admin('verdict', undefined, { id: request }, '?wait=10000')
     const { state, outcome, reason, detail } = json as Verdict
@@ -42,7 +45,8 @@ export async function awaitApplied(world: World, request: string): Promise<void>
   }
 }
 
-async function begin(world: World, user: WorldUser) {
+/** Creates a request and seals a password for it; `seal` hands it in. */
+export async function begin(world: AnyWorld, user: WorldUser) {
   const wish = { directory: 'corp', operation: 'reset', options: {} }
   const { status, json } = await world.admin('createRequest', wish, { anchor: user.anchor })
   if (status !== 201) throw new Error(`the store takes no request: ${status} ${JSON.stringify(json)}`)
@@ -54,7 +58,7 @@ async function begin(world: World, user: WorldUser) {
     }),
   )
   const bound = { requestId: request, operation, anchor: user.anchor, directory, expiresAt }
-  const sealed = await sealPasswords([newPassword()], bound, recipients)
+  const sealed = await sealPasswords([freshPassword()], bound, recipients)
   const seal = async () => {
     const answer = await world.admin('seal', sealed, { id: request })
     if (answer.status >= 300) throw new Error(`the store takes no sealed value: ${answer.status}`)

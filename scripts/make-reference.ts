@@ -22,6 +22,7 @@ interface Schema {
   readonly const?: unknown
   readonly enum?: readonly unknown[]
   readonly anyOf?: readonly Schema[]
+  readonly oneOf?: readonly Schema[]
   readonly items?: Schema
   readonly properties?: Readonly<Record<string, Schema>>
   readonly additionalProperties?: Schema | boolean
@@ -51,6 +52,7 @@ function kindOf(schema: Schema): string {
 function rowsOf(schema: Schema, path: string, required: boolean): string[] {
   if (typeof schema.additionalProperties === 'object')
     return rowsOf(schema.additionalProperties, `${path}.<name>`, false)
+  if (schema.oneOf) return rowsOfKinds(schema.oneOf, path, required)
   if (!schema.properties) {
     const fallback =
       schema.default === undefined
@@ -63,6 +65,22 @@ function rowsOf(schema: Schema, path: string, required: boolean): string[] {
   return Object.entries(schema.properties).flatMap(([key, value]) =>
     rowsOf(value, path === '' ? key : `${path}.${key}`, schema.required?.includes(key) ?? false),
   )
+}
+
+/** Rows that all kinds share once, the others with the kind they are for. */
+function rowsOfKinds(kinds: readonly Schema[], path: string, required: boolean): string[] {
+  const named = kinds.map((kind) => ({
+    name: String(kind.properties?.['type']?.const),
+    rows: rowsOf(kind, path, required),
+  }))
+  const isShared = (one: string) => named.every(({ rows }) => rows.includes(one))
+  const shared = named[0]?.rows.filter(isShared) ?? []
+  return [
+    ...named.flatMap(({ name, rows }) =>
+      rows.filter((one) => !isShared(one)).map((one) => one.replace('` |', `\` (${name}) |`)),
+    ),
+    ...shared,
+  ]
 }
 
 const configTable = (schema: z.ZodType): string =>

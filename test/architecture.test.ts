@@ -19,6 +19,7 @@ const LEVELS: readonly (readonly [room: string, level: number])[] = [
   ['agent/store-client', 3],
   ['agent/queue', 3],
   ['agent/journal', 3],
+  ['agent/audit', 3],
   ['agent/directory', 3],
   ['agent/keys', 3],
   ['reset-store/http', 4],

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from '@jest/globals'
 import { PROTECTED_GROUPS } from '../src/agent/decisions/judge-protection.ts'
-import { agentConfigSchema } from '../src/config/agent-config.ts'
+import { agentConfigSchema, findAgentConfigFaults } from '../src/config/agent-config.ts'
 import { parseConfig } from '../src/config/read-config.ts'
 import { storeConfigSchema } from '../src/config/store-config.ts'
 import { REFUSAL_REASONS } from '../src/protocol/codes.ts'
@@ -18,6 +18,10 @@ test('the example configurations are valid', () => {
   expect(
     parseConfig('agent', read('config/agent.example.yaml'), agentConfigSchema).directories,
   ).toHaveProperty('corp')
+  expect(
+    parseConfig('agent', read('config/agent.openldap.example.yaml'), agentConfigSchema, findAgentConfigFaults)
+      .directories,
+  ).toHaveProperty('people')
   expect(parseConfig('store', read('config/store.example.yaml'), storeConfigSchema).listen.port).toBe(8443)
 })
 
@@ -37,7 +41,7 @@ test('every file that the README links to is there', () => {
 })
 
 test('every file that the manual links to is there', () => {
-  for (const page of ['operations', 'states', 'reasons', 'codes']) {
+  for (const page of ['operations', 'states', 'reasons', 'codes', 'openldap']) {
     const links = [...read(`docs/${page}.md`).matchAll(/\]\(([^)#]+)/g)].map(([, link = '']) => link)
     expect(links).not.toEqual([])
     expect(links.filter((link) => !existsSync(path.join(ROOT, 'docs', link)))).toEqual([])

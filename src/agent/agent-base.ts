@@ -7,17 +7,21 @@ import { type Conditions, createConditions } from '../telemetry/conditions.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import type { Identity } from './agent-identity.ts'
+import { auditDirectoryOf } from './audit/audit-files.ts'
+import { type Audit, createAudit } from './audit/create-audit.ts'
 import { createDirectories } from './create-directories.ts'
 import type { GoneServers } from './decisions/judge-doubt.ts'
 import { createLeases, type Leases } from './decisions/leases.ts'
 import { createStoreTime, type StoreTime } from './decisions/store-time.ts'
 import type { WriteLimits } from './decisions/write-limits.ts'
+import { type AuditForwarder, createAuditForwarder } from './forward-audit.ts'
 import { createDocumentCache, type DocumentCache } from './intake/document-cache.ts'
 import { createJournal } from './journal/create-journal.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Keys } from './keys/open-keys.ts'
 import { measureDirectory, measureStoreClient } from './measure-calls.ts'
 import { measureOutcomes } from './measure-outcomes.ts'
+import { rememberRefusals } from './remember-refusals.ts'
 import { createStoreClient, type StoreClient } from './store-client/create-store-client.ts'
 import { createStoreTransport } from './store-client/store-transport.ts'
 import { createLimits, type Limits } from './writeback/limit-writes.ts'
@@ -40,6 +44,7 @@ export interface AgentBase extends AgentOptions {
   readonly conditions: Conditions
   readonly metrics: Metrics
   readonly journal: Journal
+  readonly audit: Audit
   readonly storeTime: StoreTime
   readonly leases: Leases
   readonly limits: Limits
@@ -71,7 +76,10 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   const storeTime = createStoreTime(clock)
   const findKey = (kid: string) => identity.storeKeys.get(kid)
   const metrics = createMetrics({ version: VERSION, agent: enrolled.agent })
-  const directories = measured(createDirectories(config, options), { metrics, clock })
+  // Configuration faults must not leave the journal open, so it is opened after the directories are made.
+  const late: { journal?: Journal } = {}
+  const refusalsOf = (name: string) => rememberRefusals(() => late.journal, name)
+  const directories = measured(createDirectories(config, { ...options, refusalsOf }), { metrics, clock })
   const transport = createStoreTransport({ caFile: config.store.caFile, env: options.env })
   const plainClient = createStoreClient({
     url: config.store.url,
@@ -84,13 +92,16 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   })
   const client = measureStoreClient(plainClient, { metrics, clock })
   const documents = createDocumentCache(findKey)
+  const forwarder = createAuditForwarder(config.audit, { conditions, clock })
   const journal = measureOutcomes(createJournal(config.stateDirectory), {
     metrics,
     readDocument: documents.read,
   })
+  late.journal = journal
+  const audit = openAudit(options, identity, journal, { conditions, forwarder })
   return {
     ...options,
-    ...{ enrolled, conditions, metrics, journal, storeTime, findKey, client, directories, documents },
+    ...{ enrolled, conditions, metrics, journal, audit, storeTime, findKey, client, directories, documents },
     ...createPause(conditions),
     ...createGoneServers(),
     keys: identity.keys,
@@ -100,6 +111,8 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     close: async () => {
       await Promise.all([...directories.values()].map(({ directory }) => directory.stop()))
       await transport.close()
+      await audit.stop()
+      await forwarder.stop()
       journal.close()
     },
   }
@@ -115,6 +128,31 @@ const measured = (
       { ...served, directory: measureDirectory(served.directory, parts) },
     ]),
   )
+const MEGABYTE = 1024 * 1024
+const DAY_MS = 86_400_000
+
+function openAudit(
+  { config, clock, log }: AgentOptions,
+  { enrolment, keys }: Identity,
+  journal: Journal,
+  { conditions, forwarder }: { readonly conditions: Conditions; readonly forwarder: AuditForwarder },
+): Audit {
+  const { fileMegabytes, fileDays, keepDays, keepMegabytes } = config.audit
+  return createAudit({
+    directory: auditDirectoryOf(config.stateDirectory),
+    signer: { agent: enrolment.enrolled.agent, ...keys.identity },
+    keeping: {
+      ...{ fileBytes: fileMegabytes * MEGABYTE, fileMs: fileDays * DAY_MS },
+      ...{ keepMs: keepDays * DAY_MS, keepBytes: keepMegabytes * MEGABYTE },
+    },
+    source: {
+      ...{ entries: journal.auditEntries, appended: journal.auditAppended },
+      ...{ resume: journal.auditResume, settle: journal.auditSettle },
+    },
+    written: forwarder.written,
+    ...{ conditions, clock, log: log.child({ component: 'audit' }) },
+  })
+}
 
 const limitsOf = ({ directories }: AgentConfig): ReadonlyMap<string, WriteLimits> =>
   new Map(

@@ -49,6 +49,7 @@ async function startParts(base: AgentBase): Promise<() => Promise<void>> {
   const { config } = base
   await using releases = new AsyncDisposableStack()
   releases.defer(base.close)
+  await base.audit.start()
   const work = createWork(base)
   const views = viewAgent(base, work.queues, work.intake.hasClaimed)
   const socket = config.ops.socket ?? join(config.stateDirectory, 'ops.sock')
@@ -125,6 +126,7 @@ function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
       { name: 'clock', when: '*/5 * * * * *', run: clock },
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
       { name: 'journal', when: '17 * * * *', run: purge },
+      { name: 'audit', when: '*/5 * * * *', run: base.audit.housekeep },
     ],
     base.log,
   )

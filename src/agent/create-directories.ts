@@ -8,16 +8,25 @@ import { WritebackError } from '../errors/writeback-error.ts'
 import { type Blocklist, parseBlocklist } from '../policy/blocklist.ts'
 import { errorFields, type Logger } from '../telemetry/logger.ts'
 import { isWithin } from './decisions/distinguished-name.ts'
+import type { RefusalMemory } from './directory/bind-gate.ts'
 import { createDirectory } from './directory/create-directory.ts'
 import { createLanes, LATE_BYTES_MS } from './writeback/lanes.ts'
 import type { ServedDirectory } from './writeback/writeback-parts.ts'
 
 const AWAY = { firstMs: 500, longestMs: 10_000 }
 
+/** What every directory is handed. */
+export interface DirectoryParts {
+  readonly log: Logger
+  readonly clock: Clock
+  /** Where the refused binds of a directory are kept over restarts; asked for no sooner than at its first bind. */
+  readonly refusalsOf?: (directory: string) => RefusalMemory
+}
+
 /** Makes every configured directory. Nothing connects yet. Throws ERR_CONFIG_UNREADABLE, ERR_CONFIG_INVALID. */
 export function createDirectories(
   config: AgentConfig,
-  parts: { readonly log: Logger; readonly clock: Clock },
+  parts: DirectoryParts,
 ): ReadonlyMap<string, ServedDirectory> {
   refuseOverlap(config)
   return new Map(
@@ -40,16 +49,14 @@ function refuseOverlap({ directories }: AgentConfig): void {
 function serve(
   name: string,
   config: DirectoryConfig,
-  parts: { readonly log: Logger; readonly clock: Clock },
+  { log, clock, refusalsOf }: DirectoryParts,
 ): ServedDirectory {
   const { tls } = config
   const directory = createDirectory({
     name,
-    controllers: config.controllers,
-    writer: config.writer,
+    ...kindOf(config),
     baseDn: config.baseDn,
     scope: config.scope,
-    protection: config.protection,
     bindName: config.bind.name,
     readBindPassword: () => readBindPassword(config.bind.passwordFile),
     tls: {
@@ -57,13 +64,11 @@ function serve(
       ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
       ...(tls.pinSha256 === undefined ? {} : { pinSha256: tls.pinSha256 }),
     },
-    anchor: config.anchor,
-    markerAttribute: config.markerAttribute,
-    ...(config.history === undefined ? {} : { history: config.history }),
     connections: config.connections,
     connectTimeoutMs: config.connectTimeoutSeconds * 1000,
     operationTimeoutMs: config.operationTimeoutSeconds * 1000,
-    ...parts,
+    ...{ log, clock },
+    ...(refusalsOf === undefined ? {} : { refusalMemory: refusalsOf(name) }),
   })
   const { blocklistFile, refuseNames } = config.passwords
   return {
@@ -72,8 +77,20 @@ function serve(
     refusesNames: refuseNames,
     backoff: createBackoff(AWAY),
     withoutMarker: config.withoutMarker,
-    lanes: createLanes(parts.clock, config.operationTimeoutSeconds * 1000 + LATE_BYTES_MS),
+    lanes: createLanes(clock, config.operationTimeoutSeconds * 1000 + LATE_BYTES_MS),
   }
+}
+
+/** What each kind of directory has of its own. */
+function kindOf(config: DirectoryConfig) {
+  const { type, writer, markerAttribute, protection } = config
+  const history = config.history === undefined ? {} : { history: config.history }
+  if (type === 'active-directory') {
+    const { controllers, anchor } = config
+    return { kind: type, controllers, writer, anchor, protection, markerAttribute, ...history }
+  }
+  const { servers: controllers, policy: policyDn, markerClass } = config
+  return { kind: type, controllers, writer, policyDn, protection, markerAttribute, markerClass, ...history }
 }
 
 // A file that is being replaced is there again soon; until then the bound connections go on.

@@ -14,10 +14,10 @@ export interface CountParts {
 export function measureOutcomes(journal: Journal, parts: CountParts): Journal {
   return {
     ...journal,
-    outcome: (outcome) => {
+    outcome: (outcome, told) => {
       // Its document goes with the outcome.
       const open = journal.find(outcome.requestId)
-      const recording = journal.outcome(outcome)
+      const recording = journal.outcome(outcome, told)
       if (recording === 'recorded') count(journal, parts, open, outcome).catch(() => {})
       return recording
     },

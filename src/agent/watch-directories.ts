@@ -16,7 +16,7 @@ async function watch(
   try {
     const session = await directories.get(name)?.directory.writer()
     conditions.clear('directory_unreachable', name)
-    if (session !== undefined) tellHistory(conditions, name, session.history)
+    if (session !== undefined) tellHistory(conditions, name, session)
   } catch (error) {
     conditions.raise('directory_unreachable', name, String(errorFields(error)['error']))
   }
@@ -24,12 +24,16 @@ async function watch(
 
 const NO_CONTROL = 'the domain controller does not offer the policy hints control'
 
-function tellHistory(conditions: Conditions, name: string, history: WriterSession['history']): void {
+function tellHistory(
+  conditions: Conditions,
+  name: string,
+  { history, historyProblem }: Pick<WriterSession, 'history' | 'historyProblem'>,
+): void {
   for (const [code, holds] of [
     ['history_not_enforced', history === 'not_enforced'],
     ['history_not_enforceable', history === 'not_enforceable'],
   ] as const) {
-    if (holds) conditions.raise(code, name, NO_CONTROL)
+    if (holds) conditions.raise(code, name, historyProblem ?? NO_CONTROL)
     else conditions.clear(code, name)
   }
 }

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { VERSION } from '../protocol/version.ts'
 import { addAgentCommand } from './agent.ts'
+import { addAuditCommand } from './audit.ts'
 import { addBreakerCommand } from './breaker.ts'
 import { addEnrollCommand } from './enroll.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
@@ -44,6 +45,7 @@ function createProgram(io: Io, setExit: SetExit): Command {
   addAgentCommand(program, io, setExit)
   addEnrollCommand(program, io)
   addBreakerCommand(program, io)
+  addAuditCommand(program, io, setExit)
   addStoreCommand(program, io, setExit)
   return program
 }

@@ -5,67 +5,77 @@ import type { Clock } from './clock.ts'
 export interface RemoteReading {
   readonly sentMs: number
   readonly answeredMs: number
-  /** Milliseconds since 1970 there, at some moment between sent and answered; cut down to the resolution. */
+  /** Milliseconds since 1970 there, at some moment between sent and answered. */
   readonly timeMs: number
+  /** What the other machine cuts off the times that it tells; left out: nothing. */
+  readonly resolutionMs?: number
 }
 
 /** The other machine's clock as this host knows it. */
 export interface RemoteTime {
   readonly observe: (reading: RemoteReading) => void
+  /** What was observed so far is worth nothing any more. */
+  readonly forget: () => void
   /** True once there was a reading. */
   readonly isKnown: () => boolean
   /** Milliseconds since 1970 there, carried on by this host's monotonic clock, which stands still while a host sleeps. */
   readonly byMonotonicMs: () => number
   /** By how much `byMonotonicMs` may be wrong to either side, milliseconds; 0 before the first reading. */
   readonly doubtMs: () => number
-  /** The same, carried on by the wall clock, which may be set. */
+  /** The same time, carried on by the wall clock, which may be set. */
   readonly byWallMs: () => number
-  /** How far the two clocks of this host went apart since the last reading that was kept, milliseconds, never negative. */
+  /** How far the two clocks of this host went apart since the last reading, milliseconds, never negative. */
   readonly partedMs: () => number
 }
 
-// So long a good reading stands against worse ones: the drift of a quartz clock is a few milliseconds in this time.
-const KEEP_MS = 60_000
-// More than timers and a slewing clock make in that time.
+// More than timers and a slewing clock make between two readings.
 const PARTED_MS = 100
+// By as much two quartz clocks may run apart.
+const DRIFT = 0.0002
 
-interface Kept {
-  readonly reading: RemoteReading
-  readonly ofMonotonic: number
-  readonly ofWall: number
-  readonly doubtMs: number
+/** Between which two values the other clock minus this host's monotonic clock lies. */
+interface Known {
+  readonly atLeast: number
+  readonly atMost: number
+  readonly answeredMs: number
+  /** This host's monotonic clock minus its wall clock then. */
+  readonly hostMs: number
 }
 
 /**
- * Starts without a reading. Of several readings within a minute the one with the smallest doubt is kept, so that a slow
- * answer does not spoil what a quick one told; a reading that contradicts it replaces it, and so does every reading after this
- * host's clocks went apart. `resolutionMs`: what the other machine cuts off the times that it tells.
+ * Starts without a reading. Readings narrow each other down: each says between which two moments the other clock stood, because its
+ * answer was on its way and its time was cut down. One that contradicts what is known replaces it (that clock was set), and so
+ * does every reading after this host's clocks went apart.
  */
-export function createRemoteTime(clock: Clock, { resolutionMs = 0 } = {}): RemoteTime {
-  let kept: Kept | undefined
-  const partedMs = () =>
-    kept === undefined ? 0 : Math.abs(clock.monotonicMs() + kept.ofMonotonic - clock.wallMs() - kept.ofWall)
-  const weigh = (reading: RemoteReading): Kept => {
-    // Half of what is not known on either side: the answer was on its way, and the time was cut down.
-    const doubtMs = (reading.answeredMs - reading.sentMs + resolutionMs) / 2
-    const ofMonotonic = reading.timeMs + doubtMs - reading.answeredMs
-    return { reading, doubtMs, ofMonotonic, ofWall: clock.monotonicMs() + ofMonotonic - clock.wallMs() }
-  }
-  const isBetter = (next: Kept): boolean =>
-    kept === undefined ||
-    next.doubtMs <= kept.doubtMs ||
-    next.reading.answeredMs - kept.reading.answeredMs >= KEEP_MS ||
-    partedMs() > PARTED_MS ||
-    Math.abs(next.ofMonotonic - kept.ofMonotonic) > next.doubtMs + kept.doubtMs
+export function createRemoteTime(clock: Clock): RemoteTime {
+  let known: Known | undefined
+  const hostMs = () => clock.monotonicMs() - clock.wallMs()
+  const partedMs = () => (known === undefined ? 0 : Math.abs(hostMs() - known.hostMs))
+  const middle = () => (known === undefined ? 0 : (known.atLeast + known.atMost) / 2)
   return {
     observe: (reading) => {
-      const next = weigh(reading)
-      if (isBetter(next)) kept = next
+      const told = { ...boundsOf(reading), answeredMs: reading.answeredMs, hostMs: hostMs() }
+      known = known === undefined || partedMs() > PARTED_MS ? told : narrow(known, told)
     },
-    isKnown: () => kept !== undefined,
-    byMonotonicMs: () => clock.monotonicMs() + (kept?.ofMonotonic ?? 0),
-    doubtMs: () => kept?.doubtMs ?? 0,
-    byWallMs: () => clock.wallMs() + (kept?.ofWall ?? 0),
+    forget: () => {
+      known = undefined
+    },
+    isKnown: () => known !== undefined,
+    byMonotonicMs: () => clock.monotonicMs() + middle(),
+    doubtMs: () => (known === undefined ? 0 : (known.atMost - known.atLeast) / 2),
+    byWallMs: () => clock.wallMs() + middle() + (known?.hostMs ?? 0),
     partedMs,
   }
+}
+
+const boundsOf = ({ sentMs, answeredMs, timeMs, resolutionMs = 0 }: RemoteReading) => ({
+  atLeast: timeMs - answeredMs,
+  atMost: timeMs - sentMs + resolutionMs,
+})
+
+function narrow(known: Known, told: Known): Known {
+  const driftMs = Math.abs(told.answeredMs - known.answeredMs) * DRIFT
+  const atLeast = Math.max(known.atLeast - driftMs, told.atLeast)
+  const atMost = Math.min(known.atMost + driftMs, told.atMost)
+  return atLeast <= atMost ? { ...told, atLeast, atMost } : told
 }

@@ -65,22 +65,56 @@ const limitsSchema = z.strictObject({
 })
 const names = z.array(text).min(1).max(256)
 
-const directorySchema = z.strictObject({
+const dn = z
+  .string()
+  .max(1024)
+  .regex(/^[A-Za-z0-9.-]+ *=/, 'must be a DN')
+const attributeName = z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/)
+
+const scopeSchema = z
+  .strictObject({
+    units: names.optional().describe('only accounts below one of these DNs; all lie within baseDn'),
+    groups: names
+      .optional()
+      .describe(
+        'and only members of one of these groups, direct or nested; DNs, on Active Directory SIDs too',
+      ),
+  })
+  .prefault({})
+
+/** What every kind of directory has. */
+const shared = {
+  baseDn: text.describe('only accounts below this DN are written'),
+  scope: scopeSchema,
+  tls: tlsSchema
+    .prefault({})
+    .describe('how the servers’ certificates are checked; checking cannot be switched off'),
+  withoutMarker: z
+    .enum(['refuse', 'version'])
+    .default('refuse')
+    .describe(
+      'where the service account may not write the marker: refuse: nothing is written; version: written without it, and a lost answer is settled by the version of the password alone, after minutes or not at all',
+    ),
+  passwords: passwordsSchema.prefault({}).describe('what the agent itself asks of passwords'),
+  limits: limitsSchema.prefault({}).describe('how many writes are let through'),
+  connections: z
+    .int()
+    .min(1)
+    .max(32)
+    .default(4)
+    .describe('connections for writing, and requests carried out at once'),
+  connectTimeoutSeconds: seconds(0.1, 120).default(5).describe('longest time for connecting and for TLS'),
+  operationTimeoutSeconds: seconds(0.1, 120).default(15).describe('longest time for one bind, read or write'),
+}
+
+const activeDirectorySchema = z.strictObject({
   type: z.literal('active-directory').describe('kind of directory'),
   controllers: z.array(ldapsUrl).min(1).max(32).describe('writable domain controllers, as ldaps URLs'),
   writer: z
     .union([z.literal('pdc-emulator'), ldapsUrl])
     .default('pdc-emulator')
     .describe('the one controller that is written: the PDC emulator, or one URL of the list'),
-  baseDn: text.describe('only accounts below this DN are written'),
-  scope: z
-    .strictObject({
-      units: names.optional().describe('only accounts below one of these DNs; all lie within baseDn'),
-      groups: names
-        .optional()
-        .describe('and only members of one of these security groups, direct or nested; DNs or SIDs'),
-    })
-    .prefault({}),
+  bind: bindSchema,
   protection: z
     .strictObject({
       groups: names
@@ -90,44 +124,64 @@ const directorySchema = z.strictObject({
         ),
     })
     .prefault({}),
-  bind: bindSchema,
-  tls: tlsSchema
-    .prefault({})
-    .describe('how the controllers’ certificates are checked; checking cannot be switched off'),
   anchor: z
     .enum(['objectGUID', 'mS-DS-ConsistencyGuid'])
     .default('objectGUID')
     .describe(
       'attribute that the store knows the accounts by; an account by mS-DS-ConsistencyGuid is inspected once before the first write, which pins its entry',
     ),
-  markerAttribute: z
-    .string()
-    .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/)
+  markerAttribute: attributeName
     .default('adminDisplayName')
     .describe('attribute that holds the marker; single-valued, and not writable by the user'),
-  withoutMarker: z
-    .enum(['refuse', 'version'])
-    .default('refuse')
-    .describe(
-      'where the service account may not write the marker: refuse: nothing is written; version: written without it, and a lost answer is settled by the version of the password alone, after minutes or not at all',
-    ),
-  passwords: passwordsSchema.prefault({}).describe('what the agent itself asks of passwords'),
-  limits: limitsSchema.prefault({}).describe('how many writes are let through'),
   history: z
     .enum(['required', 'preferred'])
     .optional()
     .describe(
       'required: no reset where the directory cannot check password history on a reset; preferred: reset and say so; default: required, but preferred where the domain controller is Samba, which never can',
     ),
-  connections: z
-    .int()
-    .min(1)
-    .max(32)
-    .default(4)
-    .describe('connections for writing, and requests carried out at once'),
-  connectTimeoutSeconds: seconds(0.1, 120).default(5).describe('longest time for connecting and for TLS'),
-  operationTimeoutSeconds: seconds(0.1, 120).default(15).describe('longest time for one bind, read or write'),
+  ...shared,
 })
+
+const openLdapSchema = z.strictObject({
+  type: z.literal('openldap').describe('kind of directory'),
+  servers: z.array(ldapsUrl).min(1).max(32).describe('OpenLDAP servers, as ldaps URLs'),
+  writer: ldapsUrl
+    .optional()
+    .describe('the one server that is written, an URL of the list; required where the list has several'),
+  bind: bindSchema.extend({
+    name: dn.describe('service account: its DN; never the rootdn, which goes past the password policy'),
+  }),
+  policy: dn
+    .optional()
+    .describe('DN of the default policy of the ppolicy overlay, which the service account cannot read there'),
+  protection: z
+    .strictObject({
+      groups: names.optional().describe('members of these groups are never written, direct or nested; DNs'),
+      accounts: names
+        .optional()
+        .describe('these entries are never written, for instance the one of the rootdn; DNs'),
+    })
+    .prefault({}),
+  anchor: z
+    .literal('entryUUID')
+    .default('entryUUID')
+    .describe('attribute that the store knows the accounts by'),
+  markerAttribute: attributeName
+    .default('writebackMarker')
+    .describe('attribute that holds the marker, of the schema in install/openldap'),
+  markerClass: attributeName
+    .default('writebackAccount')
+    .describe('auxiliary class that allows the marker, added with the first one'),
+  history: z
+    .enum(['required', 'preferred'])
+    .default('required')
+    .describe(
+      'required: no reset where the server holds the service account to no policy (no ppolicy overlay, or rights to manage), and no start as the rootdn; preferred: reset and say so',
+    ),
+  ...shared,
+})
+
+const directorySchema = z.discriminatedUnion('type', [activeDirectorySchema, openLdapSchema])
 
 const queueSchema = z.strictObject({
   redis: z
@@ -149,6 +203,33 @@ const queueSchema = z.strictObject({
 const logSchema = z.strictObject({
   level: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('how much is logged'),
   format: z.enum(['json', 'text']).default('json').describe('json for machines, text for people'),
+})
+
+const syslogSchema = z.strictObject({
+  host: text.describe('name or address of a syslog collector that takes RFC 5424 over TLS'),
+  port: z.int().min(1).max(65_535).default(6514).describe('its port'),
+  caFile: text
+    .optional()
+    .describe('PEM file with the certificate authorities to trust instead of the system’s'),
+  serverName: text.optional().describe('name expected in the certificate when host is an address'),
+})
+
+const auditSchema = z.strictObject({
+  fileMegabytes: z.number().min(0.01).max(64).default(16).describe('size at which a new audit file is begun'),
+  fileDays: z.number().min(0.01).max(366).default(31).describe('age at which a new audit file is begun'),
+  keepDays: z
+    .number()
+    .min(1)
+    .max(36_500)
+    .default(400)
+    .describe('how long a record is kept; the oldest files are deleted, and the record says so'),
+  keepMegabytes: z
+    .number()
+    .min(1)
+    .max(1_000_000)
+    .default(1024)
+    .describe('size of all audit files together; beyond it the oldest ones are deleted'),
+  syslog: syslogSchema.optional().describe('forwards each record to a collector; the file stays the truth'),
 })
 
 /** The schema of the agent's file; its descriptions are the reference in the README. */
@@ -185,6 +266,7 @@ export const agentConfigSchema = z.strictObject({
         .describe('port of 127.0.0.1 that answers the same questions, for Prometheus; default: none'),
     })
     .prefault({}),
+  audit: auditSchema.prefault({}).describe('the audit record in the state directory'),
   shutdownTimeoutSeconds: seconds(1, 300).default(20).describe('longest time to finish work at a stop'),
   log: logSchema.prefault({}),
 })
@@ -195,22 +277,40 @@ export function findAgentConfigFaults(value: unknown): readonly RuleFault[] {
     isRecord(value) && isRecord(value['directories']) ? Object.entries(value['directories']) : []
   return directories.flatMap(([name, directory]) => [
     ...(DIRECTORY_NAME.test(name) ? [] : [{ path: ['directories', name], message: NAME_FAULT }]),
-    ...(hasStrayWriter(directory) ? [{ path: ['directories', name, 'writer'], message: WRITER_FAULT }] : []),
+    ...(hasStrayWriter(directory)
+      ? [{ path: ['directories', name, 'writer'], message: writerFaultOf(directory) }]
+      : []),
+    ...(lacksWriter(directory) ? [{ path: ['directories', name, 'servers'], message: SEVERAL_FAULT }] : []),
   ])
 }
 
 const DIRECTORY_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
 const NAME_FAULT = 'a name holds lower case letters, digits and dashes'
 const WRITER_FAULT = 'must be pdc-emulator or one of the controllers'
+const OPENLDAP_WRITER_FAULT = 'must be one of the servers'
+const SEVERAL_FAULT =
+  'several servers: name the one that is written as writer; each would take a write of its own'
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null
 
+const writerFaultOf = (directory: unknown): string =>
+  isRecord(directory) && directory['type'] === 'openldap' ? OPENLDAP_WRITER_FAULT : WRITER_FAULT
+
 function hasStrayWriter(directory: unknown): boolean {
   if (!isRecord(directory) || typeof directory['writer'] !== 'string') return false
-  const { writer, controllers } = directory
-  return writer !== 'pdc-emulator' && Array.isArray(controllers) && !controllers.includes(writer)
+  const { writer, type } = directory
+  const servers = directory[type === 'openldap' ? 'servers' : 'controllers']
+  if (type !== 'openldap' && writer === 'pdc-emulator') return false
+  return Array.isArray(servers) && !servers.includes(writer)
 }
+
+const lacksWriter = (directory: unknown): boolean =>
+  isRecord(directory) &&
+  directory['type'] === 'openldap' &&
+  directory['writer'] === undefined &&
+  Array.isArray(directory['servers']) &&
+  directory['servers'].length > 1
 
 /** The complete configuration of an agent, all defaults filled in. */
 export type AgentConfig = z.output<typeof agentConfigSchema>
@@ -248,6 +348,12 @@ export function readAgentConfig(file: string): AgentConfig {
       ...optional('caFile', config.queue.caFile),
     },
     ops: { ...config.ops, ...optional('socket', config.ops.socket) },
+    audit: {
+      ...config.audit,
+      ...(config.audit.syslog
+        ? { syslog: { ...config.audit.syslog, ...optional('caFile', config.audit.syslog.caFile) } }
+        : {}),
+    },
     directories: Object.fromEntries(directories),
   }
 }

@@ -139,6 +139,10 @@ export const ERRORS = {
     meaning: 'another agent process uses this state directory',
     remedy: 'stop the other process, or give this one its own state directory',
   },
+  ERR_AUDIT_UNREADABLE: {
+    meaning: 'the audit record cannot be read',
+    remedy: 'check the state directory, and run the command as root or as the agent’s own user',
+  },
   ERR_REDIS_START: {
     meaning: 'the private Redis does not start',
     remedy: 'install redis-server 6.2 or newer; read its last lines in the message',

@@ -102,6 +102,12 @@ function decodeControl(bytes: Buffer, control: BerElement): ResponseControl {
   }
 }
 
+/** Decodes an entry by itself, as a control holds one (RFC 4527 §3.2). Throws ERR_LDAP_MALFORMED. */
+export function decodeEntryBytes(bytes: Buffer): LdapEntry {
+  const operation = expectElement(bytes, 0, bytes.length, SEARCH_ENTRY)
+  return decodeEntry(bytes, 0, operation)
+}
+
 function decodeEntry(bytes: Buffer, messageId: number, operation: BerElement): LdapEntry {
   const dn = expectElement(bytes, operation.start, operation.end, BER.octetString)
   const list = expectElement(bytes, dn.end, operation.end, BER.sequence)

@@ -34,6 +34,8 @@ export interface PasswordCheck {
    * refused: what the rules say under their documented reading.
    */
   readonly reading: Reading
+  /** The length counts bytes of UTF-8, not UTF-16 units. */
+  readonly countsBytes?: boolean
 }
 
 /**
@@ -44,7 +46,8 @@ export function findPasswordViolation(password: Uint8Array, check: PasswordCheck
   const points = decodeUtf8(password)
   if (points === undefined) return undefined
   try {
-    return findPolicyViolation(points, check) ?? findBlocklisted(password, check.blocklist)
+    const length = check.countsBytes ? password.length : undefined
+    return findPolicyViolation(points, check, length) ?? findBlocklisted(password, check.blocklist)
   } finally {
     points.fill(0)
   }
@@ -64,9 +67,13 @@ export function findAgeViolation(
   return nowMs < at ? { reason: 'password_too_young', rule: { kind: 'changeable_from', at } } : undefined
 }
 
-function findPolicyViolation(points: Uint32Array, check: PasswordCheck): Violation | undefined {
+function findPolicyViolation(
+  points: Uint32Array,
+  check: PasswordCheck,
+  bytes: number | undefined,
+): Violation | undefined {
   const { policy, holder, reading } = check
-  const length = points.reduce((sum, point) => sum + utf16Units(point), 0)
+  const length = bytes ?? points.reduce((sum, point) => sum + utf16Units(point), 0)
   if (length < policy.minimumLength) {
     return {
       reason: 'password_too_short',

@@ -71,10 +71,14 @@ export const claimAnswerSchema = z.strictObject({
           server: serverIdSchema,
           marker: z.string().max(256).nullable(),
           settled: z.boolean(),
+          others: z
+            .array(serverIdSchema)
+            .default([])
+            .describe('while it is not settled: further servers for which it had receipts, newest first'),
         })
         .nullable()
         .describe(
-          'the subject’s newest request before this one that had a receipt and may have written; null for an inspect, which waits for none',
+          'the subject’s newest other request that had a receipt and may have written; null for an inspect, which waits for none',
         ),
     }),
   ),

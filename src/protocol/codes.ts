@@ -137,9 +137,10 @@ export const REFUSAL_REASONS = {
     nextStep: 'use the smart card',
   },
   history_not_enforceable: {
-    meaning: 'the directory cannot enforce password history on a reset, and the configuration asks for it',
+    meaning: 'the directory does not enforce password history on a reset, and the configuration asks for it',
     whoActs: 'directory administrator',
-    nextStep: 'use a domain controller that knows the control, or set history to preferred',
+    nextStep:
+      'use a domain controller that knows the control, on OpenLDAP the ppolicy overlay and a service account without manage; or set history to preferred',
   },
 } as const satisfies Record<string, CodeExplanation>
 export type RefusalReason = keyof typeof REFUSAL_REASONS
@@ -187,9 +188,10 @@ export const NOTICES = {
     nextStep: 'none; know it',
   },
   must_change_without_effect: {
-    meaning: 'the account’s password never expires, so it is not asked for a change',
+    meaning:
+      'the account is not asked for a change: its password never expires, or its policy asks for none after a reset',
     whoActs: 'help desk',
-    nextStep: 'clear the flag on the account if a change is wanted',
+    nextStep: 'clear the flag on the account, or set pwdMustChange in its policy, if a change is wanted',
   },
   account_disabled: {
     meaning: 'done, but the account is disabled',

@@ -12,6 +12,7 @@ export type MessageType =
   | 'wb-sealing-key+jws'
   | 'wb-enrolment+jws'
   | 'wb-enrolled+jws'
+  | 'wb-audit+jws'
 
 /** A private key and the id under which others know its public half. */
 export interface SigningKey {

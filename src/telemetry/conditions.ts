@@ -14,12 +14,22 @@ export const CONDITIONS = {
   },
   directory_unreachable: {
     severity: 'error',
-    remedy: 'check the domain controller, its certificate and the service account',
+    remedy: 'check the directory server, its certificate and the service account',
   },
   queue_unreachable: { severity: 'error', remedy: 'check Redis; requests wait in the journal meanwhile' },
   journal_unusable: {
     severity: 'error',
     remedy: 'check the state directory: disk space and rights; nothing is written to the directory meanwhile',
+  },
+  audit_not_writable: {
+    severity: 'error',
+    remedy:
+      'make room on the disk of the state directory, or mend it; nothing is written to the directory meanwhile, and no record is lost',
+  },
+  audit_not_forwarded: {
+    severity: 'warning',
+    remedy:
+      'check the syslog collector, its certificate and the firewall between; the audit file holds every record',
   },
   clock_skew: {
     severity: 'error',
@@ -55,12 +65,12 @@ export const CONDITIONS = {
   history_not_enforceable: {
     severity: 'error',
     remedy:
-      'update the domain controller to one that offers the policy hints control, or set history: preferred for this directory; no reset is written meanwhile',
+      'mend what the detail names: a domain controller without the policy hints control, or an OpenLDAP that holds the service account to no policy; or set history: preferred for this directory; no reset is written meanwhile',
   },
   policy_unreadable: {
     severity: 'warning',
     remedy:
-      'grant the service account read access on the Password Settings Container, as install/active-directory/README.md shows',
+      'grant the service account read access on the policy that is named, as the README of install/ for this kind of directory shows',
   },
   server_declared_gone: {
     severity: 'error',

@@ -21,6 +21,7 @@ import type { ResetDocument } from '../../src/protocol/request-document.ts'
 import { signMessage } from '../../src/protocol/signed-message.ts'
 import { createConditions } from '../../src/telemetry/conditions.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
+import { openAudit } from '../fakes/open-audit.ts'
 import { makeScratchDirectory } from '../servers/scratch-directory.ts'
 import { DIRECTORY, makeParties, resetOf, SERVER, STORE, signedBy, TENANT } from './sample-requests.ts'
 
@@ -136,7 +137,7 @@ function openIntake(answers: (Answer | Response)[] = []) {
     },
     refuseInvalid: (request, fault) =>
       concludeInvalid(
-        { ...identity, journal, storeTime, leases, log: silentLogger, wakeReporter },
+        { ...identity, journal, audit: openAudit, clock, storeTime, leases, log: silentLogger, wakeReporter },
         request,
         fault,
       ),
@@ -188,7 +189,7 @@ test('the same request twice is one row, also twice in one answer [duplicate_del
   const world = openIntake([{ requests: [claimed, claimed] }, { requests: [claimed] }])
   world.intake.start()
   await world.claims(3)
-  expect(world.journal.counts()).toEqual({ open: 1, undelivered: 0, finished: 0 })
+  expect(world.journal.counts()).toMatchObject({ open: 1, undelivered: 0, finished: 0 })
   expect(new Set(world.seen.enqueued)).toEqual(new Set([`${DIRECTORY} ${document.id}`]))
 })
 
@@ -341,6 +342,23 @@ test('a request that ended while a claim was waiting leaves no lease behind', as
   world.leases.drop({ request: document.id, lease: world.leases.all()[0]?.lease ?? 0 })
   await world.claims(world.seen.claims.length + 3)
   expect(world.leases.all()).toEqual([])
+})
+
+test('no receipt is given ahead where another server may still write the request', async () => {
+  const [elsewhere, here] = [await fresh(), await fresh()]
+  const earlier = (server: string) => [{ agent: newId(), server }]
+  const world = openIntake([
+    {
+      requests: [
+        { ...(await claimedOf(elsewhere)), earlier: earlier('0b0b0b0b-1111-4222-8333-444444444444') },
+        { ...(await claimedOf(here)), earlier: earlier(SERVER) },
+      ],
+    },
+  ])
+  world.intake.start()
+  await world.claims(2)
+  expect(world.seen.receipts.map(({ request }) => request)).toEqual([here.id])
+  expect(world.seen.enqueued).toHaveLength(2)
 })
 
 test('a receipt that is refused loses the lease; one that cannot be given now is given before the write', async () => {

@@ -21,6 +21,7 @@ import type { RequestDocument, ResetDocument } from '../../src/protocol/request-
 import { createConditions } from '../../src/telemetry/conditions.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { createManualClock } from '../fakes/manual-clock.ts'
+import { openAudit } from '../fakes/open-audit.ts'
 import { createScriptedDirectory } from '../fakes/scripted-directory.ts'
 import { makeScratchDirectory } from '../servers/scratch-directory.ts'
 import {
@@ -97,6 +98,13 @@ export async function openWorld(wish: Wish = {}) {
   )
   const flags = {
     paused: false,
+    auditHolds: true,
+    /** The record cannot be written from the next intent on. */
+    auditIsFull: false,
+    auditFails: (): boolean => {
+      if (flags.auditIsFull) flags.auditHolds = false
+      return flags.auditIsFull
+    },
     gone: new Set<string>(),
     receipts: [] as string[],
     receipt: async () => true,
@@ -107,6 +115,11 @@ export async function openWorld(wish: Wish = {}) {
     store: STORE,
     signer: parties.keys.identity.signer,
     journal,
+    audit: {
+      ...openAudit,
+      isWritable: () => flags.auditHolds,
+      reached: async () => flags.auditHolds && !flags.auditFails(),
+    },
     keys: parties.keys,
     directories: new Map([
       [

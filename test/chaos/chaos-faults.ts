@@ -6,7 +6,6 @@ import { Redis } from 'ioredis'
 import type { SupervisorEvent } from '../history/event.ts'
 import { wrongPassword } from '../servers/canaries.ts'
 import { guardGroup } from '../servers/child-process.ts'
-import { setPassword } from '../servers/directory-admin.ts'
 import type { RecordedMessage, RequestFault } from '../servers/ldap-faults.ts'
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
@@ -360,7 +359,7 @@ async function setForeign({ world, recorder, actors }: Stage, random: Random): P
   actor.secrets.push({ name, secret })
   recorder.secrets.learn(name, secret)
   const since = recorder.now()
-  await setPassword(await world.domain.admin(), actor.user.dn, secret)
+  await world.domain.setPassword(actor.user.dn, secret)
   recorder.add({
     at: recorder.now(),
     observer: 'directory',

@@ -1,4 +1,6 @@
 // The stage of a chaos run: a domain, the store, two agents with proxies of their own, accounts, and all five observers.
+import { Attribute, Change } from 'ldapts'
+import { recordAudit } from '../history/record-audit.ts'
 import {
   type KnownSecret,
   readServerId,
@@ -10,7 +12,9 @@ import { observeProxy } from '../history/record-proxy.ts'
 import { createRecorder, type Recorder } from '../history/record-run.ts'
 import { recordStore } from '../history/record-store.ts'
 import { oldPassword } from '../servers/canaries.ts'
+import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
+import { createGroup } from '../servers/slapd-admin.ts'
 import { DIRECTORY, startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
 
 /** Accounts that may be written, and those that must not. */
@@ -21,6 +25,9 @@ const MINIMUM_LENGTH = 7
 const DRAIN_MS = 30_000
 const SAMPLE_MS = 1_000
 
+const CLOSED_GROUP = 'closed'
+const PROTECTION = `
+    protection: { groups: ["cn=${CLOSED_GROUP},ou=Groups,dc=corp,dc=test"] }`
 const DIRECTORY_SETTINGS = `    operationTimeoutSeconds: 3
     limits: { perAccountAndHour: 1000, perMinute: 100000, burst: 1000000 }`
 
@@ -35,7 +42,7 @@ export interface Actor {
 
 /** The running stage. */
 export interface Stage {
-  readonly world: World
+  readonly world: World<DirectoryKind>
   readonly recorder: Recorder
   readonly actors: readonly Actor[]
   readonly drainMs: number
@@ -49,6 +56,7 @@ export interface Stage {
 
 /** How a run is started. */
 export interface StageOptions {
+  readonly kind: DirectoryKind
   readonly seed: number
   readonly plant: string | undefined
   readonly lifetimeSeconds: number
@@ -56,6 +64,7 @@ export interface StageOptions {
 
 /** Starts everything. */
 export async function startStage({
+  kind,
   seed,
   plant,
   lifetimeSeconds,
@@ -65,7 +74,7 @@ export async function startStage({
     seed,
     drainMs: DRAIN_MS,
     historyRequired: false,
-    dialect: 'active-directory',
+    dialect: kind,
     stampErrorMs: 3,
     journalErrorMs: 2_000,
   })
@@ -88,11 +97,12 @@ export async function startStage({
       },
     }),
   }))
-  const world = await startWorld({
+  const world = await startWorld<DirectoryKind>({
+    kind,
     agents: 2,
     logLevel: 'info',
     requestLifetimeSeconds: lifetimeSeconds,
-    directorySettings: DIRECTORY_SETTINGS,
+    directorySettings: DIRECTORY_SETTINGS + (kind === 'openldap' ? PROTECTION : ''),
     domain: {
       policy: {
         minPasswordAgeMs: 0,
@@ -109,6 +119,7 @@ export async function startStage({
     beforeAgent: async (_directory, domain) => {
       server = await readServerId(domain)
       serviceAccount = domain.serviceAccountName
+      if (domain.kind === 'openldap') await createGroup(await domain.admin(), CLOSED_GROUP, [domain.adminDn])
     },
   })
   for (const agent of world.agents) {
@@ -144,12 +155,11 @@ export async function startStage({
   })
 }
 
-async function createActors(world: World, recorder: Recorder): Promise<Actor[]> {
+async function createActors(world: World<DirectoryKind>, recorder: Recorder): Promise<Actor[]> {
   const actors: Actor[] = []
   for (let index = 0; index < OPEN_ACCOUNTS + CLOSED_ACCOUNTS; index += 1) {
     const mayBeWritten = index < OPEN_ACCOUNTS
-    const attributes = mayBeWritten ? {} : { adminCount: '1' }
-    const user = await world.createUser({ name: `chaos${index}`, attributes })
+    const user = await createActor(world, `chaos${index}`, mayBeWritten)
     const name = `first:${user.anchor}`
     recorder.add({
       at: recorder.now(),
@@ -164,6 +174,22 @@ async function createActors(world: World, recorder: Recorder): Promise<Actor[]> 
     actors.push({ user, mayBeWritten, secrets: [{ name, secret: oldPassword() }], open: new Set() })
   }
   return actors
+}
+
+/** Active Directory marks whom nobody may write; in OpenLDAP the agent is told of a group. */
+async function createActor(
+  world: World<DirectoryKind>,
+  name: string,
+  mayBeWritten: boolean,
+): Promise<WorldUser> {
+  const { domain } = world
+  if (mayBeWritten) return world.createUser({ name })
+  if (domain.kind === 'active-directory') return world.createUser({ name, attributes: { adminCount: '1' } })
+  const user = await world.createUser({ name })
+  const member = new Attribute({ type: 'member', values: [user.dn] })
+  const group = `cn=${CLOSED_GROUP},ou=Groups,${domain.baseDn}`
+  await (await domain.admin()).modify(group, new Change({ operation: 'add', modification: member }))
+  return user
 }
 
 /** Ends the agents, and lets every observer tell what it saw. */
@@ -183,6 +209,9 @@ async function collect(
   await recordStore(world, recorder, requests, (request) => lengths.get(request))
   const secrets = new Map(actors.map(({ user, secrets }) => [user.anchor, secrets.toReversed()]))
   await recordEndState(world.domain, byDn, (account) => secrets.get(account) ?? [], recorder)
-  for (const agent of world.agents) recordJournal(agent, recorder)
+  for (const agent of world.agents) {
+    recordJournal(agent, recorder)
+    recordAudit(agent, recorder)
+  }
   for (const { finish } of observers) finish()
 }

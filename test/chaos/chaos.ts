@@ -1,11 +1,12 @@
-// node test/chaos/chaos.ts [--minutes 2] [--seed N] [--plant NAME] [--file FILE]: two real agents, a domain, the store and
-// steady work, a fault every three seconds; then all is healed, and the history must keep every promise.
+// node test/chaos/chaos.ts [--minutes 2] [--seed N] [--plant NAME] [--file FILE]
+// [--directory openldap]: two real agents, a directory, the store and steady work, a fault every three seconds; then all is healed, and the history must keep every promise.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Verdict as StoreVerdict } from '../../src/protocol/sealer-calls.ts'
 import { checkHistory } from '../history/check-history.ts'
 import { describeVerdict } from '../history/describe-verdict.ts'
 import type { HistoryEvent } from '../history/event.ts'
+import { DIRECTORY_KINDS } from '../servers/directory-kinds.ts'
 import { listFaults, startAgent } from './chaos-faults.ts'
 import { startLoad } from './chaos-load.ts'
 import { startSchedule } from './chaos-schedule.ts'
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '2' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     plant: { type: 'string' },
+    directory: { type: 'string', default: 'active-directory' },
     file: { type: 'string' },
   },
 })
@@ -73,11 +75,15 @@ function describeRequests(events: readonly HistoryEvent[]): string {
 }
 
 async function main(): Promise<number> {
+  const kind = DIRECTORY_KINDS.find((one) => one === values.directory)
+  if (kind === undefined) throw new Error(`no directory ${values.directory}: ${DIRECTORY_KINDS.join(', ')}`)
   const seed = Number(values.seed)
   const minutes = Number(values.minutes)
   const say = (text: string) => process.stdout.write(text)
-  say(`seed ${seed}, ${minutes} minutes${values.plant === undefined ? '' : `, planted: ${values.plant}`}\n`)
-  const stage = await startStage({ seed, plant: values.plant, lifetimeSeconds: LIFETIME_SECONDS })
+  say(
+    `seed ${seed}, ${minutes} minutes on ${kind}${values.plant === undefined ? '' : `, planted: ${values.plant}`}\n`,
+  )
+  const stage = await startStage({ kind, seed, plant: values.plant, lifetimeSeconds: LIFETIME_SECONDS })
   try {
     const load = startLoad(stage, createRandom(seed))
     const schedule = startSchedule(stage, listFaults(stage), createRandom(seed + 1))

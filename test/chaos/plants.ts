@@ -8,7 +8,7 @@ export const PLANTS: Readonly<Record<string, readonly SourceEdit[]>> = {
   // The marker is written, and compared with nothing.
   'no-compare-and-set': [
     {
-      file: 'src/agent/directory/active-directory/password-modify.ts',
+      file: 'src/agent/directory/marker-move.ts',
       find: `  const add: Change = { operation: 'add', attribute: marker.attribute, values: [Buffer.from(marker.after)] }
   if (marker.before === undefined) return [add]`,
       replace: `  const add: Change = { operation: 'replace', attribute: marker.attribute, values: [Buffer.from(marker.after)] }

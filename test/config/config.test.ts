@@ -91,7 +91,7 @@ test('scope, protection and history are as the file says, and nothing half', () 
 test('every fault is told at once, with its line and column', () => {
   const faults = faultsOf(
     GOOD.replace('https://reset', 'http://reset')
-      .replace('type: active-directory', 'type: openldap\n    conections: 3')
+      .replace('type: active-directory', 'type: active-directory\n    conections: 3')
       .replace('[ldaps://dc1.example.com]', '[ldap://dc1.example.com, ldaps://dc2]')
       .replace('      passwordFile: bind.txt\n', '      password: hunter2\n')
       .concat('shutdownTimeoutSeconds: soon\nlog: { level: loud }\n'),
@@ -99,7 +99,6 @@ test('every fault is told at once, with its line and column', () => {
   expect(faults.map((fault) => fault.split(': ')[0])).toEqual(
     expect.arrayContaining([
       '2:3 store.url',
-      '7:5 directories.corp.type',
       '8:5 directories.corp.conections',
       '9:19 directories.corp.controllers.0',
       '11:5 directories.corp.bind.passwordFile',
@@ -108,9 +107,52 @@ test('every fault is told at once, with its line and column', () => {
       '15:8 log.level',
     ]),
   )
-  expect(faults).toHaveLength(8)
+  expect(faults).toHaveLength(7)
   expect(faults.join()).not.toContain('hunter2')
   expect(faults[0]).toContain('must look like https://reset.example.com')
+})
+
+const OPENLDAP = `${GOOD.split('  corp:')[0]}  corp:
+    type: openldap
+    servers: [ldaps://ldap1.example.com]
+    baseDn: ou=People,dc=corp,dc=test
+    bind:
+      name: uid=svc,ou=Services,dc=corp,dc=test
+      passwordFile: bind.txt
+`
+
+test('an OpenLDAP directory has defaults of its own', () => {
+  expect(readAgentConfig(fileOf(OPENLDAP)).directories['corp']).toMatchObject({
+    ...{ type: 'openldap', anchor: 'entryUUID', history: 'required', connections: 4 },
+    ...{ markerAttribute: 'writebackMarker', markerClass: 'writebackAccount' },
+  })
+})
+
+test.each<[string, string, RegExp]>([
+  ['the role of Active Directory as writer', `${OPENLDAP}    writer: pdc-emulator\n`, /^13:5 .*writer: /],
+  ['an anchor of Active Directory', `${OPENLDAP}    anchor: mS-DS-ConsistencyGuid\n`, /^13:5 .*anchor: /],
+  [
+    'controllers',
+    `${OPENLDAP}    controllers: [ldaps://dc1]\n`,
+    /^13:5 .*controllers: this key is not known/,
+  ],
+  [
+    'a bind name of Windows',
+    OPENLDAP.replace(/name: .*/, 'name: svc@corp.test'),
+    /^11:7 .*bind\.name: must be a DN/,
+  ],
+  [
+    'several servers without the one that is written',
+    OPENLDAP.replace('[ldaps://ldap1', '[ldaps://ldap2, ldaps://ldap1'),
+    /^8:5 directories\.corp\.servers: several servers: name the one that is written as writer/,
+  ],
+  [
+    'a writer that is none of the servers',
+    `${OPENLDAP}    writer: ldaps://ldap9\n`,
+    /^13:5 directories\.corp\.writer: must be one of the servers/,
+  ],
+])('of OpenLDAP, %s is judged with its place', (_what, text, expected) => {
+  expect(faultsOf(text)[0] ?? '').toMatch(expected)
 })
 
 test.each<[string, string, RegExp]>([
@@ -124,6 +166,11 @@ test.each<[string, string, RegExp]>([
   ['two documents', `${GOOD}---\n${GOOD}`, /not readable as YAML \(multiple docs\)/],
   ['an alias', `${GOOD}log: &a {level: info}\nops: *a\n`, /: not readable as YAML \(alias/],
   ['an alias of nothing', `${GOOD}ops: *nothing\n`, /: not readable as YAML \(alias/],
+  [
+    'a kind of directory that there is not',
+    GOOD.replace('active-directory', 'novell'),
+    /^7:5 directories\.corp\.type: /,
+  ],
   ['an unknown key at the top', `${GOOD}pasword: x\n`, /^13:1 pasword: this key is not known here/],
   ['no directory', GOOD.replace(/ {2}corp:.*/s, '  {}\n'), /directories: name at least one directory/],
   ['a bad name of a directory', GOOD.replace('corp:', 'Corp_1:'), /^6:3 directories\.Corp_1: .*lower case/],

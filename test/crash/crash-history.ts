@@ -1,5 +1,6 @@
 import { checkHistory } from '../history/check-history.ts'
 import type { SupervisorEvent, Verdict } from '../history/event.ts'
+import { recordAudit } from '../history/record-audit.ts'
 import {
   type KnownSecret,
   readServerId,
@@ -11,7 +12,7 @@ import { observeProxy, type ProxyObserver } from '../history/record-proxy.ts'
 import { createRecorder, type Recorder } from '../history/record-run.ts'
 import { recordStore } from '../history/record-store.ts'
 import { oldPassword } from '../servers/canaries.ts'
-import type { SambaDomain } from '../servers/samba-domain.ts'
+import type { DirectoryKind, TestDomain } from '../servers/directory-kinds.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
 import { DIRECTORY, type World, type WorldUser } from '../servers/writeback-world.ts'
 
@@ -20,9 +21,9 @@ export interface CrashHistory {
   /** The eyes of the proxy before this agent. */
   readonly watch: (agent: string) => ProxyObserver['watch']
   /** The domain is there, and no agent yet. */
-  readonly prepare: (domain: SambaDomain) => Promise<void>
+  readonly prepare: (domain: TestDomain) => Promise<void>
   /** The world is there; nobody has asked for anything. */
-  readonly begin: (world: World) => void
+  readonly begin: (world: World<DirectoryKind>) => void
   readonly born: (user: WorldUser) => void
   /** The harness locked the account. */
   readonly locked: (user: WorldUser) => void
@@ -30,7 +31,7 @@ export interface CrashHistory {
   readonly asked: (request: string, user: WorldUser, passwords: readonly Buffer[]) => void
   readonly process: (agent: WorldAgent, what: Extract<SupervisorEvent, { kind: 'process' }>['what']) => void
   /** Ends the agents, lets every observer tell what it saw, and checks it. */
-  readonly finish: (world: World) => Promise<Verdict>
+  readonly finish: (world: World<DirectoryKind>) => Promise<Verdict>
 }
 
 const DRAIN_MS = 60_000
@@ -53,8 +54,8 @@ interface Scene {
 }
 
 /** Starts the record. `threshold`: wrong passwords that lock an account. */
-export function createCrashHistory(agents: number, threshold: number): CrashHistory {
-  const scene = createScene()
+export function createCrashHistory(agents: number, threshold: number, kind: DirectoryKind): CrashHistory {
+  const scene = createScene(kind)
   const { recorder, ids } = scene
   const names = Array.from({ length: agents }, (_, index) => `agent-${index + 1}`)
   const observers = new Map(names.map((name) => [name, observeAgent(scene, name)]))
@@ -93,17 +94,20 @@ export function createCrashHistory(agents: number, threshold: number): CrashHist
       for (const agent of world.agents) await endAgent(scene, agent, process)
       await recordStore(world, recorder, scene.requests, (request) => scene.lengths.get(request))
       await recordEndState(world.domain, scene.byDn, (account) => scene.secrets.get(account) ?? [], recorder)
-      for (const agent of world.agents) recordJournal(agent, recorder)
+      for (const agent of world.agents) {
+        recordJournal(agent, recorder)
+        recordAudit(agent, recorder)
+      }
       for (const { finish } of observers.values()) finish()
       return checkHistory(recorder.events())
     },
   }
 }
 
-const createScene = (): Scene => ({
+const createScene = (dialect: DirectoryKind): Scene => ({
   recorder: createRecorder({
     ...{ name: 'crash', seed: 0, drainMs: DRAIN_MS, historyRequired: false },
-    ...{ dialect: 'active-directory', stampErrorMs: 3, journalErrorMs: 2_000 },
+    ...{ dialect, stampErrorMs: 3, journalErrorMs: 2_000 },
   }),
   ...{
     ids: new Map(),

@@ -1,10 +1,12 @@
 // node test/crash/crash-matrix.ts [--third 0|1|2|all] [--point C17] [--operation reset] [--part cells] [--plant name] [--list]
+//   [--directory openldap]
 // The agent dies and stands still at every point of the way of a request, on real servers, and every request ends true.
 // Without --third the commit decides which third runs. --part: cells, kills, poison or pauses. --plant: the bug of that
 // name is in the agent, and the run passes when it is found; `all`: each of them.
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import type { Verdict } from '../history/event.ts'
+import { DIRECTORY_KINDS, type DirectoryKind } from '../servers/directory-kinds.ts'
 import { PLANTS } from '../test-build/crash-plants.ts'
 import { CRASH_POINTS, type WritingOperation } from '../test-build/crash-points.ts'
 import { checkJournals } from './check-journals.ts'
@@ -24,9 +26,13 @@ const { values: wish } = parseArgs({
     operation: { type: 'string' },
     part: { type: 'string' },
     plant: { type: 'string' },
+    directory: { type: 'string', default: 'active-directory' },
     list: { type: 'boolean', default: false },
   },
 })
+const kind = DIRECTORY_KINDS.find((one) => one === wish.directory)
+if (kind === undefined) throw new Error(`no directory ${wish.directory}: ${DIRECTORY_KINDS.join(', ')}`)
+const directory: DirectoryKind = kind
 const OPERATIONS: readonly WritingOperation[] = ['reset', 'change', 'unlock']
 const PAUSES_AT_ONCE = 15
 // The target is 5 s on a machine that does nothing else; a loaded one must not fail for its load.
@@ -102,7 +108,7 @@ const isWished = (part: string): boolean =>
 
 async function runDeaths(cells: readonly Cell[], third: Third): Promise<void> {
   if (wish.part === 'pauses') return
-  const crash = await startCrashWorld(1)
+  const crash = await startCrashWorld(1, { kind: directory })
   const judgements = [
     ...(isWished('cells') ? await runCells(crash, cells) : []),
     ...(isWished('kills') ? await runKills(crash, third) : []),
@@ -169,7 +175,10 @@ function choosePauses(cells: readonly Cell[], third: Third): readonly Cell[] {
 async function runStandstills(paused: readonly Cell[]): Promise<void> {
   areOthersStarting = paused.length > 0
   for (let first = 0; first < paused.length; first += PAUSES_AT_ONCE) {
-    const { results, faults, verdict } = await runPauses(paused.slice(first, first + PAUSES_AT_ONCE))
+    const { results, faults, verdict } = await runPauses(
+      directory,
+      paused.slice(first, first + PAUSES_AT_ONCE),
+    )
     for (const result of results) report(`paused at ${nameOf(result.cell)}`, result)
     reportHistory(verdict)
     reportAll('journals and store agree after the pauses', faults)
@@ -181,7 +190,7 @@ async function runPlant(name: string): Promise<void> {
   const plant = PLANTS[name]
   if (!plant) throw new Error(`no plant ${name}: ${Object.keys(PLANTS).join(', ')}`)
   const before = failed
-  const crash = await startCrashWorld(1, { plant: name })
+  const crash = await startCrashWorld(1, { kind: directory, plant: name })
   const point = CRASH_POINTS.find(({ id }) => id === plant.point) as Cell['point']
   const judgements = await runCells(
     crash,
@@ -210,7 +219,7 @@ async function main(): Promise<void> {
     process.exitCode = failed === 0 ? 0 : 1
     return
   }
-  console.log(`crash matrix of commit ${commit}: third ${third} of 0, 1, 2`)
+  console.log(`crash matrix of commit ${commit} on ${directory}: third ${third} of 0, 1, 2`)
   const cells = chooseCells(third)
   const paused = choosePauses(cells, third)
   if (third === 'all') {

@@ -1,5 +1,6 @@
 // The world of the crash matrix: one domain, one store, agents of the test build; and the users that requests are for.
 import path from 'node:path'
+import { isAbout } from '../e2e/password-writes.ts'
 import {
   changedPassword,
   laterPassword,
@@ -7,6 +8,7 @@ import {
   oldPassword,
   wrongPassword,
 } from '../servers/canaries.ts'
+import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
@@ -26,7 +28,7 @@ export interface Subject {
 
 /** A world whose agents can be made to crash. */
 export interface CrashWorld {
-  readonly world: World
+  readonly world: World<DirectoryKind>
   readonly agent: WorldAgent
   readonly proxies: readonly LdapProxy[]
   readonly history: CrashHistory
@@ -48,13 +50,23 @@ export interface Probe {
   readonly appliedAt: () => Promise<number | undefined>
 }
 
-/** Starts the world. `running`: so many of the agents run at once, default all; `plant`: the bug to plant into them. */
+/** What a world of the matrix is made with. */
+export interface CrashWorldOptions {
+  readonly kind: DirectoryKind
+  /** So many of the agents run at once. Default all. */
+  readonly running?: number
+  /** The bug to plant into them. */
+  readonly plant?: string | undefined
+}
+
+/** Starts the world. */
 export async function startCrashWorld(
   agents: number,
-  { running = agents, plant }: { readonly running?: number; readonly plant?: string | undefined } = {},
+  { kind, running = agents, plant }: CrashWorldOptions,
 ): Promise<CrashWorld> {
-  const history = createCrashHistory(agents, LOCKOUT_THRESHOLD)
-  const world = await startWorld({
+  const history = createCrashHistory(agents, LOCKOUT_THRESHOLD, kind)
+  const world = await startWorld<DirectoryKind>({
+    kind,
     watch: history.watch,
     beforeAgent: (_directory, domain) => history.prepare(domain),
     ...{ agents, runningAgents: running },
@@ -99,7 +111,7 @@ export async function startCrashWorld(
         await world.domain.canBind(user.principal, wrongPassword())
       history.locked(user)
     }
-    return { user, operation, before: await readEffects(await world.domain.admin(), user.dn) }
+    return { user, operation, before: await readEffects(world.domain, user.dn) }
   }
   return {
     ...{ world, agent: world.agent, proxies, history, createUser, reset, subject },
@@ -128,11 +140,14 @@ function createProbe(
   let count = 0
   return async () => {
     user ??= await createUser('probe')
-    const { anchor } = user
-    const applied = () => proxies.flatMap((proxy) => acceptedAt(proxy, anchor))
+    const somebody = user
+    const applied = () => proxies.flatMap((proxy) => acceptedAt(proxy, somebody))
     const earlier = applied().length
     count += 1
-    const request = await reset(user, count % 2 === 0 ? newPassword() : laterPassword())
+    const request = await reset(
+      user,
+      Buffer.from(`${count % 2 === 0 ? newPassword() : laterPassword()} ${count}`),
+    )
     const appliedAt = async () => {
       const end = performance.now() + 30_000
       for (;;) {
@@ -146,16 +161,18 @@ function createProbe(
   }
 }
 
+const EFFECTS = /^(unicodepwd|lockouttime|userpassword|pwdaccountlockedtime)$/i
+
 /** When the directory accepted modifies of an account, fences not counted. */
-export function acceptedAt(proxy: LdapProxy, anchor: string): readonly number[] {
+export function acceptedAt(proxy: LdapProxy, user: WorldUser): readonly number[] {
   const messages = proxy.messages()
   return messages
     .filter(
-      ({ operation, direction, dn, changes }) =>
-        operation === 'modify' &&
-        direction === 'request' &&
-        dn?.includes(anchor) === true &&
-        (changes ?? []).some(({ attribute }) => /^(unicodepwd|lockouttime)$/i.test(attribute)),
+      (message) =>
+        message.operation === 'modify' &&
+        message.direction === 'request' &&
+        isAbout(message, user) &&
+        (message.changes ?? []).some(({ attribute }) => EFFECTS.test(attribute)),
     )
     .flatMap(({ connection, messageId }) =>
       messages

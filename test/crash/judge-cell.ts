@@ -32,7 +32,7 @@ export async function judge(
   { outcomes = ['applied'], withinMs = 30_000 }: Expectation = {},
 ): Promise<Judgement> {
   const verdict = await crash.world.verdict(request, withinMs)
-  const after = await readEffects(await crash.world.domain.admin(), subject.user.dn)
+  const after = await readEffects(crash.world.domain, subject.user.dn)
   const faults = [
     ...findEnd(verdict, outcomes),
     ...findUntruth(crash, subject, request, verdict, after),
@@ -68,7 +68,7 @@ function findUntruth(
     operation === 'unlock'
       ? after.lockoutWrites - before.lockoutWrites
       : after.passwordWrites - before.passwordWrites
-  const accepted = proxies.flatMap((proxy) => acceptedAt(proxy, user.anchor)).length
+  const accepted = proxies.flatMap((proxy) => acceptedAt(proxy, user)).length
   const marker = parseMarker(after.marker ?? '')
   const isMarked = marker?.requestId === request && marker.flag === 'applied'
   const isLocked = operation === 'unlock' && !isApplied

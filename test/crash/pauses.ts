@@ -2,6 +2,7 @@
 // go on, they change nothing and claim nothing false.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Verdict } from '../history/event.ts'
+import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
 import { readDiary } from '../test-build/crash-plan.ts'
 import { checkJournals } from './check-journals.ts'
@@ -39,12 +40,15 @@ interface Paused {
 }
 
 /** Pauses one agent per cell, all at the same time, in a world of their own. Gives the faults of all journals as well. */
-export async function runPauses(cells: readonly Cell[]): Promise<{
+export async function runPauses(
+  kind: DirectoryKind,
+  cells: readonly Cell[],
+): Promise<{
   readonly results: readonly PauseResult[]
   readonly faults: readonly string[]
   readonly verdict: Verdict
 }> {
-  const crash = await startCrashWorld(cells.length + 1, { running: 0 })
+  const crash = await startCrashWorld(cells.length + 1, { kind, running: 0 })
   const [active, ...victims] = crash.world.agents as [WorldAgent, ...WorldAgent[]]
   try {
     const paused: Paused[] = []
@@ -95,9 +99,8 @@ const readAll = async (
   { world }: CrashWorld,
   paused: readonly Paused[],
 ): Promise<readonly EffectCounts[]> => {
-  const client = await world.domain.admin()
   const found: EffectCounts[] = []
-  for (const { subject } of paused) found.push(await readEffects(client, subject.user.dn))
+  for (const { subject } of paused) found.push(await readEffects(world.domain, subject.user.dn))
   return found
 }
 

@@ -1,6 +1,7 @@
 // How often the directory itself says that a password or a lockout was written, and how the account stands.
 import type { Client } from 'ldapts'
 import { readAccountState, readEntry } from '../servers/directory-admin.ts'
+import type { TestDomain } from '../servers/directory-kinds.ts'
 
 /** What one look at an account tells. */
 export interface EffectCounts {
@@ -17,8 +18,30 @@ export interface EffectCounts {
 const UNICODE_PWD = 0x9005a
 const LOCKOUT_TIME = 0x90296
 
-/** Reads them as Administrator. */
-export async function readEffects(client: Client, dn: string): Promise<EffectCounts> {
+/** Reads them as the administrator. */
+export async function readEffects(domain: TestDomain, dn: string): Promise<EffectCounts> {
+  const client = await domain.admin()
+  return domain.kind === 'openldap' ? readOpenLdap(domain, client, dn) : readActiveDirectory(client, dn)
+}
+
+/** OpenLDAP counts no writes. Each new password puts one into the history; a lockout that is gone was taken away. */
+async function readOpenLdap(
+  domain: TestDomain<'openldap'>,
+  client: Client,
+  dn: string,
+): Promise<EffectCounts> {
+  const { pwdHistory = [] } = await readEntry(client, dn, ['pwdHistory'])
+  const state = await domain.readAccount(dn)
+  return {
+    passwordWrites: [pwdHistory].flat().length,
+    lockoutWrites: state.locked ? 0 : 1,
+    badPasswordCount: state.badPwdCount,
+    isLocked: state.locked,
+    marker: state.marker,
+  }
+}
+
+async function readActiveDirectory(client: Client, dn: string): Promise<EffectCounts> {
   const { replPropertyMetaData } = await readEntry(client, dn, ['replPropertyMetaData'])
   const state = await readAccountState(client, dn)
   return {
@@ -26,7 +49,7 @@ export async function readEffects(client: Client, dn: string): Promise<EffectCou
     lockoutWrites: versionOf(replPropertyMetaData as Buffer, LOCKOUT_TIME),
     badPasswordCount: state.badPwdCount,
     isLocked: state.locked,
-    marker: state.adminDisplayName,
+    marker: state.marker,
   }
 }
 

@@ -3,19 +3,31 @@
 import type { RecordedMessage } from '../servers/ldap-faults.ts'
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
 
+const PASSWORD_ATTRIBUTES = new Set(['unicodepwd', 'userpassword'])
+
 /** True for a modify request that carries a password. */
 export const isPasswordWrite = ({ operation, direction, changes }: RecordedMessage): boolean =>
   operation === 'modify' &&
   direction === 'request' &&
-  (changes ?? []).some(({ attribute }) => attribute.toLowerCase() === 'unicodepwd')
+  (changes ?? []).some(({ attribute }) => PASSWORD_ATTRIBUTES.has(attribute.toLowerCase()))
+
+/** Whom messages are about: in Active Directory they go by the anchor, in OpenLDAP by the name. */
+interface Named {
+  readonly anchor: string
+  readonly dn: string
+}
+
+/** True for a message about the account. */
+export const isAbout = ({ dn = '' }: RecordedMessage, user: Named): boolean =>
+  dn.includes(user.anchor) || dn.toLowerCase() === user.dn.toLowerCase()
 
 /** Password writes of one account that reached the proxy, and those of them that the directory confirmed. */
 export function passwordWrites(
   proxy: LdapProxy,
-  user: { readonly anchor: string },
+  user: Named,
 ): { readonly sent: number; readonly accepted: number } {
   const messages = proxy.messages()
-  const sent = messages.filter((message) => isPasswordWrite(message) && message.dn?.includes(user.anchor))
+  const sent = messages.filter((message) => isPasswordWrite(message) && isAbout(message, user))
   const accepted = sent.filter(({ connection, messageId }) =>
     messages.some(
       (answer) =>

@@ -379,7 +379,7 @@ async function expectAccount(
   const account = await world.domain.readAccount(user.dn)
   expect({ locked: account.locked, mustChange: account.pwdLastSet === 0n }).toEqual({ locked, mustChange })
   const isApplied = ends === 'applied'
-  const marker = account.adminDisplayName
+  const marker = account.marker
   if (isApplied && operation !== 'inspect') expect(marker).toContain(request.replaceAll('-', ''))
   else expect(marker).toBeUndefined()
   if (isApplied && operation === 'unlock') expect(account).toMatchObject({ badPwdCount: 0, lockoutTime: 0n })
@@ -504,7 +504,7 @@ describe('when something happens between read and write', () => {
     if (dn === undefined) return
     const isWritten = isApplied && operation !== 'inspect'
     if (!isWritten) expect(await writesOf(dn)).toEqual(before)
-    const marker = (await world.domain.readAccount(dn)).adminDisplayName
+    const marker = (await world.domain.readAccount(dn)).marker
     expect(marker?.includes(verdict.request.replaceAll('-', ''))).toBe(isWritten ? true : undefined)
     const isNew = isWritten && operation !== 'unlock'
     const valid = event === 'deleted and created anew' ? laterPassword() : oldPassword()
@@ -516,7 +516,7 @@ describe('when something happens between read and write', () => {
     const { verdict } = await runAround('change', user, () => lock(user))
     expect(verdict).toMatchObject({ outcome: 'refused', reason: 'account_locked' })
     expect(verdict.detail).toContain('00000775')
-    expect((await world.domain.readAccount(user.dn)).adminDisplayName).toBeUndefined()
+    expect((await world.domain.readAccount(user.dn)).marker).toBeUndefined()
   })
 })
 
@@ -534,7 +534,7 @@ describe('the current password of a change', () => {
     expect(proxy.count(MODIFY)).toBe(1)
     expect(strangers()).toEqual([])
     expect(await world.domain.readAccount(user.dn)).toMatchObject({
-      ...{ badPwdCount: 1, locked: false, adminDisplayName: undefined },
+      ...{ badPwdCount: 1, locked: false, marker: undefined },
     })
     expect(await signIn(user, oldPassword())).toBe('ok')
   })

@@ -52,7 +52,7 @@ test('a reset, a change and an unlock are applied without a marker, each with on
   expect(await world.run('unlock', user)).toMatchObject({ outcome: 'applied' })
   expect(await world.domain.readAccount(user.dn)).toMatchObject({
     locked: false,
-    adminDisplayName: undefined,
+    marker: undefined,
   })
 })
 
@@ -108,7 +108,7 @@ test('the condition holds a grant that works: with it the marker is written, and
   const [ace = ''] = /\(OA;[^)]*\)/.exec(detail) ?? []
   await world.domain.edit({ edit: 'add_ace', dn: `OU=${OU},${world.domain.baseDn}`, ace })
   expect(await world.reset(user, laterPassword())).toMatchObject({ outcome: 'applied' })
-  expect((await world.domain.readAccount(user.dn)).adminDisplayName).toMatch(/^wb1:/)
+  expect((await world.domain.readAccount(user.dn)).marker).toMatch(/^wb1:/)
   expect(await missing()).toBeUndefined()
   expect(await world.domain.canBind(user.principal, oldPassword())).toBe(false)
   expect([...boundNames(proxy)]).toEqual([world.domain.serviceAccountName])

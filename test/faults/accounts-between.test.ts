@@ -88,7 +88,7 @@ test('a new entry of the same name as a deleted one is left alone [entry_recreat
     reason: 'account_not_found',
   })
   expect(await world.domain.canBind(user.dn, oldPassword())).toBe(true)
-  expect(await world.domain.readAccount(user.dn)).toMatchObject({ adminDisplayName: undefined })
+  expect(await world.domain.readAccount(user.dn)).toMatchObject({ marker: undefined })
 })
 
 const lock = async (user: WorldUser) => {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
-import type { DirectoryOptions } from '../../src/agent/directory/create-directory.ts'
+import type { ActiveDirectoryOptions } from '../../src/agent/directory/directory-options.ts'
 import { systemClock } from '../../src/clock/clock.ts'
 import { openedDirectories, readAccount, resetOf } from '../agent/directory/opened-directories.ts'
 import { newPassword, oldPassword } from '../servers/canaries.ts'
@@ -36,7 +36,7 @@ afterAll(async () => {
   await domain.stop()
 })
 
-const open = (changes: Partial<DirectoryOptions> = {}) =>
+const open = (changes: Partial<ActiveDirectoryOptions> = {}) =>
   directories.open(domain, { controllers: [`ldaps://${relay.address}`], ...changes })
 const newUser = (): Promise<CreatedUser> => {
   number += 1
@@ -195,7 +195,7 @@ test('where the marker may not be written, the password is not written either [m
     refusal: { kind: 'missing_right', code: 50 },
   })
   expect(await domain.canBind(user.dn, oldPassword())).toBe(true)
-  expect(await domain.readAccount(user.dn)).toMatchObject({ adminDisplayName: undefined })
+  expect(await domain.readAccount(user.dn)).toMatchObject({ marker: undefined })
 })
 
 test('a service account that is locked or has expired is named, and served again when that is over [service_account_locked, service_account_expired]', async () => {

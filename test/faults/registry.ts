@@ -149,11 +149,7 @@ export const FAULTS = {
   aof_tail_cut: { group: 'queue', what: 'The end of the append-only file is cut.' },
 
   disk_full_journal: { group: 'host', what: 'The disk of the journal is full.' },
-  disk_full_audit: {
-    group: 'host',
-    what: 'The disk of the audit record is full.',
-    notHere: 'this version keeps no audit record beside its journal',
-  },
+  disk_full_audit: { group: 'host', what: 'The disk of the audit record is full.' },
   disk_full_log: { group: 'host', what: 'The disk of the log is full.' },
   no_file_descriptors: { group: 'host', what: 'The agent can open nothing more.' },
   clock_hour_ahead: { group: 'host', what: 'The clock of the host is an hour ahead.' },

@@ -2,6 +2,7 @@
 // `accepted` only when the bytes really say so, every end is clean and in time, and no flood fills the memory.
 import { duplexPair } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
+import { serverNamed } from '../../src/agent/directory/active-directory/expected-server.ts'
 import { classifyRefusal } from '../../src/agent/directory/classify-error.ts'
 import { LdapChannel } from '../../src/agent/directory/ldap-channel.ts'
 import { openReadClient } from '../../src/agent/directory/read-client.ts'
@@ -192,7 +193,7 @@ async function overTls(tally: Tally, server: BentServer, index: number, random: 
   const connection = await openWriteConnection(
     server.endpoint,
     server.settings(TLS_TIMEOUT_MS),
-    SERVICE_NAME,
+    serverNamed(SERVICE_NAME),
   ).catch((error: unknown) => error)
   const bend = played?.bend ?? ''
   if (connection instanceof Error) {
@@ -271,7 +272,7 @@ async function floodWrites(tally: Tally, server: BentServer): Promise<void> {
       const connection = await openWriteConnection(
         server.endpoint,
         server.settings(FLOOD_LIMIT_MS),
-        SERVICE_NAME,
+        serverNamed(SERVICE_NAME),
       )
       const { kind } = await connection.modify({ dn: 'CN=x', changes: [], controls: [] })
       tally.count(`flood at ${step}`, kind)

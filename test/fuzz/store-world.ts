@@ -18,6 +18,7 @@ import { type Clock, systemClock } from '../../src/clock/clock.ts'
 import { createConditions } from '../../src/telemetry/conditions.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { accountOf, DIRECTORY, RULES, SERVER, STORE, TENANT } from '../agent/sample-requests.ts'
+import { openAudit } from '../fakes/open-audit.ts'
 import { createScriptedDirectory } from '../fakes/scripted-directory.ts'
 import { makeScratchDirectory } from '../servers/scratch-directory.ts'
 import { ANCHOR, type Samples } from './store-samples.ts'
@@ -53,7 +54,16 @@ export function openStoreWorld(samples: Samples, answerOf: (path: string) => Nex
     observe: storeTime.observe,
   })
   const documents = createDocumentCache(parties.findStoreKey)
-  const shared = { ...identity, journal, storeTime, leases, conditions, clock, log: silentLogger }
+  const shared = {
+    ...identity,
+    journal,
+    audit: openAudit,
+    storeTime,
+    leases,
+    conditions,
+    clock,
+    log: silentLogger,
+  }
   const wakeReporter = () => {
     seen.wakes += 1
   }

@@ -174,14 +174,14 @@ export type DirectoryEvent = At & { readonly observer: 'directory' } & (
       }
   )
 
-/** What the agent wrote down of itself, read from its journal. */
+/** What the agent wrote down of itself, read from its journal (`intent`, `outcome`) and from its audit record (the others). */
 export type AuditEvent = At & {
   readonly observer: 'audit'
   readonly agent: string
-  readonly request: string
 } & (
     | {
         readonly kind: 'intent'
+        readonly request: string
         readonly n: number
         readonly effect: 'reset' | 'change' | 'unlock' | 'fence'
         readonly server: string
@@ -190,7 +190,24 @@ export type AuditEvent = At & {
         /** null: never learnt. */
         readonly answer: string | null
       }
-    | { readonly kind: 'outcome'; readonly outcome: string }
+    | { readonly kind: 'outcome'; readonly request: string; readonly outcome: string }
+    | {
+        /** One line of the audit record; `n`: 0 for an outcome. */
+        readonly kind: 'told'
+        readonly request: string
+        readonly what: 'intent' | 'result' | 'outcome'
+        readonly n: number
+        readonly marker: string | null
+        readonly answer: string | null
+      }
+    | {
+        /** The audit record as a whole, read when its agent has ended. */
+        readonly kind: 'chain'
+        readonly records: number
+        readonly faults: readonly string[]
+        /** Its last line is that of an orderly stop: nothing is still to be told. */
+        readonly isClosed: boolean
+      }
   )
 
 /** What the harness did to the processes and to the world between them. */

@@ -31,6 +31,7 @@ export interface RequestTrack {
   readonly reported: StoreSaid<'reported'>[]
   readonly intents: AuditSaid<'intent'>[]
   readonly outcomes: AuditSaid<'outcome'>[]
+  readonly told: AuditSaid<'told'>[]
   /** In the order of arrival. */
   readonly modifies: Modify[]
 }
@@ -77,6 +78,8 @@ export interface History {
    * and other agents say of them afterwards is not built on what happened. Known by the fault `store_forgot`.
    */
   readonly forgotten: ReadonlySet<string>
+  /** Every audit record that was read. */
+  readonly chains: readonly AuditSaid<'chain'>[]
   /** True when any agent's journal was read. */
   readonly hasAudit: boolean
 }
@@ -97,8 +100,8 @@ export function indexHistory(unsorted: readonly HistoryEvent[]): History {
     run,
     faultsOver: over?.at,
     endsAt: events.at(-1)?.at ?? 0,
-    ...{ requests, accounts, modifies, binds, others, supervisor, hearings: sorting.hearings },
-    promised: findPromised(requests),
+    ...{ requests, accounts, modifies, binds, others, supervisor },
+    ...{ hearings: sorting.hearings, chains: sorting.chains, promised: findPromised(requests) },
     troubles: findTroubles(supervisor, sorting.pauses),
     forgotten: new Set(
       supervisor.flatMap((event) =>
@@ -126,6 +129,7 @@ function createSorting() {
   const supervisor: SupervisorEvent[] = []
   const pauses: StoreSaid<'pause'>[] = []
   const hearings: StoreSaid<'pause_heard'>[] = []
+  const chains: AuditSaid<'chain'>[] = []
   let hasAudit = false
   const request = (id: string) => findOrMake(requests, id, emptyRequest)
   const account = (name: string) => findOrMake(accounts, name, emptyAccount)
@@ -157,15 +161,18 @@ function createSorting() {
     else if (event.observer === 'store') takeStore(request(event.request), event)
     else if (event.observer === 'directory') takeDirectory(account(event.account), event)
     else if (event.observer === 'supervisor') supervisor.push(event)
+    else if (event.kind === 'chain') chains.push(event)
     else {
       hasAudit = true
       const track = request(event.request)
       if (event.kind === 'intent') track.intents.push(event)
+      else if (event.kind === 'told') track.told.push(event)
       else track.outcomes.push(event)
     }
   }
   return {
-    ...{ requests, accounts, modifies, binds, others, supervisor, pauses, hearings, take, attachAnswers },
+    ...{ requests, accounts, modifies, binds, others, supervisor, pauses, hearings, chains },
+    ...{ take, attachAnswers },
     hasAudit: () => hasAudit,
   }
 }
@@ -204,6 +211,7 @@ const emptyRequest = (id: string): RequestTrack => ({
   reported: [],
   intents: [],
   outcomes: [],
+  told: [],
   modifies: [],
 })
 

@@ -49,7 +49,10 @@ export function readModify(seen: ModifyEvent): Modify {
   const marker = after === undefined ? undefined : parseMarker(after)
   const passwords = seen.changes.filter(isPassword)
   const password = passwords.find(({ operation }) => operation !== 'delete')?.values[0]
-  const clearsLockout = seen.changes.some(isLockout)
+  const lockouts = seen.changes.filter(isLockout)
+  // On OpenLDAP a lockout that a reset is to leave is taken away and put back.
+  const isKept = password !== undefined && lockouts.at(-1)?.operation === 'add'
+  const clearsLockout = lockouts.length > 0 && !isKept
   return {
     seen,
     request: password?.startsWith('new:') ? password.slice(4) : marker?.requestId,

@@ -31,6 +31,9 @@ const setTo = (number: number) => password('replace', `new:${idOf(number)}`)
 const classOf = (name: string): SeenChange => ({
   ...{ operation: 'add', attribute: 'objectClass', values: [name] },
 })
+const lockout = (operation: SeenChange['operation'], time = '20261122065734Z'): SeenChange => ({
+  ...{ operation, attribute: 'pwdAccountLockedTime', values: [time] },
+})
 const begun = (number: number, fields: Parameters<typeof requested>[1] = {}) => [
   requested(number, fields),
   handedOut(number),
@@ -95,6 +98,15 @@ export const OPENLDAP_PAIRS: readonly Pair[] = [
     'I13',
     tale(OPENLDAP, reset([...move(null, markerOf(1)), classOf('writebackAccount'), setTo(1)])),
     tale(reset([...move(null, markerOf(1)), classOf('writebackAccount'), setTo(1)])),
+  ],
+  [
+    'on OpenLDAP a lockout that a reset leaves is put back',
+    'I13',
+    tale(OPENLDAP, reset([...move(null, markerOf(1)), lockout('delete'), setTo(1), lockout('add')])),
+    tale(
+      OPENLDAP,
+      reset([...move(null, markerOf(1)), lockout('delete'), setTo(1), lockout('add', '20300101000000Z')]),
+    ),
   ],
   [
     'a reset that unlocks by itself only on OpenLDAP',

@@ -1,7 +1,9 @@
 // The observer of the directory itself: looks at bad password counts and lockouts while the run goes on, and at its end
 // finds out by binds of its own which password each account has.
-import type { Client, SearchResult } from 'ldapts'
+import type { SearchResult } from 'ldapts'
+import { v5 } from 'uuid'
 import { formatGuid, replaceAttribute, signInCode } from '../servers/directory-admin.ts'
+import type { TestDomain } from '../servers/directory-kinds.ts'
 import type { SambaDomain } from '../servers/samba-domain.ts'
 import type { WorldUser } from '../servers/writeback-world.ts'
 import type { SecretName } from './event.ts'
@@ -18,8 +20,9 @@ const LOCKED_BIT = 0x10
 // The password is right; only a sign-in would want more.
 const RIGHT_PASSWORD = new Set(['ok', '532', '773', '533', '701'])
 
-/** The id by which store and agents know the one server of a domain: its invocationId. */
-export async function readServerId(domain: SambaDomain): Promise<string> {
+/** The id by which store and agents know the one server of a domain: its invocationId, or made of the name of an OpenLDAP server. */
+export async function readServerId(domain: TestDomain): Promise<string> {
+  if (domain.kind === 'openldap') return v5(`ldaps://${domain.serverName}:${domain.port}`, v5.URL)
   const client = await domain.admin()
   const root = await client.search('', { scope: 'base', attributes: ['dsServiceName'] })
   const settings = String(root.searchEntries[0]?.['dsServiceName'])
@@ -33,23 +36,43 @@ export async function readServerId(domain: SambaDomain): Promise<string> {
 
 /** Looks at all accounts once; a server that is away shows nothing. */
 export async function sampleAccounts(
-  domain: SambaDomain,
+  domain: TestDomain,
   users: ReadonlyMap<string, WorldUser>,
   recorder: Recorder,
 ): Promise<void> {
-  const entries = await readAccounts(domain).catch(() => [])
-  for (const entry of entries) {
-    const user = users.get(String(entry.dn).toLowerCase())
-    if (!user) continue
+  for (const { user, badPasswordCount, isLocked } of await lookAt(domain, users).catch(() => []))
     recorder.add({
       at: recorder.now(),
       observer: 'directory',
       kind: 'sample',
       account: user.anchor,
-      badPasswordCount: Number(entry['badPwdCount'] ?? 0),
-      isLocked: isLocked(entry),
+      ...{ badPasswordCount, isLocked },
     })
-  }
+}
+
+/** How an account stands. */
+interface Look {
+  readonly user: WorldUser
+  readonly badPasswordCount: number
+  readonly isLocked: boolean
+  readonly marker: string | undefined
+}
+
+async function lookAt(domain: TestDomain, users: ReadonlyMap<string, WorldUser>): Promise<readonly Look[]> {
+  if (domain.kind === 'openldap')
+    return Promise.all(
+      [...users.values()].map(async (user) => {
+        const { badPwdCount, locked, marker } = await domain.readAccount(user.dn)
+        return { user, badPasswordCount: badPwdCount, isLocked: locked, marker }
+      }),
+    )
+  return (await readAccounts(domain)).flatMap((entry) => {
+    const user = users.get(String(entry.dn).toLowerCase())
+    const marker = entry['adminDisplayName']
+    const found = typeof marker === 'string' && marker !== '' ? marker : undefined
+    const badPasswordCount = Number(entry['badPwdCount'] ?? 0)
+    return user ? [{ user, badPasswordCount, isLocked: isLocked(entry), marker: found }] : []
+  })
 }
 
 type Entry = SearchResult['searchEntries'][number]
@@ -73,33 +96,34 @@ async function readAccounts(domain: SambaDomain): Promise<readonly Entry[]> {
  * any more by then.
  */
 export async function recordEndState(
-  domain: SambaDomain,
+  domain: TestDomain,
   users: ReadonlyMap<string, WorldUser>,
   secretsOf: (account: string) => readonly KnownSecret[],
   recorder: Recorder,
 ): Promise<void> {
   await domain.setPolicy({ lockoutThreshold: 0 })
   const admin = await domain.admin()
-  for (const entry of await readAccounts(domain)) {
-    const user = users.get(String(entry.dn).toLowerCase())
-    if (!user) continue
-    if (isLocked(entry)) await replaceAttribute(admin as Client, user.dn, 'lockoutTime', ['0'])
+  for (const { user, isLocked, marker = null } of await lookAt(domain, users)) {
+    if (isLocked) await replaceAttribute(admin, user.dn, ...UNLOCKED[domain.kind])
     const password = await findPassword(domain, user, secretsOf(user.anchor))
-    const marker = entry['adminDisplayName']
     recorder.add({
       at: recorder.now(),
       observer: 'directory',
       kind: 'end',
       account: user.anchor,
       password,
-      marker: typeof marker === 'string' && marker !== '' ? marker : null,
-      isLocked: isLocked(entry),
+      ...{ marker, isLocked },
     })
   }
 }
 
+const UNLOCKED: Readonly<Record<TestDomain['kind'], [string, string[]]>> = {
+  'active-directory': ['lockoutTime', ['0']],
+  openldap: ['pwdAccountLockedTime', []],
+}
+
 async function findPassword(
-  domain: SambaDomain,
+  domain: TestDomain,
   user: WorldUser,
   secrets: readonly KnownSecret[],
 ): Promise<SecretName | null> {

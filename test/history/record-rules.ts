@@ -14,6 +14,11 @@ function noPlaintext({ supervisor }: History, judge: Judge): void {
   }
 }
 
+function recorded(history: History, judge: Judge): void {
+  audited(history, judge)
+  told(history, judge)
+}
+
 /** Every modify was written down once before it was sent, and what was written down of its answer is true. */
 function audited(history: History, judge: Judge): void {
   if (!history.hasAudit) return
@@ -78,6 +83,37 @@ function judgeEnd(judge: Judge, { outcomes, reported, modifies, id, verdict }: R
     judge.violate(verdict.at, `request ${id} was written, and no agent wrote down how it ended`)
 }
 
+/** The audit record is whole, and tells each write and each end that its agent's journal knows once. */
+function told({ chains, requests }: History, judge: Judge): void {
+  for (const { agent, at, faults, isClosed } of chains) {
+    judge.decide()
+    for (const fault of faults) judge.violate(at, `the audit record of agent ${agent}: ${fault}`)
+    for (const track of requests.values()) judgeTold(judge, track, agent, isClosed)
+  }
+}
+
+function judgeTold(judge: Judge, track: RequestTrack, agent: string, isClosed: boolean): void {
+  const own = track.told.filter((one) => one.agent === agent)
+  const countOf = (what: 'intent' | 'result' | 'outcome', n: number) =>
+    own.filter((one) => one.what === what && one.n === n).length
+  const hold = (count: number, at: number, what: string) => {
+    judge.decide()
+    if (count > 1 || (count === 0 && isClosed))
+      judge.violate(at, `the audit record of agent ${agent} tells ${count} times the ${what} of ${track.id}`)
+  }
+  for (const { agent: writer, n, at } of track.intents) {
+    if (writer !== agent) continue
+    hold(countOf('intent', n), at, `intent ${n}`)
+    hold(countOf('result', n), at, `result ${n}`)
+  }
+  for (const one of track.outcomes) if (one.agent === agent) hold(countOf('outcome', 0), one.at, 'outcome')
+  // Whatever reached the directory was told before: its marker stands in an intent.
+  const markers = new Set(own.flatMap(({ what, marker }) => (what === 'intent' && marker ? [marker] : [])))
+  for (const modify of track.modifies)
+    if (modify.seen.agent === agent && modify.markerAfter && !markers.has(modify.markerAfter))
+      judge.violate(modify.seen.at, `not in the audit record of agent ${agent}: ${nameOf(modify)}`)
+}
+
 /** What an agent's heap may grow by over a run, in bytes. */
 const HEAP_GROWTH_BYTES = 64 * 1024 * 1024
 
@@ -103,4 +139,4 @@ function bounded({ supervisor }: History, judge: Judge): void {
 }
 
 /** The rules of what is left behind. */
-export const recordRules: Rules = { I16: noPlaintext, I23: audited, I24: bounded }
+export const recordRules: Rules = { I16: noPlaintext, I23: recorded, I24: bounded }

@@ -24,11 +24,11 @@ export interface Recorder {
   readonly write: (file: string) => void
 }
 
-/** SHA-256 of a password as unicodePwd carries it: quoted, UTF-16 little endian. */
-export const digestOf = (password: Buffer): string =>
-  createHash('sha256')
-    .update(Buffer.from(`"${password.toString()}"`, 'utf16le'))
-    .digest('hex')
+/** SHA-256 of a password as unicodePwd carries it (quoted, UTF-16 little endian), and as userPassword does. */
+const digestsOf = (password: Buffer): readonly string[] =>
+  [Buffer.from(`"${password.toString()}"`, 'utf16le'), password].map((value) =>
+    createHash('sha256').update(value).digest('hex'),
+  )
 
 /** Starts the record of a run; its clock is the wall clock of this host, which all its processes share. */
 export function createRecorder(run: Omit<SupervisorSaid<'run'>, 'at' | 'observer' | 'kind'>): Recorder {
@@ -52,8 +52,7 @@ function createSecretNames(): SecretNames {
   const names = new Map<string, SecretName[]>()
   return {
     learn: (name, secret) => {
-      const digest = digestOf(secret)
-      names.set(digest, [...(names.get(digest) ?? []), name])
+      for (const digest of digestsOf(secret)) names.set(digest, [...(names.get(digest) ?? []), name])
     },
     nameOf: (digest, request, isOld) => {
       const known = names.get(digest) ?? []

@@ -4,6 +4,7 @@ import { createHash, createPublicKey, type JsonWebKey, verify } from 'node:crypt
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Verdict } from '../../src/protocol/sealer-calls.ts'
+import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import type { World } from '../servers/writeback-world.ts'
 import type { StoreEvent } from './event.ts'
 import type { Recorder } from './record-run.ts'
@@ -18,7 +19,7 @@ export type LengthOf = (request: string) => number | undefined
  * store, whose database belongs to it alone.
  */
 export async function recordStore(
-  world: World,
+  world: World<DirectoryKind>,
   recorder: Recorder,
   requests: readonly string[],
   lengthOf: LengthOf,
@@ -124,7 +125,11 @@ function reportedOf(
   }
 }
 
-async function readVerdict(world: World, recorder: Recorder, request: string): Promise<StoreEvent> {
+async function readVerdict(
+  world: World<DirectoryKind>,
+  recorder: Recorder,
+  request: string,
+): Promise<StoreEvent> {
   const { json } = await world.admin('verdict', undefined, { id: request }, '?wait=0')
   const { outcome, reason, stages } = json as Verdict
   const closed = stages.findLast(({ stage }) => stage === 'closed')

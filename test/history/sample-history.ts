@@ -282,6 +282,26 @@ export const outcome = (number: number, outcome: string, at = 250): HistoryEvent
   outcome,
 })
 
+/** A line of a1's audit record. */
+export const told = (
+  number: number,
+  what: 'intent' | 'result' | 'outcome',
+  fields: Partial<Extract<AuditEvent, { kind: 'told' }>> = {},
+): HistoryEvent => ({
+  ...{ at: 150, observer: 'audit', kind: 'told', agent: 'a1', request: idOf(number), what },
+  ...{
+    n: what === 'outcome' ? 0 : 1,
+    marker: markerOf(number),
+    answer: what === 'result' ? 'accepted' : null,
+  },
+  ...fields,
+})
+
+/** The audit record of a1, read at the end. */
+export const chain = (faults: readonly string[] = []): HistoryEvent => ({
+  ...{ at: 900, observer: 'audit', kind: 'chain', agent: 'a1', records: 9, faults, isClosed: true },
+})
+
 /** What happens to a process. */
 export const process = (
   at: number,

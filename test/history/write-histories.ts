@@ -6,6 +6,7 @@ import {
   ANNA,
   account,
   BERT,
+  chain,
   changeOf,
   DC1,
   foreign,
@@ -24,6 +25,7 @@ import {
   run,
   setTo,
   tale,
+  told,
   UNLOCK,
   verdict,
 } from './sample-history.ts'
@@ -49,6 +51,7 @@ const audited = (...fields: Parameters<typeof intent>[2][]): HistoryEvent[] => [
   ...fields.map((one) => intent(1, markerOf(1), one)),
   outcome(1, 'applied'),
 ]
+const TOLD = [told(1, 'intent'), told(1, 'result'), told(1, 'outcome')]
 const asked = (fields: Parameters<typeof requested>[1], changes: readonly HistoryEvent[]) => [
   requested(1, fields),
   ...goodReset(1, [...changes]).slice(1),
@@ -285,6 +288,30 @@ export const WRITE_PAIRS: readonly Pair[] = [
     'I23',
     tale(leftOpen, supervisor(250, { kind: 'fault', name: 'store_forgot', phase: 'once', target: idOf(1) })),
     tale(leftOpen),
+  ],
+  [
+    'an audit record that is no chain',
+    'I23',
+    tale(goodReset(), audited({}), TOLD, chain()),
+    tale(goodReset(), audited({}), TOLD, chain(['record 7 names another line before it'])),
+  ],
+  [
+    'a write that the audit record does not tell',
+    'I23',
+    tale(goodReset(), audited({}), TOLD, chain()),
+    tale(goodReset(), audited({}), TOLD.slice(1), chain()),
+  ],
+  [
+    'a write whose result is told twice',
+    'I23',
+    tale(goodReset(), audited({}), TOLD, chain()),
+    tale(goodReset(), audited({}), TOLD, told(1, 'result'), chain()),
+  ],
+  [
+    'an end that the audit record does not tell',
+    'I23',
+    tale(goodReset(), audited({}), TOLD, chain()),
+    tale(goodReset(), audited({}), TOLD.slice(0, 2), chain()),
   ],
   [
     'more files than before',

@@ -107,8 +107,19 @@ function findEffectFault({ seen, kind }: Modify, { request }: Asked): string | u
     none: [],
   }[kind].join(', ')
   if (form !== expected) return `passwords by ${form}`
-  const zero = seen.changes.filter(isLockout).find(({ values }) => values.some((value) => value !== '0'))
-  return zero ? `a lockout of ${zero.values.join(', ')}` : undefined
+  return findLockoutFault(seen.changes.filter(isLockout), kind)
+}
+
+/** Active Directory: it is set to zero. OpenLDAP: put there and deleted, by an unlock; or taken away and put back as it was. */
+function findLockoutFault(lockouts: readonly SeenChange[], kind: Modify['kind']): string | undefined {
+  const forms = lockouts.map(({ operation, values }) => `${operation} ${values.join('+')}`)
+  const [first = '', second = ''] = forms
+  const isZero = lockouts.every(
+    ({ attribute, values }) => attribute === 'lockoutTime' && values.join() === '0',
+  )
+  const isPutBack = forms.length === 2 && first.replace(/^delete /, 'add ') === second
+  const isDeleted = kind === 'unlock' && forms.length === 2 && second === 'delete '
+  return isZero || isPutBack || isDeleted ? undefined : `a lockout by ${forms.join(', ')}`
 }
 
 function findMustChangeFault(

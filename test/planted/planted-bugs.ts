@@ -35,7 +35,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     what: 'the marker is replaced, whatever it was',
     edits: [
       edit(
-        MODIFY,
+        'src/agent/directory/marker-move.ts',
         `  if (marker.before === undefined) return [add]`,
         `  if (marker.after) return [{ ...add, operation: 'replace' }]`,
       ),
@@ -57,22 +57,18 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'ack-before-journal',
     what: 'the directory acknowledges a write before the journal knows that it was meant',
     edits: [
-      edit('src/agent/writeback/attempt.ts', `  parts.journal.intent({`, `  const intent = {`),
       edit(
         'src/agent/writeback/attempt.ts',
-        `    ...(withoutMarker ? { withoutMarker } : {}),
-  })`,
-        `    ...(withoutMarker ? { withoutMarker } : {}),
-  }`,
+        `  const entry = parts.journal.intent(intent, told)`,
+        `  const entry = 0`,
       ),
       edit(
         'src/agent/writeback/attempt.ts',
-        `  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer)) }`,
-        `  const close = (answer) => {
-    parts.journal.intent(intent)
-    parts.journal.answer(id, n, describeAnswer(answer))
-  }
-  return { markerAfter, close }`,
+        `    close: (answer) => keepAnswer(parts, intent, answer, told),`,
+        `    close: (answer) => {
+      parts.journal.intent(intent, told)
+      keepAnswer(parts, intent, answer, told)
+    },`,
       ),
     ],
   },

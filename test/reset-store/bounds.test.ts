@@ -199,11 +199,35 @@ test('what closed more than 30 days ago is purged, save what a subject’s next 
   await sweeping.stop()
   const left = await look()
   expect(left).toEqual({ requests: [false, true, false], trace: [0, 0, 0], codes: [false, false, true] })
-  const sequence = await repository.transaction((records) => records.lastSequence('corp', anchor))
-  const previous = await repository.transaction((records) =>
-    records.findPrevious('corp', anchor, sequence + 1),
-  )
+  const previous = await repository.transaction((records) => records.findNewest('corp', anchor))
   expect(previous).toMatchObject({ id: last, closing: { marker: 'm' } })
+})
+
+test('a request that was refused is purged, too', async () => {
+  const anchor = randomUUID()
+  const ids = [await addSealed(anchor), await addSealed(anchor)]
+  const closing = {
+    outcome: 'refused',
+    agent,
+    server: SERVER,
+    marker: null,
+    reason: 'account_locked',
+  } as const
+  const told = { notices: [], detail: null, account: null, rule: null, policy: null }
+  await repository.transaction(async (records) => {
+    for (const id of ids) {
+      await records.addReceipt(id, { lease: 1, agent, server: SERVER, at: 1 })
+      await records.closeRequest(id, { ...closing, ...told, at: clock.wallMs() }, false)
+    }
+  })
+  clock.advance(31 * DAY_MS)
+  const sweeping = startSweeping(context)
+  await clock.sleep(1200, live)
+  await sweeping.stop()
+  const left = await repository.transaction((records) =>
+    Promise.all(ids.map((id) => records.findRequest(id))),
+  )
+  expect(left).toEqual([undefined, undefined])
 })
 
 test('a request that ended without a marker does not hide what the one before it left', async () => {
@@ -216,7 +240,7 @@ test('a request that ended without a marker does not hide what the one before it
       await records.addReceipt(id, { lease: 1, server: 'dc1', agent, at: clock.wallMs() })
     await records.closeRequest(first, { ...closing, ...told }, false)
     await records.closeRequest(second, { ...closing, ...told, outcome: 'expired', marker: null }, false)
-    return records.findPrevious('corp', anchor, (await records.lastSequence('corp', anchor)) + 1)
+    return records.findNewest('corp', anchor)
   })
   expect(previous).toMatchObject({ id: first, closing: { server: 'dc2', marker: 'm' } })
 })

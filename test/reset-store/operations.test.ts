@@ -176,8 +176,7 @@ test('an inspect is handed out also while the store is paused', async () => {
 
 test('of one account at most 32 writing requests are open; inspects and other accounts are not kept waiting', async () => {
   const [anchor, another] = [await addUser(), await addUser()]
-  const begun = [await create(anchor, 'reset'), await create(anchor, 'change')]
-  while (begun.length < 32) begun.push(await create(anchor, 'unlock'))
+  for (let number = 0; number < 32; number += 1) await create(anchor, 'unlock')
   for (const operation of ['reset', 'change', 'unlock']) {
     const call = { directory: 'corp', operation, options: {} }
     const { status, json } = await store.admin('createRequest', call, { anchor })
@@ -188,6 +187,18 @@ test('of one account at most 32 writing requests are open; inspects and other ac
     await agent.report(await agent.sign(claimed, { outcome: 'applied' }))
   await create(anchor, 'reset')
   await create(anchor, 'inspect')
+})
+
+test('requests that nobody seals keep no other one from its turn, until there are 32 of them', async () => {
+  const anchor = await addUser()
+  for (let number = 0; number < 32; number += 1) await create(anchor, 'reset')
+  const { status } = await store.admin(
+    'createRequest',
+    { directory: 'corp', operation: 'reset', options: {} },
+    { anchor },
+  )
+  expect(status).toBe(429)
+  await create(await addUser(), 'reset')
 })
 
 test('the oldest is handed out first, whatever it is', async () => {

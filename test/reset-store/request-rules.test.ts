@@ -330,13 +330,83 @@ test('an unsettled request leaves its server to the subject’s next one', async
   ])
   await ask(anchor)
   const refused = await claimOne(other)
-  expect(refused.last).toEqual({ server: SERVER, marker: MARKER, settled: false })
+  expect(refused.last).toEqual({ server: SERVER, marker: MARKER, settled: false, others: [] })
   // What wrote nothing, elsewhere, does not hide it.
   expect(await other.receipt(refused.request, refused.lease)).toBe('accepted')
   const ending = { outcome: 'refused', reason: 'account_locked', server: randomUUID(), marker: null } as const
   expect(await other.report(await other.sign(refused, ending))).toEqual(['accepted'])
   await ask(anchor)
-  expect((await claimOne(other)).last).toEqual({ server: SERVER, marker: MARKER, settled: false })
+  expect((await claimOne(other)).last).toEqual({
+    ...{ server: SERVER, marker: MARKER, settled: false, others: [] },
+  })
+})
+
+test('of a request that was taken over, every server that may still write it is told to the next one', async () => {
+  const anchor = await addUser()
+  const first = await ask(anchor)
+  const begun = await claimOne(agent)
+  expect(await agent.receipt(first, begun.lease)).toBe('accepted')
+  clock.advance(31_000)
+  const taken = await claimOne(other)
+  expect(await other.receipt(first, taken.lease, OTHER_SERVER)).toBe('accepted')
+  clock.advance(400_000)
+  await other.claim({ places: 0 })
+  expect(await verdictOf(first)).toMatchObject({ outcome: 'unknown' })
+  await ask(anchor)
+  expect((await claimOne(other)).last).toEqual({
+    ...{ server: OTHER_SERVER, marker: null, settled: false, others: [SERVER] },
+  })
+})
+
+test('a request that waited for its agent hears of a newer one that was written meanwhile', async () => {
+  const anchor = await addUser()
+  const created = await create(anchor)
+  const toFirst = created.agents.filter((one: { agent: string }) => one.agent === 'agent-1')
+  const sealed = await sealFor({ ...created, agents: toFirst }, 'new password 1')
+  expect((await store.admin('seal', sealed, { id: created.request })).status).toBe(200)
+  const begun = await claimOne(agent)
+  expect(await agent.receipt(begun.request, begun.lease)).toBe('accepted')
+  clock.advance(31_000)
+  await ask(anchor)
+  const newer = await claimOne(other)
+  expect(await other.receipt(newer.request, newer.lease, OTHER_SERVER)).toBe('accepted')
+  const ending = { outcome: 'applied', server: OTHER_SERVER, marker: MARKER } as const
+  expect(await other.report(await other.sign(newer, ending))).toEqual(['accepted'])
+  const again = await claimOne(agent)
+  expect(again).toMatchObject({
+    request: created.request,
+    last: { server: OTHER_SERVER, marker: MARKER, settled: true, others: [] },
+  })
+})
+
+test('a clock of the store that once stood far ahead does not shut out later requests', async () => {
+  const anchor = await addUser()
+  clock.advance(3_600_000)
+  await other.claim({ places: 0 })
+  await ask(anchor)
+  const ahead = await claimOne(other)
+  expect(await other.receipt(ahead.request, ahead.lease)).toBe('accepted')
+  expect(await other.report(await other.sign(ahead, { outcome: 'failed', reason: 'clock_skew' }))).toEqual([
+    'accepted',
+  ])
+  clock.advance(-3_600_000)
+  await ask(anchor)
+  const { document } = await other.open(await claimOne(other))
+  expect(document.sequence).toBeLessThanOrEqual(clock.wallMs())
+  // What may have been written under such a number keeps its place.
+  clock.advance(3_600_000)
+  await other.claim({ places: 0 })
+  const written = await addUser()
+  await ask(written)
+  const applied = await claimOne(other)
+  expect(await other.receipt(applied.request, applied.lease)).toBe('accepted')
+  expect(await other.report(await other.sign(applied, { outcome: 'applied', marker: MARKER }))).toEqual([
+    'accepted',
+  ])
+  clock.advance(-3_600_000)
+  await ask(written)
+  const next = await other.open(await claimOne(other))
+  expect(next.document.sequence).toBeGreaterThan(clock.wallMs() + 3_500_000)
 })
 
 test('while paused only what has a receipt is handed out, and whoever waits hears of a change at once', async () => {

@@ -29,6 +29,7 @@ export interface TestChildOptions {
   /** Where standard error goes instead. */
   readonly errorFile?: string | undefined
   readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
   /** Sent to the child by the kernel when this process dies. Default SIGKILL, which a stopped process obeys too. */
   readonly parentDeathSignal?: 'KILL' | 'TERM'
 }
@@ -47,6 +48,7 @@ function startChild(options: TestChildOptions): TestChild {
   const child = spawn('setpriv', ['--pdeathsig', death, options.command, ...options.args], {
     stdio: ['pipe', output, errors],
     env: { ...bareEnvironment(), ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     detached: true,
   })
   for (const file of new Set([output, errors])) closeSync(file)

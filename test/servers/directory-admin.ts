@@ -45,7 +45,9 @@ export interface AccountState {
   readonly pwdLastSet: bigint
   /** The computed lockout bit. */
   readonly locked: boolean
-  readonly adminDisplayName: string | undefined
+  /** The agent's marker, wherever the directory keeps it. */
+  readonly marker: string | undefined
+  readonly mustChange: boolean
 }
 
 /** Where a domain is, as the functions of this file need it. */
@@ -156,7 +158,8 @@ export async function readAccountState(client: Client, dn: string): Promise<Acco
     lockoutTime: BigInt(text('lockoutTime') ?? 0),
     pwdLastSet: BigInt(text('pwdLastSet') ?? 0),
     locked: (Number(text(computed) ?? 0) & 0x10) !== 0,
-    adminDisplayName: text('adminDisplayName'),
+    marker: text('adminDisplayName'),
+    mustChange: text('pwdLastSet') === '0',
   }
 }
 
@@ -201,3 +204,16 @@ export const escapeRdn = (value: string): string =>
     .replace(/[",+;<>\\=]/g, '\\$&')
     .replace(/^[ #]/, '\\$&')
     .replace(/ $/, '\\ ')
+
+/** True when an anonymous read of the root entry is answered over verified TLS. */
+export async function answersRootRead(url: string): Promise<boolean> {
+  const client = await ldapClient(url, 500)
+  try {
+    await client.search('', { scope: 'base', attributes: ['dnsHostName'] })
+    return true
+  } catch {
+    return false
+  } finally {
+    await client.unbind().catch(() => undefined)
+  }
+}

@@ -60,7 +60,7 @@ test('an account locks at the threshold, and the service account resets and unlo
     lockoutTime: 0n,
     pwdLastSet: 0n,
     locked: false,
-    adminDisplayName: 'marker',
+    marker: 'marker',
   })
   await replaceAttribute(await domain.admin(), user.dn, 'pwdLastSet', ['-1'])
   expect(await domain.canBind(user.dn, newPassword())).toBe(true)

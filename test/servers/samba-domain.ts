@@ -8,15 +8,17 @@ import {
   type AccountState,
   adminClient,
   adminDn,
+  answersRootRead,
   type CreatedUser,
   canBind,
   createUser,
   type DomainPolicy,
-  ldapClient,
   type NewUser,
   readAccountState,
   setDomainPolicy,
+  setPassword,
 } from './directory-admin.ts'
+import { keepClient } from './kept-client.ts'
 import { takeLoopbackAddress } from './loopback-address.ts'
 import {
   type DomainEdit,
@@ -45,6 +47,7 @@ export interface SambaOptions {
 
 /** A running domain. All clients reach it at `url` and check its certificate for `serverName` (the address is named too). */
 export interface SambaDomain {
+  readonly kind: 'active-directory'
   readonly address: string
   readonly port: 636
   readonly url: string
@@ -66,6 +69,8 @@ export interface SambaDomain {
   readonly admin: () => Promise<Client>
   readonly createUser: (user: NewUser) => Promise<CreatedUser>
   readonly readAccount: (dn: string) => Promise<AccountState>
+  /** Sets a password as an administrator does, past the agent. */
+  readonly setPassword: (dn: string, password: Buffer) => Promise<void>
   readonly setPolicy: (policy: DomainPolicy) => Promise<void>
   /** Changes that LDAP does not offer, made in the database of the running domain (about 0.5 s). */
   readonly edit: (...edits: DomainEdit[]) => Promise<void>
@@ -125,8 +130,9 @@ interface Running {
 function describeDomain(running: Running): SambaDomain {
   const { url, realm, baseDn, address, directory } = running
   let { child } = running
-  const admin = keepAdmin(running)
+  const admin = keepClient(() => adminClient(running))
   return {
+    kind: 'active-directory',
     address,
     port: 636,
     url,
@@ -147,6 +153,7 @@ function describeDomain(running: Running): SambaDomain {
     admin: admin.client,
     createUser: async (user) => createUser(await admin.client(), running, user),
     readAccount: async (dn) => readAccountState(await admin.client(), dn),
+    setPassword: async (dn, password) => setPassword(await admin.client(), dn, password),
     setPolicy: async (policy) => setDomainPolicy(await admin.client(), baseDn, policy),
     edit: (...edits) => editDomain(path.join(directory, 'etc', 'smb.conf'), edits),
     canBind: (name, password) => canBind(url, name, password),
@@ -170,22 +177,6 @@ function describeDomain(running: Running): SambaDomain {
   }
 }
 
-/** One administrator connection, opened when it is first needed. */
-function keepAdmin(place: Running) {
-  let opened: Promise<Client> | undefined
-  return {
-    client: (): Promise<Client> => {
-      opened ??= adminClient(place)
-      return opened
-    },
-    close: async (): Promise<void> => {
-      const last = opened
-      opened = undefined
-      await last?.then((client) => client.unbind()).catch(() => undefined)
-    },
-  }
-}
-
 function startSamba(directory: string, model: string, url: string): Promise<TestChild> {
   const file = path.join(directory, 'etc', 'smb.conf')
   return startReadyChild(
@@ -197,17 +188,4 @@ function startSamba(directory: string, model: string, url: string): Promise<Test
     },
     () => answersRootRead(url),
   )
-}
-
-/** True when an anonymous read of the root entry is answered over verified TLS. */
-async function answersRootRead(url: string): Promise<boolean> {
-  const client = await ldapClient(url, 500)
-  try {
-    await client.search('', { scope: 'base', attributes: ['dnsHostName'] })
-    return true
-  } catch {
-    return false
-  } finally {
-    await client.unbind().catch(() => undefined)
-  }
 }

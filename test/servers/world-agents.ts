@@ -2,19 +2,25 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { servicePassword } from './canaries.ts'
 import { runCommand } from './child-process.ts'
+import type { DirectoryKind, TestDomain } from './directory-kinds.ts'
 import { type LdapProxy, startLdapProxy } from './ldap-proxy.ts'
-import type { SambaDomain } from './samba-domain.ts'
 import type { testCa } from './test-ca.ts'
 import { answers, describeProgram, get, nodeArguments, type Program } from './world-programs.ts'
 import type { Admin } from './world-requests.ts'
 import type { WorldOptions } from './writeback-world.ts'
 
+/** What agents are made by: all of a world's options but those of its directories. */
+type AgentOptions = Omit<WorldOptions, 'kind' | 'domain' | 'secondDomain' | 'beforeAgent'>
+
+const RESOLVE_DIRECTORY = fileURLToPath(new URL('resolve-directory.ts', import.meta.url))
+
 /** A domain as an agent is configured for it. */
-export interface ServedDomain {
+export interface ServedDomain<K extends DirectoryKind = DirectoryKind> {
   readonly directory: string
-  readonly domain: SambaDomain
+  readonly domain: TestDomain<K>
   readonly proxy: LdapProxy | undefined
 }
 
@@ -45,7 +51,7 @@ interface AgentPlace {
 export async function placeAgents(
   directory: string,
   served: readonly ServedDomain[],
-  options: WorldOptions,
+  options: AgentOptions,
 ): Promise<readonly AgentPlace[]> {
   const placeOf = (suffix: string, own: readonly ServedDomain[]): AgentPlace => ({
     name: `agent${suffix || '-1'}`,
@@ -65,13 +71,15 @@ export async function placeAgents(
 }
 
 /** Describes an agent; nothing runs before its `start`. */
-export function describeAgent(place: AgentPlace, options: WorldOptions): WorldAgent {
+export function describeAgent(place: AgentPlace, options: AgentOptions): WorldAgent {
   const { name, configFile, stateDirectory, outputFile, served } = place
   const socketPath = path.join(stateDirectory, 'ops.sock')
+  const named = served.find(({ domain }) => isNamed(domain, options))
+  const imports = [...(options.agentImports ?? []), ...(named ? [RESOLVE_DIRECTORY] : [])]
   const described = describeProgram(
-    [...nodeArguments(options.program, options.agentImports), 'agent', '--config', configFile],
+    [...nodeArguments(options.program, imports), 'agent', '--config', configFile],
     outputFile,
-    options.agentEnv ?? {},
+    { ...options.agentEnv, ...(named ? { TEST_DIRECTORY_ADDRESS: addressOf(named) } : {}) },
     () => answers(httpRequest, { socketPath, path: '/readyz' }),
     options.errorsAside ? `${outputFile}.errors` : undefined,
   )
@@ -86,13 +94,22 @@ export function describeAgent(place: AgentPlace, options: WorldOptions): WorldAg
   }
 }
 
+/** Agents know an OpenLDAP server by its name, and so as one, though each has its own proxy before it. */
+const isNamed = ({ kind }: TestDomain, { proxied = true }: AgentOptions): boolean =>
+  kind === 'openldap' && proxied
+
+const addressOf = ({ domain, proxy }: ServedDomain): string => (proxy ?? domain).address
+
+const urlOf = ({ domain, proxy }: ServedDomain, options: AgentOptions): string =>
+  isNamed(domain, options) ? `ldaps://${domain.serverName}` : (proxy ?? domain).url
+
 /** Starts what stands before a domain. */
-export async function putBehindProxy(
+export async function putBehindProxy<K extends DirectoryKind>(
   directory: string,
-  domain: SambaDomain,
-  options: WorldOptions,
+  domain: TestDomain<K>,
+  options: AgentOptions,
   agent = 'agent-1',
-): Promise<ServedDomain> {
+): Promise<ServedDomain<K>> {
   const watch = options.watch?.(agent) ?? {}
   const proxy = options.proxied === false ? undefined : await startLdapProxy({ target: domain.url, ...watch })
   return { directory, domain, proxy }
@@ -106,7 +123,7 @@ export function writeConfigs(world: {
   readonly port: number
   readonly ca: Awaited<ReturnType<typeof testCa>>
   readonly places: readonly AgentPlace[]
-  readonly options: WorldOptions
+  readonly options: AgentOptions
 }): { storeConfigFile: string } {
   const { directory, ca, places, options } = world
   const storeConfigFile = path.join(directory, 'store.yaml')
@@ -137,17 +154,24 @@ ${options.agentSettings ?? ''}
   return { storeConfigFile }
 }
 
-const directorySection = (
-  { directory, domain, proxy }: ServedDomain,
-  caFile: string,
-  options: WorldOptions,
-): string => `  ${directory}:
-    type: active-directory
-    controllers: ["${proxy?.url ?? domain.url}"]
+/** What only this kind of directory is told. */
+const serversOf = (served: ServedDomain, options: AgentOptions): string => {
+  const urls = `["${urlOf(served, options)}"]`
+  return served.domain.kind === 'openldap'
+    ? `servers: ${urls}\n    policy: "${served.domain.policyDn}"`
+    : `controllers: ${urls}`
+}
+
+const directorySection = (served: ServedDomain, caFile: string, options: AgentOptions): string => {
+  const { directory, domain } = served
+  return `  ${directory}:
+    type: ${domain.kind}
+    ${serversOf(served, options)}
     baseDn: "${domain.baseDn}"
     bind: { name: "${domain.serviceAccountName}", passwordFile: bind-password }
     tls: { caFile: ${caFile} }
 ${options.directorySettings ?? ''}`
+}
 
 /** Enrols one agent with a code of the store. */
 export async function enrol(

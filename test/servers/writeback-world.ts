@@ -6,9 +6,10 @@ import path from 'node:path'
 import type { Operation } from '../../src/protocol/identifiers.ts'
 import type { Verdict } from '../../src/protocol/sealer-calls.ts'
 import type { CreatedUser, NewUser } from './directory-admin.ts'
+import { type DirectoryKind, type DomainOptions, startDomain, type TestDomain } from './directory-kinds.ts'
 import type { LdapProxy, ProxyWatch } from './ldap-proxy.ts'
 import { freePort } from './loopback-address.ts'
-import { type SambaDomain, type SambaOptions, startSambaDomain } from './samba-domain.ts'
+import { type SambaOptions, startSambaDomain } from './samba-domain.ts'
 import { makeScratchDirectory, removeScratchDirectory } from './scratch-directory.ts'
 import { testCa } from './test-ca.ts'
 import {
@@ -35,11 +36,17 @@ export const DIRECTORY = 'corp'
 /** The name of the second directory, in a world that has one. */
 export const SECOND_DIRECTORY = 'other'
 const SECOND_REALM = 'OTHER.TEST'
+const PARTS: Readonly<Record<DirectoryKind, string>> = {
+  'active-directory': 'a throw-away Active Directory domain controller (Samba)',
+  openldap: 'a throw-away OpenLDAP server (slapd)',
+}
 
 /** How a world differs from the usual one. */
-export interface WorldOptions {
-  readonly domain?: SambaOptions
-  /** Given: the agent serves a second domain, too, of the realm OTHER.TEST. */
+export interface WorldOptions<K extends DirectoryKind = 'active-directory'> {
+  /** What the directory is. Default Active Directory. */
+  readonly kind?: K
+  readonly domain?: DomainOptions<K>
+  /** Given: the agent serves a second domain, too, an Active Directory of the realm OTHER.TEST. */
   readonly secondDomain?: SambaOptions
   /** Default true: the agent reaches the domain through a recording proxy. */
   readonly proxied?: boolean
@@ -67,7 +74,7 @@ export interface WorldOptions {
   /** Environment of the agents. */
   readonly agentEnv?: Readonly<Record<string, string>>
   /** Called with the world's directory and its first domain before the agent starts. */
-  readonly beforeAgent?: (directory: string, domain: SambaDomain) => void | Promise<void>
+  readonly beforeAgent?: (directory: string, domain: TestDomain<K>) => void | Promise<void>
   /** Runs each part of the start; a demo shows its progress with it. */
   readonly onPart?: <T>(name: string, start: () => Promise<T>) => Promise<T>
 }
@@ -82,18 +89,18 @@ export interface ResetWish {
 }
 
 /** A domain with what stands before it. */
-interface WorldDomain {
-  readonly domain: SambaDomain
+interface WorldDomain<K extends DirectoryKind> {
+  readonly domain: TestDomain<K>
   /** Undefined when the world has no proxy. */
   readonly proxy: LdapProxy | undefined
   readonly createUser: (user: NewUser) => Promise<WorldUser>
 }
 
 /** A running world. */
-export interface World extends WorldDomain {
+export interface World<K extends DirectoryKind = 'active-directory'> extends WorldDomain<K> {
   readonly directory: string
   /** The second domain, with its name as a directory; undefined when the world has one domain. */
-  readonly second: (WorldDomain & { readonly directory: string }) | undefined
+  readonly second: (WorldDomain<'active-directory'> & { readonly directory: string }) | undefined
   readonly store: Program
   /** The first agent. */
   readonly agent: WorldAgent
@@ -120,19 +127,23 @@ export interface World extends WorldDomain {
 }
 
 /** Starts a world: domain, store, enrolled agent, ready for requests. */
-export async function startWorld(options: WorldOptions = {}): Promise<World> {
+export async function startWorld<K extends DirectoryKind = 'active-directory'>(
+  options: WorldOptions<K> = {},
+): Promise<World<K>> {
   const part = options.onPart ?? ((_name, start) => start())
   const directory = makeScratchDirectory()
-  const [domain, secondDomain] = await part('a throw-away Active Directory domain controller (Samba)', () =>
+  const [domain, secondDomain] = await part(PARTS[options.kind ?? 'active-directory'], () =>
     Promise.all([
-      startSambaDomain(options.domain),
+      startDomain(options.kind, options.domain),
       options.secondDomain && startSambaDomain({ realm: SECOND_REALM, ...options.secondDomain }),
     ]),
   )
   const [ca, port] = await Promise.all([testCa(), freePort()])
-  const served = [await putBehindProxy(DIRECTORY, domain, options)]
-  if (secondDomain) served.push(await putBehindProxy(SECOND_DIRECTORY, secondDomain, options))
-  const [{ proxy }, second] = served as [ServedDomain, ServedDomain?]
+  const first = await putBehindProxy<K>(DIRECTORY, domain, options)
+  const { proxy } = first
+  const second =
+    secondDomain && (await putBehindProxy<'active-directory'>(SECOND_DIRECTORY, secondDomain, options))
+  const served: ServedDomain[] = [first, ...(second ? [second] : [])]
   const storeUrl = `https://127.0.0.1:${port}`
   const places = await placeAgents(directory, served, options)
   const agentsUrl = (await options.beforeStore?.(storeUrl)) ?? storeUrl
@@ -163,7 +174,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const ask: World['ask'] = (user, password, options = {}) =>
     request('reset', user, { passwords: [password], options })
   const verdict: World['verdict'] = (id, withinMs = 30_000) => awaitVerdict(admin, id, withinMs)
-  const world: World = {
+  const world: World<K> = {
     directory,
     domain,
     proxy,
@@ -196,7 +207,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 }
 
 const createUserOf =
-  (admin: Admin, directory: string, domain: SambaDomain): World['createUser'] =>
+  (admin: Admin, directory: string, domain: TestDomain): World['createUser'] =>
   async (user) => {
     const created = await domain.createUser(user)
     await admin('addUser', {

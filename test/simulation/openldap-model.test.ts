@@ -2,8 +2,9 @@
 import { expect, test } from '@jest/globals'
 import type { ClearBytes } from '../../src/agent/decisions/clear-bytes.ts'
 import type { Effect } from '../../src/agent/directory/directory.ts'
+import { effectChanges, markerChanges } from '../../src/agent/directory/openldap/password-modify.ts'
 import type { Result } from './directory-model.ts'
-import { effectChanges, markerChanges, refusalOf } from './openldap-changes.ts'
+import { AUXILIARY_CLASS, OPENLDAP_MARKER, refusalOf } from './openldap-changes.ts'
 import { openLdapEntry } from './openldap-entry.ts'
 import { createOpenLdap } from './openldap-model.ts'
 import { createScheduler } from './scheduler.ts'
@@ -16,7 +17,7 @@ const POLICY = {
 const STRICT = { refusesSame: true, wantsOldPassword: false, asserts: false, quickOthers: 0, collisions: 0 }
 const clear = (text: string) => Buffer.from(text) as ClearBytes
 const reset = (text: string): Effect => ({
-  ...{ kind: 'reset', password: clear(text), unlock: false, mustChange: false },
+  ...{ kind: 'reset', password: clear(text), unlock: true, mustChange: false },
 })
 
 function createServer(historyLength = POLICY.historyLength, traits = STRICT) {
@@ -30,13 +31,14 @@ function createServer(historyLength = POLICY.historyLength, traits = STRICT) {
   const [server] = model.servers as [(typeof model.servers)[0]]
   const entry = () => openLdapEntry(server, GUID) as NonNullable<ReturnType<typeof openLdapEntry>>
   const known = () => ({
-    ...{ hasClass: entry().hasClass, isLockPresent: entry().cells.lockedAt.value > 0, changedAtMs: 0 },
+    hasMarkerClass: entry().hasClass,
+    lockedTime: entry().cells.lockedAt.value > 0 ? String(entry().cells.lockedAt.value) : undefined,
   })
   const send = (before: string | undefined, after: string, effect?: Effect): Result =>
     model.modify(server, {
       guid: GUID,
       changes: [
-        ...markerChanges(before, after, known()),
+        ...markerChanges({ attribute: OPENLDAP_MARKER, before, after }, AUXILIARY_CLASS, known()),
         ...(effect === undefined ? [] : effectChanges(effect, known())),
       ],
       controls: [],

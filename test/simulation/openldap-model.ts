@@ -1,5 +1,6 @@
 // OpenLDAP as the facts describe it: one server; the password policy looks at a modify before anything else does, the
 // compare-and-set of the marker included; a new password unlocks; pwdChangedTime counts whole seconds.
+import { PERMANENTLY_LOCKED } from '../../src/agent/directory/openldap/seen-entry.ts'
 import type { Change } from '../../src/ldap-wire/encode-request.ts'
 import {
   type DirectoryModel,
@@ -56,7 +57,10 @@ interface Draft {
   marker: string | undefined
   hasClass: boolean
   password: string | undefined
-  isUnlocked: boolean
+  /** pwdAccountLockedTime in milliseconds; 0: none. */
+  lockedAt: number
+  /** The modify itself moves the lockout: then a new password leaves what it says. */
+  movesLock: boolean
   hasFailures: boolean
   mustReset: boolean | undefined
   /** More than one value where one may be: found out when everything was applied. */
@@ -139,7 +143,7 @@ export function createOpenLdap(options: OpenLdapOptions): DirectoryModel {
     if (!mayWrite || (writesMarker && !options.mayWriteMarker)) return refuse(50, '')
     const draft = draftOf(entry)
     for (const change of changes) {
-      const result = applyChange(entry, draft, change)
+      const result = applyChange(draft, change)
       if (result.code !== 0) return result
     }
     if (draft.password !== undefined && chance.happens(traits.collisions)) {
@@ -155,9 +159,9 @@ export function createOpenLdap(options: OpenLdapOptions): DirectoryModel {
   const commit = (entry: OpenLdapEntry, draft: Draft) => {
     setAttribute(entry, 'marker', draft.marker)
     entry.hasClass = draft.hasClass
-    if (draft.isUnlocked) setAttribute(entry, 'lockedAt', 0)
     if (!draft.hasFailures) keepFailures(entry, [])
     if (draft.password !== undefined) setPassword(entry, draft.password)
+    if (draft.movesLock) setAttribute(entry, 'lockedAt', draft.lockedAt)
     if (draft.mustReset !== undefined) entry.mustReset = draft.mustReset
     if (draft.password !== undefined) options.passwordWritten(server, entry.guid)
   }
@@ -218,7 +222,7 @@ export function createOpenLdap(options: OpenLdapOptions): DirectoryModel {
   }
 }
 
-function applyChange(entry: OpenLdapEntry, draft: Draft, change: Change): Result {
+function applyChange(draft: Draft, change: Change): Result {
   const { operation, attribute } = change
   switch (attribute) {
     case OPENLDAP_MARKER:
@@ -229,12 +233,7 @@ function applyChange(entry: OpenLdapEntry, draft: Draft, change: Change): Result
       draft.hasClass = true
       return OK
     case 'pwdAccountLockedTime':
-      if (operation === 'delete' && entry.cells.lockedAt.value === 0)
-        return refuse(16, 'modify/delete: pwdAccountLockedTime: no such attribute')
-      draft.isUnlocked = true
-      // Removing the attribute by `delete` is what the overlay takes for an unlock.
-      if (operation === 'delete') draft.hasFailures = false
-      return OK
+      return moveLock(draft, operation, textOf(change))
     case 'pwdReset':
       draft.mustReset = true
       return OK
@@ -244,6 +243,19 @@ function applyChange(entry: OpenLdapEntry, draft: Draft, change: Change): Result
     default:
       return refuse(17, `${attribute}: attribute type undefined`)
   }
+}
+
+function moveLock(draft: Draft, operation: Change['operation'], value: string): Result {
+  // An administrator's lock is a moment before all others.
+  const at = value === PERMANENTLY_LOCKED ? 1 : Number(value)
+  const isThere = value === '' ? draft.lockedAt > 0 : draft.lockedAt === at
+  if (operation === 'delete' && !isThere)
+    return refuse(16, `modify/delete: pwdAccountLockedTime: no such ${value === '' ? 'attribute' : 'value'}`)
+  draft.movesLock = true
+  draft.lockedAt = operation === 'delete' ? 0 : at
+  // Removing the attribute by `delete` is what the overlay takes for an unlock.
+  if (operation === 'delete') draft.hasFailures = false
+  return OK
 }
 
 function moveMarker(draft: Draft, operation: Change['operation'], value: string): Result {
@@ -259,6 +271,12 @@ function moveMarker(draft: Draft, operation: Change['operation'], value: string)
 }
 
 const draftOf = ({ cells, hasClass }: OpenLdapEntry): Draft => ({
-  ...{ marker: cells.marker.value, hasClass, password: undefined, isUnlocked: false },
-  ...{ hasFailures: true, mustReset: undefined, isDouble: false },
+  ...{ marker: cells.marker.value, hasClass, password: undefined },
+  ...{
+    lockedAt: cells.lockedAt.value,
+    movesLock: false,
+    hasFailures: true,
+    mustReset: undefined,
+    isDouble: false,
+  },
 })

@@ -1,33 +1,34 @@
-// A session with the OpenLDAP server: the product has none yet, so this one stands in its place. It reads an entry as the
-// decisions want it, and sends what the model's dialect builds.
-
+// A session with the OpenLDAP server: it reads an entry as the decisions want it, and sends the product's own changes over a
+// simulated link.
 import type { Account } from '../../src/agent/decisions/account.ts'
 import type { WriteAnswer } from '../../src/agent/decisions/write-answer.ts'
-import type { DirectoryTime } from '../../src/agent/directory/active-directory/directory-time.ts'
-import { dnOfGuid } from '../../src/agent/directory/active-directory/password-modify.ts'
 import type { Fence, PolicyReading, Write } from '../../src/agent/directory/directory.ts'
+import type { DirectoryTime } from '../../src/agent/directory/directory-time.ts'
+import type { SentModify } from '../../src/agent/directory/openldap/classify-refusal.ts'
+import { effectChanges, markerChanges } from '../../src/agent/directory/openldap/password-modify.ts'
+import { ACCOUNT_CLASSES } from '../../src/agent/directory/openldap/persons-account.ts'
+import { entryUuidOf } from '../../src/agent/directory/openldap/read-account.ts'
 import type { Change, RequestControl } from '../../src/ldap-wire/encode-request.ts'
 import type { ModelPolicy, Server } from './directory-model.ts'
 import {
+  AUXILIARY_CLASS,
   controlsOf,
-  effectChanges,
   type KnownEntry,
-  markerChanges,
+  OPENLDAP_MARKER,
   refusalOf,
-  type Sent,
 } from './openldap-changes.ts'
 import { type OpenLdapEntry, openLdapEntry } from './openldap-entry.ts'
 import type { OpenLdapTraits } from './openldap-traits.ts'
 import { RULES, type SimulatedDirectoryOptions, type SimulatedSession } from './simulated-directory.ts'
 
-interface Outgoing extends Sent {
+interface Outgoing extends Omit<SentModify, 'markerAttribute'> {
   readonly guid: string
   readonly changes: readonly Change[]
   readonly controls: readonly RequestControl[]
   readonly mayStart?: () => boolean
 }
 
-const UNREAD: KnownEntry = { hasClass: false, isLockPresent: false, changedAtMs: 0 }
+const UNREAD: KnownEntry = { hasMarkerClass: false, lockedTime: undefined, changedAtMs: 0 }
 
 /** Makes the session of one process with the server. */
 export function createOpenLdapSession(
@@ -60,7 +61,12 @@ export function createOpenLdapSession(
       return { kind: 'not_sent', cause }
     }
     if (outgoing.mayStart?.() === false) return { kind: 'not_sent', cause: new Error('withheld') }
-    const { guid, changes, controls } = outgoing
+    const { guid, controls } = outgoing
+    // A frame holds copies, and passwords are wiped once it is written.
+    const changes = outgoing.changes.map((one) => ({
+      ...one,
+      values: one.values.map((value) => Buffer.from(value)),
+    }))
     const sent = { agent, sentAt: options.nowMs(), guid, changes, controls }
     const answer = await link.exchange(server, () => door.modified(server, sent), true)
     if (answer.kind === 'lost') {
@@ -73,18 +79,14 @@ export function createOpenLdapSession(
   }
   const prepare = ({ objectGuid, markerBefore, markerAfter }: Fence) => {
     const known = seen.get(objectGuid) ?? UNREAD
-    const marker = markerChanges(markerBefore, markerAfter, known)
+    const move = { attribute: OPENLDAP_MARKER, before: markerBefore, after: markerAfter }
+    const marker = markerChanges(move, AUXILIARY_CLASS, known)
     return { known, marker, guid: guidOf(objectGuid), hadMarker: markerBefore !== undefined }
   }
   return {
-    ...{
-      server: server.id,
-      url: server.url,
-      rules: RULES,
-      directoryNowMs: time.nowMs,
-      directoryDoubtMs: time.doubtMs,
-      history: 'enforced',
-    },
+    ...{ server: server.id, url: server.url, history: 'enforced' },
+    ...{ directoryNowMs: time.nowMs, directoryDoubtMs: time.doubtMs },
+    rules: { ...RULES, accountClasses: ACCOUNT_CLASSES },
     readAccount: async ({ anchor }) => {
       const guid = guidOf(anchor)
       const found = await ask(() => look(guid))
@@ -117,11 +119,11 @@ export function createOpenLdapSession(
 }
 
 // Throws for what is no UUID, as the product's own session does.
-const guidOf = (anchor: string): string => dnOfGuid(anchor).slice('<GUID='.length, -1)
+const guidOf = (anchor: string): string => entryUuidOf({ anchor, objectGuid: null }, false)
 
 const knownOf = ({ hasClass, cells }: OpenLdapEntry): KnownEntry => ({
-  hasClass,
-  isLockPresent: cells.lockedAt.value > 0,
+  hasMarkerClass: hasClass,
+  lockedTime: cells.lockedAt.value > 0 ? String(cells.lockedAt.value) : undefined,
   changedAtMs: cells.passwordSetAt.value,
 })
 
@@ -131,7 +133,7 @@ function accountOf(entry: OpenLdapEntry, policyDn: string | undefined, locked: b
   const changedAtMs = cells.passwordSetAt.value
   return {
     ...{ objectGuid: guid, dn: cells.dn.value, name: cells.name.value, displayName: cells.name.value },
-    ...{ objectClasses: ['user'], sid: undefined, groups: [], unreadable: [], sidHistory: [] },
+    ...{ objectClasses: ['inetorgperson'], sid: undefined, groups: [], unreadable: [], sidHistory: [] },
     ...{ adminCount: cells.adminCount.value, criticalSystemObject: false, ordinary: true },
     ...{ disabled: false, locked, smartcardRequired: false, passwordNotRequired: false },
     ...{ passwordNeverExpires: true, mustChange: entry.mustReset, changeDenied: false },

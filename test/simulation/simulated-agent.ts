@@ -19,6 +19,7 @@ import { createBackoff } from '../../src/clock/backoff.ts'
 import type { Clock } from '../../src/clock/clock.ts'
 import { createConditions } from '../../src/telemetry/conditions.ts'
 import type { Logger } from '../../src/telemetry/logger.ts'
+import { openAudit } from '../fakes/open-audit.ts'
 import { type Crash, createCrashingJournal } from './crashing-journal.ts'
 import { createClock, createHost, type Host } from './host.ts'
 import { type AgentKeys, DIRECTORY, STORE, STORE_URL, storeKeys, TENANT } from './keys-of-the-run.ts'
@@ -201,7 +202,8 @@ function createBase(options: ProcessOptions, owner: Owner, clock: Clock, databas
     config: { directories: { [DIRECTORY]: {} }, stateDirectory: options.name } as never,
     // Read by operators only, and there are none here.
     metrics: undefined as never,
-    ...{ log, clock, env: {}, conditions, journal, storeTime, findKey, client, keys: keys.keys },
+    ...{ log, clock, env: {}, conditions, journal, audit: openAudit, storeTime, findKey, client },
+    keys: keys.keys,
     enrolled: {
       ...{ agent: options.id, identity: keys.identity.kid, store: STORE, tenant: TENANT },
       ...{ directories: [DIRECTORY], keys: [store.publicKey], at: 0 },

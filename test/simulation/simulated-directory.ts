@@ -4,15 +4,10 @@ import type { Entry as LdapEntry } from 'ldapts'
 import type { AccountRules } from '../../src/agent/decisions/account-rules.ts'
 import type { ClearBytes } from '../../src/agent/decisions/clear-bytes.ts'
 import type { WriteAnswer } from '../../src/agent/decisions/write-answer.ts'
-import {
-  createDirectoryTime,
-  type DirectoryTime,
-} from '../../src/agent/directory/active-directory/directory-time.ts'
 import { subjectRead } from '../../src/agent/directory/active-directory/find-subject.ts'
 import {
   dnOfGuid,
   type EncodedEffect,
-  fenceChanges,
   policyHintsControl,
   writeChanges,
 } from '../../src/agent/directory/active-directory/password-modify.ts'
@@ -20,6 +15,8 @@ import { createPolicyReader } from '../../src/agent/directory/active-directory/p
 import { unicodePassword } from '../../src/agent/directory/active-directory/unicode-password.ts'
 import { classifyRefusal, ofChange } from '../../src/agent/directory/classify-error.ts'
 import type { Directory, Effect, Fence, Write, WriterSession } from '../../src/agent/directory/directory.ts'
+import { createDirectoryTime, type DirectoryTime } from '../../src/agent/directory/directory-time.ts'
+import { fenceChanges } from '../../src/agent/directory/marker-move.ts'
 import type { ReadClient } from '../../src/agent/directory/read-client.ts'
 import type { Clock } from '../../src/clock/clock.ts'
 import type { RemoteReading } from '../../src/clock/remote-time.ts'
@@ -117,7 +114,7 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
     )
     if (answer.kind === 'lost') throw answer.cause
     const { isWriter, timeMs } = answer.value
-    return { isWriter, reading: { sentMs, answeredMs: clock.monotonicMs(), timeMs } }
+    return { isWriter, reading: { sentMs, answeredMs: clock.monotonicMs(), timeMs, resolutionMs: 1_000 } }
   }
   const open = async (server: Server): Promise<Kept> => {
     await link.connect(server)
@@ -157,7 +154,7 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
     if (!one.time.isOld()) return
     try {
       const { isWriter, reading } = await ask(one.server)
-      one.time.observe(reading)
+      one.time.asked(reading)
       if (!isWriter) one.isSound = false
     } catch {
       one.isSound = false

@@ -40,13 +40,13 @@ export const PLANTS: Readonly<Record<string, Plant>> = {
     edits: [
       {
         file: 'src/agent/writeback/attempt.ts',
-        find: '  parts.journal.intent({',
-        replace: '  const keep = () => parts.journal.intent({',
+        find: '  const entry = parts.journal.intent(intent, told)',
+        replace: '  const entry = 0\n  const keep = () => parts.journal.intent(intent, told)',
       },
       {
         file: 'src/agent/writeback/attempt.ts',
-        find: 'close: (answer) => parts.journal.answer(id, n, describeAnswer(answer))',
-        replace: 'close: (answer) => { keep(); parts.journal.answer(id, n, describeAnswer(answer)) }',
+        find: 'close: (answer) => keepAnswer(parts, intent, answer, told)',
+        replace: 'close: (answer) => { keep(); keepAnswer(parts, intent, answer, told) }',
       },
     ],
   },

@@ -26,6 +26,8 @@ export interface CrashPoint {
   readonly what: string
   readonly before: CrashPlace
   readonly after: CrashPlace
+  /** Where OpenLDAP's dialect meets it in another file. */
+  readonly openldap?: { readonly before?: CrashPlace; readonly after?: CrashPlace }
   /** Default: all that write. */
   readonly operations?: readonly WritingOperation[]
   /** The crash that comes before this one: a point of the recovery. */
@@ -65,7 +67,9 @@ const SEND = 'agent/writeback/send-write.ts'
 const CONCLUDE = 'agent/writeback/conclude.ts'
 const REPORT = 'agent/writeback/report-outcomes.ts'
 const READ_ACCOUNT = 'agent/directory/active-directory/read-account.ts'
+const SLAPD_SESSION = 'agent/directory/openldap/writer-session.ts'
 const ATTEMPTS = 'agent/journal/attempts.ts'
+const AUDIT = 'agent/audit/audit-writer.ts'
 const CHANNEL = 'agent/directory/ldap-channel.ts'
 
 const PASSWORDS: readonly WritingOperation[] = ['reset', 'change']
@@ -127,6 +131,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
       request: 'work.document.id',
     }),
     after: at(READ_ACCOUNT, 'if (entry === undefined) return undefined', 'before'),
+    openldap: { after: at(SLAPD_SESSION, 'const { entry, groups } = found as', 'before') },
   },
   {
     ...{ id: 'C10', what: 'the guards are passed' },
@@ -139,6 +144,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
     ...{ id: 'C11', what: 'marker and metadata are read' },
     before: at(READ_ACCOUNT, 'const anchor = anchorAttribute === undefined ?', 'before'),
     after: at(WRITE_ONCE, 'if (!mayWrite) return GIVE_UP', 'after', { request: 'work.document.id' }),
+    openldap: { before: at(SLAPD_SESSION, 'const policyDn = policyDnOf(entry) ??', 'before') },
   },
   {
     ...{ id: 'C12', what: 'the password is held against the policy', operations: PASSWORDS },
@@ -152,7 +158,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
       when: `intent.kind === 'write'`,
       request: 'intent.requestId',
     }),
-    after: at(ATTEMPTS, 'Number(intent.withoutMarker ?? false),\n      )', 'after', {
+    after: at(ATTEMPTS, 'Number(told !== undefined),\n      )', 'after', {
       when: `intent.kind === 'write'`,
       request: 'intent.requestId',
     }),
@@ -221,8 +227,20 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
     ...around(SEND, 'close(answer)', { request: 'work.document.id' }),
   },
   {
+    ...{ id: 'C29', what: 'the intent is appended to the audit record' },
+    ...around(AUDIT, `await writeAll(place.handle, Buffer.from(lines.join('')), place.size)`, {
+      when: `lines.some((line) => line.includes('"kind":"intent"'))`,
+    }),
+  },
+  {
+    ...{ id: 'C30', what: 'the outcome in the audit record is flushed' },
+    ...around(AUDIT, 'await place.handle.datasync()', {
+      when: `lines.some((line) => line.includes('"kind":"outcome"'))`,
+    }),
+  },
+  {
     ...{ id: 'C31', what: 'the outcome is in the outbox' },
-    before: at(CONCLUDE, 'const recording = parts.journal.outcome({', 'before', {
+    before: at(CONCLUDE, 'const recording = parts.journal.outcome(', 'before', {
       request: 'request.requestId',
     }),
     after: at(CONCLUDE, 'parts.leases.drop({ request: request.requestId, lease: request.lease })', 'before', {
@@ -275,7 +293,6 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
 const ONE_MODIFY =
   'an unlock is in the one modify of its request, or is that modify itself: C17 to C24 are its points'
 const NO_BIND = 'nothing is verified by a bind: the marker that came with the write is read instead'
-const NO_AUDIT = 'no audit file: the journal is the record, its points are C13, C14, C24 and C31'
 const NO_ROTATION =
   'an agent’s keys are made at its enrolment and never change; a new enrolment makes a new agent'
 
@@ -285,8 +302,6 @@ export const ABSENT_POINTS: readonly AbsentPoint[] = [
   { id: 'C26', what: 'the separate unlock is answered', reason: ONE_MODIFY },
   { id: 'C27', what: 'the verification begins', reason: NO_BIND },
   { id: 'C28', what: 'the verification is done', reason: NO_BIND },
-  { id: 'C29', what: 'the audit record is appended', reason: NO_AUDIT },
-  { id: 'C30', what: 'the audit file is flushed', reason: NO_AUDIT },
   { id: 'C39', what: 'rotation: the new key is stored', reason: NO_ROTATION },
   { id: 'C40', what: 'rotation: the new key is announced', reason: NO_ROTATION },
   { id: 'C41', what: 'rotation: the old key is dropped', reason: NO_ROTATION },
@@ -294,10 +309,14 @@ export const ABSENT_POINTS: readonly AbsentPoint[] = [
 
 /** The edits that put every point into the source. */
 export const crashEdits = (): readonly SourceEdit[] =>
-  CRASH_POINTS.flatMap(({ id, before, after }) => [
-    editFor(`${id}:before`, before),
-    editFor(`${id}:after`, after),
-  ])
+  CRASH_POINTS.flatMap(({ id, before, after, openldap }) =>
+    [
+      { name: `${id}:before`, places: [before, openldap?.before] },
+      { name: `${id}:after`, places: [after, openldap?.after] },
+    ].flatMap(({ name, places }) =>
+      places.flatMap((place) => (place === undefined ? [] : [editFor(name, place)])),
+    ),
+  )
 
 function editFor(name: string, { file, find, side, when, request, bytes }: CrashPlace): SourceEdit {
   const call =

@@ -4,10 +4,14 @@
 export interface AccountRules {
   /** An account must lie below one of these DNs, in the directory's own spelling. */
   readonly units: readonly string[]
-  /** And be in one of these groups, by SID; none: no group is asked for. */
+  /** And be in one of these groups, as the account names its own; none: no group is asked for. */
   readonly groups: readonly string[]
-  /** Members of these configured groups are protected, beside the well-known ones; SIDs. */
+  /** Members of these configured groups are protected, beside the well-known ones. */
   readonly protectedGroups: readonly string[]
-  /** objectGUID of the service account itself. */
+  /** These entries are protected themselves, by DN. */
+  readonly protectedAccounts?: readonly string[]
+  /** An account has one of these object classes, in lower case. Default: user. */
+  readonly accountClasses?: readonly string[]
+  /** objectGUID or entryUUID of the service account itself. */
   readonly serviceAccount: string
 }

@@ -31,14 +31,17 @@ export interface Account {
   /** Lower case, with dashes. Writes go by it, whatever the anchor of the request is. */
   readonly objectGuid: string
   readonly dn: string
-  /** sAMAccountName. */
+  /** sAMAccountName; on OpenLDAP uid. */
   readonly name: string
   readonly displayName: string
   /** Lower case. */
   readonly objectClasses: readonly string[]
   /** S-1-5-21-... or undefined when the entry has none. */
   readonly sid: string | undefined
-  /** The SIDs of every security group the account is in: direct, nested, and primary (tokenGroups). */
+  /**
+   * Every group the account is in, direct and nested: on AD the SIDs of security groups, the primary one too (tokenGroups);
+   * on OpenLDAP the DNs in lower case, where any rule asks for groups.
+   */
   readonly groups: readonly string[]
   /** Attributes that every account has and that the service account cannot read; what they would tell is not known. */
   readonly unreadable: readonly string[]
@@ -49,16 +52,18 @@ export interface Account {
   /** A person's account: not a trust, not a machine, not the krbtgt account of a read-only domain controller. */
   readonly ordinary: boolean
   readonly disabled: boolean
-  /** The computed lockout bit, not lockoutTime: an expired lockout is none. */
+  /** Locked now: an expired lockout is none. On AD the computed bit, on OpenLDAP pwdAccountLockedTime by the policy. */
   readonly locked: boolean
   readonly smartcardRequired: boolean
   /** UF_PASSWD_NOTREQD: Windows holds its password to no policy (MS-SAMR 3.1.1.7.2). */
   readonly passwordNotRequired: boolean
   readonly passwordNeverExpires: boolean
   readonly mustChange: boolean
+  /** True where no change is ever asked for, whatever a write says: its policy has no pwdMustChange (OpenLDAP). */
+  readonly mustChangeIsIdle?: boolean
   /**
-   * True when the account's own security descriptor denies SELF or everyone the right to change the password. undefined
-   * when it was not asked for or cannot be read.
+   * True when the account's own security descriptor denies SELF or everyone the right to change the password, or its
+   * policy does (pwdAllowUserChange). undefined when it was not asked for or cannot be read.
    */
   readonly changeDenied: boolean | undefined
   /** undefined: never. */
@@ -70,10 +75,12 @@ export interface Account {
   readonly badPasswordCount: number
   /** undefined: no bad password since the last good one. */
   readonly badPasswordAtMs: number | undefined
-  /** DN of the fine-grained policy that applies (msDS-ResultantPSO); undefined: the domain's does. */
+  /** DN of the policy that applies (msDS-ResultantPSO; pwdPolicySubentry or the default); undefined: the domain's does. */
   readonly policyDn: string | undefined
   /** undefined when the service account cannot read the metadata. */
   readonly passwordVersion: PasswordVersion | undefined
+  /** True where the directory accepts the new password alone, as OpenLDAP does. Default: the old one may work on for a while. */
+  readonly oldPasswordEnds?: boolean
   /** The raw value of the marker attribute; undefined when the entry has none. */
   readonly marker: string | undefined
   /** The server on which the marker was written; undefined where the directory does not tell. */

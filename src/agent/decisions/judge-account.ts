@@ -46,14 +46,14 @@ export function noticesFor(
   const isSet = operation === 'reset' || operation === 'change'
   if (operation === 'reset') {
     if (history !== 'enforced') notices.push('history_not_enforced')
-    if (document.options.mustChangeAtNextSignIn && account.passwordNeverExpires)
-      notices.push('must_change_without_effect')
+    const isIdle = account.passwordNeverExpires || account.mustChangeIsIdle === true
+    if (document.options.mustChangeAtNextSignIn && isIdle) notices.push('must_change_without_effect')
   }
   if (account.disabled) notices.push('account_disabled')
   if (isAccountExpired(account, document)) notices.push('account_expired')
   if (operation === 'unlock' && account.locked) notices.push('locked_again')
   // By default a domain controller accepts the previous password for an hour after a reset, and no attribute tells.
-  if (isSet) notices.push('old_password_may_work')
+  if (isSet && account.oldPasswordEnds !== true) notices.push('old_password_may_work')
   return notices
 }
 

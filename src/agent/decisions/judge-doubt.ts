@@ -39,11 +39,13 @@ export interface PreviousRequest {
   readonly server: string
   readonly marker: string | null
   readonly settled: boolean
+  /** Further servers at which something of it may be under way. */
+  readonly others?: readonly string[]
 }
 
 /**
  * True when the previous request of the subject cannot surprise a write on this server: it went to the same server,
- * where the marker orders everything, or to one that is gone, or it is settled and its marker has arrived here
+ * where the marker orders everything, or to ones that are gone, or it is settled and its marker has arrived here
  * (contract, Calls).
  */
 export function isPreviousVisible(
@@ -52,7 +54,10 @@ export function isPreviousVisible(
   marker: string | undefined,
   gone: GoneServers,
 ): boolean {
-  if (previous === null || previous.server === server || gone.has(previous.server)) return true
+  if (previous === null) return true
+  const isHere = (one: string) => one === server || gone.has(one)
+  if (!(previous.others ?? []).every(isHere)) return false
+  if (isHere(previous.server)) return true
   if (!previous.settled) return false
   if (previous.marker === null || previous.marker.toLowerCase() === marker?.toLowerCase()) return true
   const expected = parseMarker(previous.marker)

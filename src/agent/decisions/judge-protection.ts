@@ -62,7 +62,8 @@ function isProtected(account: Account, rules: AccountRules): boolean {
     (account.sid !== undefined && SYSTEM_ACCOUNT.test(account.sid)) ||
     !account.ordinary ||
     account.objectClasses.includes('computer') ||
-    !account.objectClasses.includes('user') ||
+    !(rules.accountClasses ?? ['user']).some((name) => account.objectClasses.includes(name)) ||
+    (rules.protectedAccounts ?? []).some((dn) => isWithin(account.dn, dn) && isWithin(dn, account.dn)) ||
     isPowerful(account, rules)
   )
 }

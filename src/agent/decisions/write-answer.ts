@@ -1,8 +1,8 @@
 // What came of one modify on the write connection.
 
 /**
- * Why the directory said no, from the one table over (result code, leading hex).
- * `compare_failed`: the marker's previous value is not there (16; 20 when it was believed absent).
+ * Why the directory said no, from the one table of its kind of directory.
+ * `compare_failed`: the marker's previous value is not there (16; 20 or, on OpenLDAP, 19 when it was believed absent).
  * `password_policy`: the password was refused, the directory does not say why.
  * `change_not_permitted`: only of a change: the account may not change its password.
  * `busy`: try again. `not_bound`: the session lost its bind. `unexpected`: nothing in the table fits.
@@ -31,6 +31,8 @@ export interface DirectoryRefusal {
   readonly hex: string | undefined
   /** The directory's own text, control characters removed, at most 500 characters. */
   readonly diagnostic: string
+  /** The rule that a refused password broke, where the directory names it. */
+  readonly brokenRule?: 'password_too_short' | 'password_too_young' | 'password_in_history'
 }
 
 /**

@@ -1,6 +1,7 @@
 // Keeps a wrong service password from locking the service account: one bind at a time, after a refusal none with the same
 // password until the delay has passed, whoever asks, and never so many that the directory's lockout comes near.
 import { createHmac, randomBytes } from 'node:crypto'
+import { z } from 'zod'
 import { type BackoffLimits, createBackoff } from '../../clock/backoff.ts'
 import type { Clock } from '../../clock/clock.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
@@ -25,12 +26,22 @@ export interface BindGate {
   readonly learn: (lockout: BindLockout) => void
 }
 
+/** Where the refusals of a directory are kept, so that a restart does not begin to count anew. */
+export interface RefusalMemory {
+  /** What was written last; undefined: nothing, or it cannot be read. */
+  readonly read: () => string | undefined
+  /** undefined: there is nothing to keep any more. Never throws. */
+  readonly write: (refusals: string | undefined) => void
+}
+
 /** What a gate is made of. `readPassword` gives a fresh Buffer each time. */
 export interface BindGateOptions {
   readonly clock: Clock
   readonly readPassword: () => Promise<Buffer>
   /** Default: from 1 to 30 minutes. */
   readonly backoff?: BackoffLimits | undefined
+  /** Default: this process alone. */
+  readonly memory?: RefusalMemory | undefined
 }
 
 /** Slow, because every try counts against the lockout threshold of the service account. */
@@ -49,15 +60,15 @@ interface Refusal {
 }
 
 /** Makes the gate of one directory. */
-export function createBindGate({ clock, readPassword, backoff: limits }: BindGateOptions): BindGate {
+export function createBindGate({ clock, readPassword, backoff: limits, memory }: BindGateOptions): BindGate {
   const backoff = createBackoff(limits ?? BIND_BACKOFF)
   const key = randomBytes(32)
-  const count = createRefusalCount(clock)
+  const count = createRefusalCount(clock, memory)
   let refusal: Refusal | undefined
   let last: Promise<unknown> = Promise.resolve()
 
   const check = async (): Promise<void> => {
-    if (refusal !== undefined) (await admitted(refusal)).fill(0)
+    if (refusal !== undefined || count.isSpent(false)) (await admitted(refusal)).fill(0)
   }
   // The password that may be tried now.
   const admitted = async (since: Refusal | undefined): Promise<Buffer> => {
@@ -65,9 +76,9 @@ export function createBindGate({ clock, readPassword, backoff: limits }: BindGat
     const password = await readPassword()
     // Another password is not held up by the delay of the refused one.
     const isSame = since?.digest.equals(digestOf(password, key)) ?? false
-    if (since === undefined || !((isDelayed && isSame) || count.isSpent(isSame))) return password
+    if (!((isDelayed && isSame) || count.isSpent(isSame))) return password
     password.fill(0)
-    throw since.error
+    throw since?.error ?? refusedBefore()
   }
   const refused = (error: WritebackError, password: Buffer): void => {
     if (!(error instanceof BindRefused) || error.isCounted) count.note()
@@ -104,6 +115,13 @@ export function createBindGate({ clock, readPassword, backoff: limits }: BindGat
   }
 }
 
+const refusedBefore = (): WritebackError =>
+  new WritebackError(
+    'ERR_DIRECTORY_BIND_REFUSED',
+    'the service account was refused before this start, so often that one more bind could lock it: it is tried again when the directory has forgotten them',
+    { retry: 'later' },
+  )
+
 const digestOf = (password: Buffer, key: Buffer): Buffer =>
   createHmac('sha256', key).update(password).digest()
 
@@ -111,26 +129,47 @@ const digestOf = (password: Buffer, key: Buffer): Buffer =>
  * Counts as the directory does: a refusal within the window of the one before adds to the count (MS-SAMR 3.1.1.7.1). The
  * last try that is allowed is kept for another password.
  */
-function createRefusalCount(clock: Clock) {
+function createRefusalCount(clock: Clock, memory: RefusalMemory | undefined) {
   let lockout = ASSUMED
-  let refusals = 0
-  let lastMs = 0
+  let known: Refusals | undefined
+  // Read at the first use: what keeps them may not be open before.
+  const kept = (): Refusals => {
+    known ??= recall(memory?.read(), clock)
+    return known
+  }
+  const isOver = () => clock.monotonicMs() - kept().lastMs > lockout.windowMs + MARGIN_MS
   return {
     learn: (learned: BindLockout) => {
       lockout = learned
     },
     note: () => {
-      if (clock.monotonicMs() - lastMs > lockout.windowMs + MARGIN_MS) refusals = 0
-      refusals += 1
-      lastMs = clock.monotonicMs()
+      known = { refusals: (isOver() ? 0 : kept().refusals) + 1, lastMs: clock.monotonicMs() }
+      memory?.write(JSON.stringify({ refusals: known.refusals, lastWallMs: clock.wallMs() }))
     },
     reset: () => {
-      refusals = 0
+      if (kept().refusals > 0) memory?.write(undefined)
+      known = { refusals: 0, lastMs: Number.NEGATIVE_INFINITY }
     },
     isSpent: (isSamePassword: boolean): boolean => {
-      if (lockout.threshold === 0 || clock.monotonicMs() - lastMs > lockout.windowMs + MARGIN_MS) return false
+      if (lockout.threshold === 0 || isOver()) return false
       const most = Math.max(1, lockout.threshold - LEFT_FOR_OTHERS)
-      return refusals >= (isSamePassword ? most - 1 : most)
+      return kept().refusals >= (isSamePassword ? most - 1 : most)
     },
   }
+}
+
+interface Refusals {
+  readonly refusals: number
+  /** Of the last one, by the monotonic clock of this process. */
+  readonly lastMs: number
+}
+
+const rememberedSchema = z.strictObject({ refusals: z.int().min(0), lastWallMs: z.number() })
+
+function recall(text: string | undefined, clock: Clock): Refusals {
+  const remembered = text === undefined ? undefined : rememberedSchema.safeParse(JSON.parse(text)).data
+  if (remembered === undefined) return { refusals: 0, lastMs: Number.NEGATIVE_INFINITY }
+  // A wall clock that was set back makes it no older.
+  const agoMs = Math.max(0, clock.wallMs() - remembered.lastWallMs)
+  return { refusals: remembered.refusals, lastMs: clock.monotonicMs() - agoMs }
 }

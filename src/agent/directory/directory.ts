@@ -28,6 +28,8 @@ export interface Write extends Fence {
 /** A move of the marker and nothing else: once accepted, no earlier write can land any more. */
 export interface Fence {
   readonly objectGuid: string
+  /** The account as this session read it. OpenLDAP needs it: what was read is what the write is held to. */
+  readonly account?: Account
   /** The marker as read; undefined: the entry has none. */
   readonly markerBefore: string | undefined
   readonly markerAfter: string
@@ -52,7 +54,12 @@ export type AccountReading = Account | 'ambiguous' | undefined
 
 /** The password policy of an account, or what is missing to read it. */
 export type PolicyReading =
-  | { readonly kind: 'read'; readonly policy: EffectivePolicy }
+  | {
+      readonly kind: 'read'
+      readonly policy: EffectivePolicy
+      /** The minimum length counts bytes of UTF-8, as slapd does. */
+      readonly countsBytes?: boolean
+    }
   | { readonly kind: 'unreadable'; readonly name: string; readonly problem: string }
 
 /** Every password policy of a directory, and those that cannot be read. */
@@ -62,9 +69,9 @@ export interface DirectoryPolicies {
   readonly problems: readonly { readonly name: string; readonly problem: string }[]
 }
 
-/** The writer domain controller of a directory. Stays with one server, whatever the address leads to later. */
+/** The writer of a directory. Stays with one server, whatever the address leads to later. */
 export interface WriterSession {
-  /** invocationId, lower case with dashes. */
+  /** invocationId, or on OpenLDAP a UUID of its address; lower case with dashes. */
   readonly server: string
   readonly url: string
   /**
@@ -72,6 +79,8 @@ export interface WriterSession {
    * `not_enforced` when the configuration takes that, `not_enforceable` when it does not: then a reset must not be written.
    */
   readonly history: 'enforced' | 'not_enforced' | 'not_enforceable'
+  /** Why history is not enforced; default: the domain controller lacks the control. */
+  readonly historyProblem?: string
   /** The directory's clock, carried on by this host's monotonic clock; milliseconds since 1970. */
   readonly directoryNowMs: () => number
   /** By how much that may be wrong to either side, milliseconds: its clock shows whole seconds, and the answer was on its way. */

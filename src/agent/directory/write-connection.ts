@@ -1,12 +1,13 @@
 // A connection for writes: bound before it exists, verified to be the server it should be, one modify at a time.
 import { WritebackError } from '../../errors/writeback-error.ts'
+import type { LdapEntry, LdapResult } from '../../ldap-wire/decode-response.ts'
 import {
   type Change,
   encodeBaseSearch,
   encodeModify,
   type RequestControl,
 } from '../../ldap-wire/encode-request.ts'
-import type { WriteAnswer } from '../decisions/write-answer.ts'
+import type { DirectoryRefusal, WriteAnswer } from '../decisions/write-answer.ts'
 import { type ConnectionSettings, openBoundChannel } from './bound-channel.ts'
 import { classifyRefusal } from './classify-error.ts'
 import type { LdapChannel } from './ldap-channel.ts'
@@ -19,6 +20,17 @@ export interface ModifyRequest {
   readonly controls: readonly RequestControl[]
   /** Asked right before the first byte; `false` means `not_sent`. */
   readonly mayStart?: () => boolean
+  /** What a refusal means; default: as Active Directory says it. Must not throw. */
+  readonly classify?: (result: LdapResult) => DirectoryRefusal
+  /** Told of a success, with what the server sent beside it. Must not throw. */
+  readonly onAccepted?: (result: LdapResult) => void
+}
+
+/** How a connection knows that it leads to the server it should: by attributes of the root entry. */
+export interface ExpectedServer {
+  readonly attributes: readonly string[]
+  /** Who answers instead; undefined: it is the right one. */
+  readonly findStranger: (root: LdapEntry | undefined) => string | undefined
 }
 
 /** A bound connection to one known server. */
@@ -31,22 +43,22 @@ export interface WriteConnection {
 }
 
 /**
- * Opens a write connection to the server whose NTDS settings have the name `expectedService`. Throws as
- * `openBoundChannel` does, and ERR_DIRECTORY_UNSUITABLE (later) when another server answers at this address: a lost
- * write is only settled on the server it was sent to.
+ * Opens a write connection to the expected server. Throws as `openBoundChannel` does, and ERR_DIRECTORY_UNSUITABLE
+ * (later) when another server answers at this address: a lost write is only settled on the server it was sent to.
  */
 export async function openWriteConnection(
   endpoint: ServerEndpoint,
   settings: ConnectionSettings,
-  expectedService: string,
+  expected: ExpectedServer,
 ): Promise<WriteConnection> {
   const channel = await openBoundChannel(endpoint, settings)
   try {
-    const service = await readServiceName(channel, settings.operationTimeoutMs)
-    if (service.toLowerCase() !== expectedService.toLowerCase()) {
+    const root = await readRoot(channel, expected.attributes, settings.operationTimeoutMs)
+    const stranger = expected.findStranger(root)
+    if (stranger !== undefined) {
       throw new WritebackError(
         'ERR_DIRECTORY_UNSUITABLE',
-        `${endpoint.url}: another server answers now: ${service}`,
+        `${endpoint.url}: another server answers now: ${stranger}`,
         {
           retry: 'later',
         },
@@ -66,7 +78,7 @@ export async function openWriteConnection(
 
 async function modify(channel: LdapChannel, request: ModifyRequest, timeoutMs: number): Promise<WriteAnswer> {
   const messageId = channel.nextMessageId()
-  const { dn, changes, controls, mayStart } = request
+  const { dn, changes, controls, mayStart, classify = classifyRefusal } = request
   const frame = encodeModify({ messageId, dn, changes, controls })
   const exchange = await channel.exchange({
     frame,
@@ -76,14 +88,21 @@ async function modify(channel: LdapChannel, request: ModifyRequest, timeoutMs: n
     ...(mayStart === undefined ? {} : { mayStart }),
   })
   if (exchange.kind !== 'answered') return exchange
-  if (exchange.result.code === 0) return { kind: 'accepted' }
-  return { kind: 'refused', refusal: classifyRefusal(exchange.result) }
+  if (exchange.result.code === 0) {
+    request.onAccepted?.(exchange.result)
+    return { kind: 'accepted' }
+  }
+  return { kind: 'refused', refusal: classify(exchange.result) }
 }
 
-async function readServiceName(channel: LdapChannel, timeoutMs: number): Promise<string> {
+async function readRoot(
+  channel: LdapChannel,
+  attributes: readonly string[],
+  timeoutMs: number,
+): Promise<LdapEntry | undefined> {
   const messageId = channel.nextMessageId()
-  const frame = encodeBaseSearch({ messageId, dn: '', attributes: ['dsServiceName'] })
+  const frame = encodeBaseSearch({ messageId, dn: '', attributes })
   const exchange = await channel.exchange({ frame, messageId, expects: 'search_done', timeoutMs })
   if (exchange.kind !== 'answered') throw exchange.cause
-  return exchange.entries[0]?.attributes.get('dsservicename')?.[0]?.toString('utf8') ?? ''
+  return exchange.entries[0]
 }

@@ -84,7 +84,9 @@ async function promise(
     const server = parts.serverOf(document.directory)
     // A receipt promises a write, and an inspection makes none.
     const isWorthwhile = document.operation !== 'inspect' && !isExpired(document, parts.storeTime.nowMs())
-    return isWorthwhile && server !== undefined
+    // What may be under way on another server is settled there first; a receipt for this one would hide that it is not.
+    const isHereAlone = claimed.earlier.every((receipt) => receipt.server === server)
+    return isWorthwhile && isHereAlone && server !== undefined
       ? [{ request: claimed.request, lease: claimed.lease, server }]
       : []
   })

@@ -1,6 +1,7 @@
 // Intents: what this agent was about to send, written down before it sends, and what it heard back.
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { WritebackError } from '../../errors/writeback-error.ts'
+import type { AuditOutbox } from './audit-outbox.ts'
 import type { AnsweredIntent, ConfirmedWrite, Intent, Journal } from './journal.ts'
 import { guarded, transaction, unsynced } from './transaction.ts'
 
@@ -19,9 +20,8 @@ type Attempts = Pick<
 >
 
 /** The part of the journal that counts and keeps writes and fences. */
-export function createAttempts(db: DatabaseSync): Attempts {
+export function createAttempts(db: DatabaseSync, outbox: AuditOutbox): Attempts {
   const used = db.prepare('SELECT attempts FROM requests WHERE request_id = ?')
-  const setAnswer = db.prepare('UPDATE intents SET answer = ? WHERE request_id = ? AND n = ?')
   const select = 'SELECT * FROM intents WHERE request_id = ?'
   const all = db.prepare(`${select} ORDER BY n`)
   const recent = db.prepare(
@@ -53,12 +53,8 @@ export function createAttempts(db: DatabaseSync): Attempts {
   return {
     nextAttempt: (requestId) =>
       guarded('read the attempts', () => Number(used.get(requestId)?.['attempts'] ?? 0) + 1),
-    intent: recordIntent(db),
-    answer: (requestId, n, answer) =>
-      guarded('journal an answer', () => {
-        if (unsynced(db, () => setAnswer.run(answer, requestId, n)).changes !== 1)
-          throw new WritebackError('ERR_INTERNAL', `no attempt ${n} of request ${requestId} to answer`)
-      }),
+    intent: recordIntent(db, outbox),
+    answer: recordAnswer(db, outbox),
     unsettledIntents: (requestId) =>
       guarded('read the intents', () => unsettled.all(requestId).map(toIntent)),
     recentWrites: (sinceMs) =>
@@ -96,17 +92,29 @@ export function createAttempts(db: DatabaseSync): Attempts {
   }
 }
 
-function recordIntent(db: DatabaseSync): Journal['intent'] {
+function recordAnswer(db: DatabaseSync, outbox: AuditOutbox): Journal['answer'] {
+  const set = db.prepare('UPDATE intents SET answer = ?, untold = 0 WHERE request_id = ? AND n = ?')
+  return (requestId, n, answer, told) =>
+    unsynced(db, () =>
+      transaction(db, 'journal an answer', () => {
+        if (set.run(answer, requestId, n).changes !== 1)
+          throw new WritebackError('ERR_INTERNAL', `no attempt ${n} of request ${requestId} to answer`)
+        if (told) outbox.put(told)
+      }),
+    )
+}
+
+function recordIntent(db: DatabaseSync, outbox: AuditOutbox): Journal['intent'] {
   // The counter lives beside the request and only grows, so `n` stays fresh whatever happens to the intents.
   const reserve = db.prepare(
     `UPDATE requests SET attempts = ?1 WHERE request_id = ?2 AND attempts < ?1 AND state = 'open'`,
   )
   const insert = db.prepare(
     `INSERT INTO intents (request_id, n, lease, kind, server, marker_before, marker_after, password_version_before,
-     started_at_ms, notices, effect, without_marker) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     started_at_ms, notices, effect, without_marker, untold) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
-  return (intent) =>
-    transaction(db, 'journal an intent', () => {
+  return (intent, told) => {
+    const entry = transaction(db, 'journal an intent', () => {
       if (reserve.run(intent.n, intent.requestId).changes !== 1)
         throw new WritebackError(
           'ERR_INTERNAL',
@@ -125,8 +133,13 @@ function recordIntent(db: DatabaseSync): Journal['intent'] {
         JSON.stringify(intent.notices),
         intent.effect ?? null,
         Number(intent.withoutMarker ?? false),
+        Number(told !== undefined),
       )
+      return told ? outbox.put(told) : 0
     })
+    outbox.synced()
+    return entry
+  }
 }
 
 function toConfirmedWrite(row: Record<string, SQLOutputValue>): ConfirmedWrite {

@@ -1,6 +1,7 @@
 // The journal: what this agent promised, in one SQLite file that belongs to one process.
 import type { DatabaseSync } from 'node:sqlite'
 import { createAttempts } from './attempts.ts'
+import { createAuditOutbox } from './audit-outbox.ts'
 import { createDocuments } from './documents.ts'
 import type { Journal } from './journal.ts'
 import { openDatabase } from './open-database.ts'
@@ -18,15 +19,20 @@ export function createJournal(directory: string): Journal {
 
 /** The journal on a database that is open and up to date. Closing the journal closes it. Throws ERR_JOURNAL_UNUSABLE. */
 export function createJournalOn(db: DatabaseSync): Journal {
-  return guarded('prepare the journal', () => ({
-    ...createDocuments(db),
-    ...createAttempts(db),
-    ...createOutcomes(db),
-    ...settings(db),
-    close: () => {
-      if (db.isOpen) db.close()
-    },
-  }))
+  return guarded('prepare the journal', () => {
+    const outbox = createAuditOutbox(db)
+    const { auditEntries, auditAppended, auditResume, auditSettle } = outbox
+    return {
+      ...createDocuments(db),
+      ...createAttempts(db, outbox),
+      ...createOutcomes(db, outbox),
+      ...{ auditEntries, auditAppended, auditResume, auditSettle },
+      ...settings(db),
+      close: () => {
+        if (db.isOpen) db.close()
+      },
+    }
+  })
 }
 
 function settings(db: DatabaseSync): Pick<Journal, 'get' | 'set'> {

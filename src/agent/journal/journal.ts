@@ -1,5 +1,6 @@
 // What the journal remembers, as others see it. It never sees a password: a sealed value stays inside the document.
 import type { Notice } from '../../protocol/codes.ts'
+import type { AuditEntry } from '../decisions/audit-entry.ts'
 
 /** Another agent that held this request before, and the server its receipt named. */
 export interface EarlierHolder {
@@ -12,6 +13,8 @@ export interface LastWrite {
   readonly server: string
   readonly marker: string | null
   readonly settled: boolean
+  /** While it is not settled: further servers at which something of it may be under way. */
+  readonly others?: readonly string[]
 }
 
 /** A verified request document with the lease it came with. */
@@ -133,13 +136,16 @@ export interface Journal {
   readonly find: (requestId: string) => OpenRequest | undefined
   /** The `n` of the next intent. Only recording the intent uses it up. */
   readonly nextAttempt: (requestId: string) => number
-  /** Records an intent. Throws ERR_INTERNAL for an `n` that was used before and for a request that is not open. */
-  readonly intent: (intent: Intent) => void
+  /**
+   * Records an intent. Throws ERR_INTERNAL for an `n` that was used before and for a request that is not open. `told`: what
+   * the audit record is to say of it; gives that entry's number, 0 without one.
+   */
+  readonly intent: (intent: Intent, told?: AuditEntry) => number
   /**
    * Records what is known about one attempt. Throws ERR_INTERNAL for an unknown attempt. A power cut may lose it, unless
    * an outcome was recorded after it: the directory then tells again what became of the attempt.
    */
-  readonly answer: (requestId: string, n: number, answer: string) => void
+  readonly answer: (requestId: string, n: number, answer: string, told?: AuditEntry) => void
   /** Intents without an answer, or whose answer was lost; newest last. */
   readonly unsettledIntents: (requestId: string) => readonly Intent[]
   /** Every intent of one request; newest last. */
@@ -176,8 +182,11 @@ export interface Journal {
   readonly started: (requestId: string) => number
   /** Processing came back without an outcome: this start killed nobody, and is taken off the count. */
   readonly rested: (requestId: string) => void
-  /** Records an outcome and wipes the document. The first one wins. Throws ERR_INTERNAL for an unknown request. */
-  readonly outcome: (outcome: RecordedOutcome) => Recording
+  /**
+   * Records an outcome and wipes the document. The first one wins, and only that one is `told` to the audit record, after a
+   * result for each intent. Throws ERR_INTERNAL for an unknown request.
+   */
+  readonly outcome: (outcome: RecordedOutcome, told?: AuditEntry) => Recording
   /** Outcomes the store has not confirmed, oldest first. */
   readonly undelivered: (limit: number) => readonly { readonly requestId: string; readonly bytes: string }[]
   /** The store's word on outcomes: each of its answers ends delivery. A power cut may lose it: they are then delivered again. */
@@ -191,6 +200,20 @@ export interface Journal {
   readonly get: (key: string) => string | undefined
   /** Sets it; undefined forgets it. */
   readonly set: (key: string, value: string | undefined) => void
+  /** What the audit record still has to take over, in order, behind entry `after`; JSON. */
+  readonly auditEntries: (
+    after: number,
+    limit: number,
+  ) => readonly { readonly entry: number; readonly record: string }[]
+  /** The audit record holds every entry up to this one. A power cut may lose this word: the record itself tells it again. */
+  readonly auditAppended: (through: number) => void
+  /**
+   * At the start: `through` is the last entry that stands in the audit record. Intents of an earlier process get the result
+   * that will ever be known of them. Gives the last entry that the record had taken over before; `through` if not less.
+   */
+  readonly auditResume: (through: number, atMs: number) => number
+  /** Makes every entry so far durable, so that `auditEntries` gives it. */
+  readonly auditSettle: () => void
   /** Counts by state, for operators. */
   readonly counts: () => JournalCounts
   /** Forgets finished requests older than `beforeMs`, and overwrites what deletion left in the write-ahead log. */

@@ -49,4 +49,10 @@ export const MIGRATIONS: readonly string[] = [
   `,
   'ALTER TABLE intents ADD COLUMN notices TEXT;',
   'ALTER TABLE intents ADD COLUMN without_marker INTEGER NOT NULL DEFAULT 0;',
+  // untold: the audit record has the intent, or waits for it, and knows of no result yet.
+  `
+  CREATE TABLE audit_outbox (entry INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT NOT NULL) STRICT;
+  ALTER TABLE intents ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX intents_untold ON intents (request_id) WHERE untold = 1;
+  `,
 ]

@@ -1,13 +1,14 @@
 // Outcomes: the first one wins, its bytes never change, and it is delivered until the store has confirmed it.
 import type { DatabaseSync } from 'node:sqlite'
 import { WritebackError } from '../../errors/writeback-error.ts'
+import type { AuditOutbox } from './audit-outbox.ts'
 import type { Journal, RecordedOutcome, Recording } from './journal.ts'
 import { guarded, transaction, unsynced } from './transaction.ts'
 
 type Outcomes = Pick<Journal, 'outcome' | 'undelivered' | 'delivered' | 'counts' | 'purge'>
 
 /** The part of the journal that keeps and delivers outcomes, and forgets them in the end. */
-export function createOutcomes(db: DatabaseSync): Outcomes {
+export function createOutcomes(db: DatabaseSync, outbox: AuditOutbox): Outcomes {
   const waiting = db.prepare(
     `SELECT request_id, outcome_bytes FROM requests WHERE state = 'closed' ORDER BY finished_at_ms LIMIT ?`,
   )
@@ -15,7 +16,7 @@ export function createOutcomes(db: DatabaseSync): Outcomes {
     `UPDATE requests SET state = 'delivered', store_answer = ?, finished_at_ms = ? WHERE request_id = ? AND state = 'closed'`,
   )
   return {
-    outcome: recordOutcome(db),
+    outcome: recordOutcome(db, outbox),
     undelivered: (limit) =>
       guarded('read undelivered outcomes', () =>
         waiting.all(limit).map((row) => ({
@@ -33,23 +34,28 @@ export function createOutcomes(db: DatabaseSync): Outcomes {
   }
 }
 
-function recordOutcome(db: DatabaseSync): Journal['outcome'] {
+function recordOutcome(db: DatabaseSync, outbox: AuditOutbox): Journal['outcome'] {
   const known = db.prepare('SELECT state, outcome_bytes FROM requests WHERE request_id = ?')
   const close = db.prepare(
     `UPDATE requests SET state = 'closed', outcome = ?, outcome_bytes = ?, finished_at_ms = ? WHERE request_id = ?`,
   )
   // Nobody needs the sealed password any more, so it goes in the same transaction.
   const wipe = db.prepare('DELETE FROM documents WHERE request_id = ?')
-  return (outcome: RecordedOutcome): Recording =>
-    transaction(db, 'journal an outcome', () => {
+  return (outcome: RecordedOutcome, told): Recording => {
+    const recording = transaction(db, 'journal an outcome', (): Recording => {
       const row = known.get(outcome.requestId)
       if (row === undefined)
         throw new WritebackError('ERR_INTERNAL', `outcome of the unknown request ${outcome.requestId}`)
       if (row['state'] !== 'open') return row['outcome_bytes'] === outcome.bytes ? 'same' : 'kept_out'
       close.run(outcome.outcome, outcome.bytes, outcome.atMs, outcome.requestId)
       wipe.run(outcome.requestId)
+      outbox.endIntents(outcome.requestId, outcome.atMs)
+      if (told) outbox.put(told)
       return 'recorded'
     })
+    outbox.synced()
+    return recording
+  }
 }
 
 function housekeeping(db: DatabaseSync): Pick<Journal, 'counts' | 'purge'> {

@@ -2,16 +2,20 @@
 import type { Operation } from '../../protocol/identifiers.ts'
 import { formatMarker } from '../../protocol/marker.ts'
 import type { Account } from '../decisions/account.ts'
+import { eventsOf, type IntentEntry, resultOf } from '../decisions/audit-entry.ts'
 import { noticesFor } from '../decisions/judge-account.ts'
 import { versionAfterFence, versionAfterWrite } from '../decisions/judge-marker.ts'
 import type { WriteAnswer } from '../decisions/write-answer.ts'
 import type { WriterSession } from '../directory/directory.ts'
+import type { Intent } from '../journal/journal.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
 /** A modify that may be sent now. */
 export interface Attempt {
   /** The marker it carries, never used before. */
   readonly markerAfter: string
+  /** True when its intent stands in the audit record; else nothing may be sent. */
+  readonly isAudited: () => Promise<boolean>
   /** Keeps what became of it. */
   readonly close: (answer: WriteAnswer) => void
 }
@@ -35,7 +39,7 @@ export function beginAttempt(
     ? versionAfterWrite(account, session.directoryNowMs())
     : versionAfterFence(account, store)
   const markerAfter = formatMarker({ store, sequence, requestId: id, flag, lease, n, passwordVersion })
-  parts.journal.intent({
+  const intent: Intent = {
     ...{ requestId: id, n, lease, kind, markerAfter },
     server: session.server,
     markerBefore: account.marker,
@@ -44,8 +48,55 @@ export function beginAttempt(
     effect: isWrite ? operation : undefined,
     notices: isWrite ? noticesFor(unlocked(account, operation), work.document, session.history) : [],
     ...(withoutMarker ? { withoutMarker } : {}),
-  })
-  return { markerAfter, close: (answer) => parts.journal.answer(id, n, describeAnswer(answer)) }
+  }
+  const told = tellIntent(parts, work, session, account, intent)
+  const entry = parts.journal.intent(intent, told)
+  return {
+    markerAfter,
+    isAudited: () => parts.audit.reached(entry),
+    close: (answer) => keepAnswer(parts, intent, answer, told),
+  }
+}
+
+function keepAnswer(
+  { journal, clock }: WritebackParts,
+  { requestId, n }: Intent,
+  answer: WriteAnswer,
+  told: IntentEntry,
+): void {
+  const text = describeAnswer(answer)
+  journal.answer(requestId, n, text, resultOf(told, text, clock.wallMs()))
+}
+
+function tellIntent(
+  { clock }: WritebackParts,
+  { document }: Work,
+  session: WriterSession,
+  account: Account,
+  { requestId, n, lease, effect, markerAfter, withoutMarker }: Intent,
+): IntentEntry {
+  const action = effect ?? 'fence'
+  const unlocks = document.operation === 'reset' && document.options.unlock && account.locked
+  return {
+    ...{
+      kind: 'intent',
+      time: new Date(clock.wallMs()).toISOString(),
+      request: requestId,
+      attempt: n,
+      lease,
+    },
+    ...{ directory: document.directory, action, server: session.server, url: session.url },
+    directoryTime: new Date(session.directoryNowMs()).toISOString(),
+    marker: withoutMarker ? null : markerAfter,
+    account: {
+      anchor: document.subject.anchor,
+      objectGuid: account.objectGuid,
+      sid: account.sid ?? null,
+      name: account.name,
+    },
+    actor: document.actor,
+    events: eventsOf(action, unlocks),
+  }
 }
 
 // A write that lands leaves no lockout behind; what came after it is looked at when there is time for that.

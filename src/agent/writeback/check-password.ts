@@ -8,6 +8,7 @@ import type { Rule } from '../../policy/rule.ts'
 import type { EffectivePolicy } from '../../protocol/account-state.ts'
 import type { RefusalReason } from '../../protocol/codes.ts'
 import type { Account } from '../decisions/account.ts'
+import type { DirectoryRefusal } from '../decisions/write-answer.ts'
 import type { PolicyReading, WriterSession } from '../directory/directory.ts'
 import type { Work } from './writeback-parts.ts'
 
@@ -23,6 +24,8 @@ export interface Candidate {
   readonly account: Account
   readonly policy: PolicyReading
   readonly old: Uint8Array | undefined
+  /** The rule that the directory itself says is broken. */
+  readonly named?: DirectoryRefusal['brokenRule']
 }
 
 // Where the policy cannot be read, only the agent's own list is held against the password.
@@ -63,11 +66,32 @@ export async function explainRefusal(
 ): Promise<BrokenRule> {
   const policy = await readAnew(session, candidate)
   const known = policy.kind === 'read' ? policy.policy : undefined
+  if (candidate.named) return brokenAsNamed(candidate.named, candidate, known, session.directoryNowMs())
   return (
     findBroken(password, { ...candidate, policy }, 'explain') ??
     findAge(work, candidate, policy, session.directoryNowMs()) ??
     findSame(password, candidate, known) ?? { reason: 'password_policy', rule: undefined, policy: known }
   )
+}
+
+// The directory's word stands; the policy only says what would be accepted.
+function brokenAsNamed(
+  reason: NonNullable<Candidate['named']>,
+  { account }: Candidate,
+  policy: EffectivePolicy | undefined,
+  directoryNowMs: number,
+): BrokenRule {
+  const rules = {
+    password_too_short: (known: EffectivePolicy): Rule => ({
+      kind: 'minimum_length',
+      characters: known.minimumLength,
+    }),
+    password_in_history: ({ historyLength: remembered }: EffectivePolicy): Rule | undefined =>
+      remembered === 0 ? undefined : { kind: 'not_used_before', remembered },
+    password_too_young: (known: EffectivePolicy): Rule | undefined =>
+      findAgeViolation(known, account.passwordSetAtMs, directoryNowMs)?.rule,
+  }
+  return { reason, rule: policy && rules[reason](policy), policy }
 }
 
 // The refusal stands, whether or not it can be explained.
@@ -89,8 +113,9 @@ function findBroken(
   // Windows holds such an account to no policy (MS-SAMR 3.1.1.7.2), Samba does: the directory decides.
   const asked =
     reading === 'certain' && account.passwordNotRequired ? NOTHING_ASKED : (known ?? NOTHING_ASKED)
+  const countsBytes = policy.kind === 'read' && policy.countsBytes === true
   return brokenBy(
-    findPasswordViolation(password, { policy: asked, holder: holderOf(account), reading }),
+    findPasswordViolation(password, { policy: asked, holder: holderOf(account), reading, countsBytes }),
     known,
   )
 }

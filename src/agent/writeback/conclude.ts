@@ -1,6 +1,8 @@
 // The end of a request: the outcome is signed, made durable, and only then reported. The first one stands for ever.
+import { createHash } from 'node:crypto'
 import { type Outcome, outcomeSchema, signOutcome } from '../../protocol/outcome.ts'
 import { parseDocument } from '../../protocol/signed-message.ts'
+import type { OutcomeEntry } from '../decisions/audit-entry.ts'
 import type { Circumstances, Ending } from './step.ts'
 import type { WritebackParts } from './writeback-parts.ts'
 
@@ -14,7 +16,16 @@ export interface Concluded {
 /** The part of the neighbours that ending a request needs. */
 export type ConcludeParts = Pick<
   WritebackParts,
-  'agent' | 'store' | 'signer' | 'journal' | 'storeTime' | 'leases' | 'log' | 'wakeReporter'
+  | 'agent'
+  | 'store'
+  | 'signer'
+  | 'journal'
+  | 'audit'
+  | 'clock'
+  | 'storeTime'
+  | 'leases'
+  | 'log'
+  | 'wakeReporter'
 >
 
 /** Signs and records the outcome, then wakes the reporter. Throws ERR_JOURNAL_UNUSABLE when it could not be kept. */
@@ -26,13 +37,14 @@ export async function conclude(
 ): Promise<void> {
   const outcome = outcomeOf(parts, request, ending, circumstances)
   const bytes = await signOutcome(outcome, parts.signer)
-  const recording = parts.journal.outcome({
-    requestId: request.requestId,
-    outcome: ending.outcome,
+  const recorded = {
+    ...{ requestId: request.requestId, outcome: ending.outcome },
     ...('reason' in ending ? { reason: ending.reason } : {}),
-    bytes,
-    atMs: outcome.decidedAt,
-  })
+    ...{ bytes, atMs: outcome.decidedAt },
+  }
+  const recording = parts.journal.outcome(recorded, tellOutcome(outcome, bytes, parts.clock.wallMs()))
+  // Not waited for: the journal keeps it until it stands in the audit record.
+  parts.audit.wake()
   parts.leases.drop({ request: request.requestId, lease: request.lease })
   parts.log.info('request ended', {
     requestId: request.requestId,
@@ -43,6 +55,14 @@ export async function conclude(
   })
   parts.wakeReporter()
 }
+
+const tellOutcome = (outcome: Outcome, bytes: string, nowMs: number): OutcomeEntry => ({
+  ...{ kind: 'outcome', time: new Date(nowMs).toISOString(), request: outcome.request, lease: outcome.lease },
+  ...{ directory: outcome.directory, outcome: outcome.outcome },
+  reason: 'reason' in outcome ? outcome.reason : null,
+  ...{ server: outcome.server, marker: outcome.marker, notices: outcome.notices },
+  signed: createHash('sha256').update(bytes).digest('hex'),
+})
 
 function outcomeOf(
   parts: ConcludeParts,

@@ -6,6 +6,7 @@ import { end, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
 const PAUSE_LOOK_MS = 1_000
+const AUDIT_LOOK_MS = 1_000
 const CLOCK_LOOK_MS = 500
 const LEASE_LOOK_MS = 500
 
@@ -26,8 +27,12 @@ export function findObstacle(parts: WritebackParts, work: Work): Step | undefine
   const impossible = findImpossibleDate(work.document, parts.storeTime.nowMs())
   if (impossible) return end({ outcome: 'failed', reason: 'request_invalid' }, { detail: impossible })
   const isStopped = parts.isPaused() || parts.limits.isStopped(work.document.directory)
-  return isStopped ? wait(PAUSE_LOOK_MS) : undefined
+  return isStopped ? wait(PAUSE_LOOK_MS) : findAuditObstacle(parts)
 }
+
+/** Nothing is written that the audit record could not tell of first. */
+export const findAuditObstacle = ({ audit }: Pick<WritebackParts, 'audit'>): Step | undefined =>
+  audit.isWritable() ? undefined : wait(AUDIT_LOOK_MS)
 
 /** As findObstacle, with the lease and the directory's clock: all that must hold right before a write. */
 export function findWriteObstacle(

@@ -1,7 +1,7 @@
 // Sends one write: its intent is journaled first, everything that must hold is looked at right before the first byte.
 import type { Account } from '../decisions/account.ts'
 import { isWithoutEffect, type WriteAnswer } from '../decisions/write-answer.ts'
-import type { Effect, WriterSession } from '../directory/directory.ts'
+import type { Effect, Write, WriterSession } from '../directory/directory.ts'
 import { beginAttempt } from './attempt.ts'
 import { findWriteObstacle } from './find-obstacle.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
@@ -54,11 +54,20 @@ async function send(
   withoutMarker: boolean,
 ): Promise<Sent> {
   const { directory, subject } = work.document
-  const { markerAfter, close } = beginAttempt(parts, work, session, account, 'write', withoutMarker)
+  const { markerAfter, isAudited, close } = beginAttempt(
+    parts,
+    work,
+    session,
+    account,
+    'write',
+    withoutMarker,
+  )
   const takeOff = parts.limits.note(directory, subject.anchor)
-  let withheld = false
-  const answer = await session.write({
+  // The next round waits until the audit record can be written.
+  let withheld = !(await isAudited())
+  const write: Write = {
     objectGuid: account.objectGuid,
+    account,
     effect,
     markerBefore: account.marker,
     markerAfter,
@@ -67,7 +76,8 @@ async function send(
       withheld = findWriteObstacle(parts, work, session) !== undefined
       return !withheld
     },
-  })
+  }
+  const answer = withheld ? WITHHELD.answer : await session.write(write)
   close(answer)
   if (isWithoutEffect(answer)) takeOff()
   return { answer, markerAfter: withoutMarker ? undefined : markerAfter, withheld }

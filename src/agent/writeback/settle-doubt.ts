@@ -5,11 +5,11 @@ import { noticesFor } from '../decisions/judge-account.ts'
 import { canSettleOn, isProvenUnapplied, isSettledBy } from '../decisions/judge-doubt.ts'
 import { isMarkerHidden, readPosition } from '../decisions/judge-marker.ts'
 import { findExclusion } from '../decisions/judge-protection.ts'
-import { isWithoutEffect } from '../decisions/write-answer.ts'
-import type { WriterSession } from '../directory/directory.ts'
+import { isWithoutEffect, type WriteAnswer } from '../decisions/write-answer.ts'
+import type { Fence, WriterSession } from '../directory/directory.ts'
 import { beginAttempt } from './attempt.ts'
 import { endHidden } from './end-hidden.ts'
-import { findLeaseObstacle } from './find-obstacle.ts'
+import { findAuditObstacle, findLeaseObstacle } from './find-obstacle.ts'
 import { markedRequest } from './marked-request.ts'
 import { lacksMarkerRight, rightWish } from './marker-right.ts'
 import { findRefusedFence } from './read-fence-answer.ts'
@@ -90,7 +90,7 @@ async function fence(
     const detail = 'the account may not be written any more, so a lost answer cannot be settled'
     return end({ outcome: 'unknown' }, { server: session.server, detail })
   }
-  const resting = findLeaseObstacle(parts, work)
+  const resting = findLeaseObstacle(parts, work) ?? findAuditObstacle(parts)
   if (resting) return resting
   if (isMarkerHidden(account, session.server, work.tried)) return endHidden(parts, work, session, 'unknown')
   const { directory, subject } = work.document
@@ -100,13 +100,17 @@ async function fence(
   if (isCounted && (parts.limits.isStopped(directory) || parts.limits.find(directory, subject.anchor)))
     return wait(LIMIT_LOOK_MS)
   const takeOff = isCounted ? parts.limits.note(directory, subject.anchor) : undefined
-  const { markerAfter, close } = beginAttempt(parts, work, session, account, 'fence')
-  const answer = await session.fence({
+  const { markerAfter, isAudited, close } = beginAttempt(parts, work, session, account, 'fence')
+  const marker: Fence = {
     objectGuid: account.objectGuid,
+    account,
     markerBefore: account.marker,
     markerAfter,
     mayStart: () => findLeaseObstacle(parts, work) === undefined,
-  })
+  }
+  const answer: WriteAnswer = (await isAudited())
+    ? await session.fence(marker)
+    : { kind: 'not_sent', cause: undefined }
   close(answer)
   if (isWithoutEffect(answer)) takeOff?.()
   work.log.info('fenced the account after a lost answer', { server: session.server, answer: answer.kind })

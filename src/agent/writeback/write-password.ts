@@ -34,7 +34,8 @@ export async function writePassword(
     if (certain) return { kind: 'unsent', broken: certain }
     const sent = await sendWrite(parts, work, session, account, effectOf(document, passwords))
     const isPolicy = sent.answer.kind === 'refused' && sent.answer.refusal.kind === 'password_policy'
-    const broken = isPolicy ? await explainRefusal(next, candidate, work, session) : undefined
+    const named = sent.answer.kind === 'refused' ? sent.answer.refusal.brokenRule : undefined
+    const broken = isPolicy ? await explainRefusal(next, { ...candidate, named }, work, session) : undefined
     return { kind: 'sent', broken, ...sent }
   })
 }

@@ -6,6 +6,7 @@ import type { RequestDocument, WriteDocument } from '../../protocol/request-docu
 import type { SigningKey } from '../../protocol/signed-message.ts'
 import type { Conditions } from '../../telemetry/conditions.ts'
 import type { Logger } from '../../telemetry/logger.ts'
+import type { AuditTrail } from '../audit/audit-trail.ts'
 import type { Doubt, GoneServers } from '../decisions/judge-doubt.ts'
 import type { Leases } from '../decisions/leases.ts'
 import type { StoreTime } from '../decisions/store-time.ts'
@@ -37,6 +38,7 @@ export interface WritebackParts {
   readonly store: string
   readonly signer: SigningKey
   readonly journal: Journal
+  readonly audit: AuditTrail
   readonly keys: Keys
   readonly directories: ReadonlyMap<string, ServedDirectory>
   readonly storeTime: StoreTime

@@ -193,11 +193,11 @@ export interface RequestRecords {
   readonly addRequest: (request: NewRequest) => Promise<void>
   readonly findRequest: (id: string) => Promise<RequestRecord | undefined>
   readonly listRequests: (most: number) => Promise<readonly RequestRecord[]>
-  /** How many requests of the subject that may write have not ended. */
-  readonly countWriting: (directory: string, anchor: string) => Promise<number>
-  /** The highest sequence ever given to the subject; 0 when none was. */
+  /** How many requests of the subject that may write are in this state. */
+  readonly countWriting: (directory: string, anchor: string, state: 'unsealed' | 'open') => Promise<number>
+  /** The sequence that the subject’s newest request got; 0 when none did. */
   readonly lastSequence: (directory: string, anchor: string) => Promise<number>
-  /** Opens the request with its signed document and raises the subject's sequence. */
+  /** Opens the request with its signed document, whose sequence is the subject's newest from now on. */
   readonly issueRequest: (request: NewRequest, issue: Issue) => Promise<void>
   /** Requests whose time is over: what still stands as unsealed or open. */
   readonly findOverdue: (now: number) => Promise<readonly RequestRecord[]>
@@ -224,13 +224,13 @@ export interface RequestRecords {
   readonly listLeases: (id: string) => Promise<readonly LeaseRecord[]>
   readonly listReceipts: (id: string) => Promise<readonly ReceiptRecord[]>
   /**
-   * The subject's request with the highest sequence below `sequence` that had a receipt and may have left something in the
-   * directory: a write, or a fence of its own.
+   * The subject's request with the highest sequence, except `butId`, that had a receipt and may have left something in the
+   * directory: a write, or a fence of its own. It may be newer than `butId`, which then waited for its agent meanwhile.
    */
-  readonly findPrevious: (
+  readonly findNewest: (
     directory: string,
     anchor: string,
-    sequence: number,
+    butId?: string,
   ) => Promise<RequestRecord | undefined>
   /** Closes or, with `replaces`, replaces an `unknown`. Ends the lease and erases the document. */
   readonly closeRequest: (id: string, closing: Closing, replaces: boolean) => Promise<void>

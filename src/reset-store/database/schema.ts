@@ -77,4 +77,8 @@ export const MIGRATIONS: readonly string[] = [
     WHERE state <> 'closed' AND operation <> 'inspect';
   `,
   'ALTER TABLE users ADD COLUMN pin_asked_at INTEGER NOT NULL DEFAULT 0',
+  `
+  DROP INDEX requests_leased;
+  CREATE INDEX requests_leased ON requests (lease_agent) WHERE state = 'open';
+  `,
 ]

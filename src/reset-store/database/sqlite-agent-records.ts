@@ -68,7 +68,7 @@ function agentMethods(
   const list = database.prepare('SELECT * FROM agents ORDER BY enrolled_at, id')
   const revoke = database.prepare('UPDATE agents SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL')
   const lapse = database.prepare(
-    'UPDATE requests SET lease_until = ? WHERE lease_agent = ? AND lease_until > ?',
+    "UPDATE requests SET lease_until = ? WHERE lease_agent = ? AND state = 'open' AND lease_until > ?",
   )
   const heartbeat = database.prepare('UPDATE agents SET heartbeat = ? WHERE id = ?')
   const parse = createParse()

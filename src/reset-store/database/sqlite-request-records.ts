@@ -38,7 +38,7 @@ function lifecycleMethods(
   const sequence = database.prepare('SELECT last_sequence FROM subjects WHERE directory = ? AND anchor = ?')
   const raise = database.prepare(
     `INSERT INTO subjects (directory, anchor, last_sequence) VALUES (?, ?, ?)
-       ON CONFLICT DO UPDATE SET last_sequence = max(last_sequence, excluded.last_sequence)`,
+       ON CONFLICT DO UPDATE SET last_sequence = excluded.last_sequence`,
   )
   const issue = database.prepare(
     `UPDATE requests SET state = 'open', sealed_digest = ?, sealed_at = ?, sealed_keys = ?, sequence = ?, document = ?
@@ -79,17 +79,17 @@ function lifecycleMethods(
 
 // One that ended without a write or a fence of its own says nothing of where the account stands; the one before it does.
 const MAY_HAVE_WRITTEN = `(r.received = 1 AND (r.outcome IS NULL OR r.outcome IN ('applied', 'unknown')
-  OR instr(r.outcome_marker, replace(r.id, '-', '')) > 0))`
+  OR coalesce(instr(r.outcome_marker, replace(r.id, '-', '')), 0) > 0))`
 
 function searchMethods(
   database: DatabaseSync,
 ): Pick<
   RequestRecords,
-  'findRequest' | 'listRequests' | 'countWriting' | 'findOverdue' | 'findLeased' | 'findPrevious'
+  'findRequest' | 'listRequests' | 'countWriting' | 'findOverdue' | 'findLeased' | 'findNewest'
 > {
   const writing = database.prepare(
     `SELECT count(*) AS number FROM requests INDEXED BY requests_out
-       WHERE directory = ? AND anchor = ? AND state <> 'closed' AND operation <> 'inspect'`,
+       WHERE directory = ? AND anchor = ? AND state = ? AND state <> 'closed' AND operation <> 'inspect'`,
   )
   const find = database.prepare('SELECT * FROM requests WHERE id = ?')
   const list = database.prepare('SELECT * FROM requests ORDER BY id DESC LIMIT ?')
@@ -97,17 +97,18 @@ function searchMethods(
   const leased = database.prepare(
     `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sealed_at`,
   )
-  const previous = database.prepare(
-    `SELECT * FROM requests AS r WHERE directory = ? AND anchor = ? AND sequence < ? AND ${MAY_HAVE_WRITTEN}
-       ORDER BY sequence DESC LIMIT 1`,
+  const newest = database.prepare(
+    `SELECT * FROM requests AS r WHERE directory = ? AND anchor = ? AND sequence IS NOT NULL AND id <> ?
+       AND ${MAY_HAVE_WRITTEN} ORDER BY sequence DESC LIMIT 1`,
   )
   return {
     findRequest: async (id) => one(find.get(id)),
     listRequests: async (most) => all(list.all(most)),
-    countWriting: async (directory, anchor) => Number(writing.get(directory, anchor)?.['number']),
+    countWriting: async (directory, anchor, state) =>
+      Number(writing.get(directory, anchor, state)?.['number']),
     findOverdue: async (now) => all(overdue.all(now)),
     findLeased: async (agent, now) => all(leased.all(agent, now)),
-    findPrevious: async (directory, anchor, below) => one(previous.get(directory, anchor, below)),
+    findNewest: async (directory, anchor, butId = '') => one(newest.get(directory, anchor, butId)),
   }
 }
 

@@ -25,11 +25,13 @@ async function lastOf(records: Transaction, request: RequestRecord): Promise<Cla
   const { directory, anchor, issue } = request
   // An inspect reads only; it needs no writer to be settled before it.
   if (!issue || issue.sequence === null) return null
-  const previous = await records.findPrevious(directory, anchor, issue.sequence)
-  if (!previous) return null
-  const { closing } = previous
-  const server = closing?.server ?? (await records.listReceipts(previous.id)).at(-1)?.server
+  const last = await records.findNewest(directory, anchor, request.id)
+  if (!last) return null
+  const { closing } = last
+  const received = (await records.listReceipts(last.id)).map(({ server }) => server).toReversed()
+  const [server, ...others] = new Set([...(closing?.server ? [closing.server] : []), ...received])
   if (server === undefined) return null
   const settled = closing !== null && closing.outcome !== 'unknown'
-  return { server, marker: closing?.marker ?? null, settled }
+  // Whoever took over had a receipt for another server, perhaps, and may have sent nothing there.
+  return { server, marker: closing?.marker ?? null, settled, others: settled ? [] : others }
 }

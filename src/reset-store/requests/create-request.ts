@@ -15,7 +15,8 @@ const MOST_WRITING = 32
 /**
  * Begins a request for the user with this anchor; where nothing is sealed it is on its way with the answer. Throws
  * CallRefused: `user_not_found`, `body_invalid` for options that the operation does not have, `no_agent` when no agent
- * of the directory made a call within two minutes, `too_many_requests` when 32 writing requests of the user are open.
+ * of the directory made a call within two minutes, `too_many_requests` when 32 writing requests of the user are open,
+ * or as many wait for their sealed password.
  */
 export async function createRequest(
   context: StoreContext,
@@ -31,11 +32,13 @@ export async function createRequest(
     if (!user) throw new CallRefused('user_not_found')
     const agents = (await records.listAgents()).filter((agent) => isServing(agent, directory, now))
     if (agents.length === 0) throw new CallRefused('no_agent')
-    if (isOrdered && (await records.countWriting(directory, anchor)) >= MOST_WRITING)
-      throw new CallRefused(
-        'too_many_requests',
-        `${MOST_WRITING} requests of this account have not ended yet`,
-      )
+    // Those that were never sealed are counted by themselves: they keep no other one from its turn.
+    for (const state of isOrdered ? (['open', 'unsealed'] as const) : [])
+      if ((await records.countWriting(directory, anchor, state)) >= MOST_WRITING)
+        throw new CallRefused(
+          'too_many_requests',
+          `${MOST_WRITING} requests of this account ${state === 'open' ? 'have not ended' : 'are not sealed'} yet`,
+        )
     const request: NewRequest = {
       ...begin(context, user, call, creator, now),
       ...{ options, offeredKeys: isSealed ? agents.flatMap(keysOf) : [] },

@@ -50,7 +50,7 @@ export async function issueRequest<T>(
       if ('answer' in again) return again
       const { directory, anchor } = again.request
       const isOvertaken =
-        issue.sequence !== null && (await records.lastSequence(directory, anchor)) >= issue.sequence
+        issue.sequence !== null && (await lastSequence(records, directory, anchor, now)) >= issue.sequence
       if (isOvertaken || again.objectGuid !== before.objectGuid) return undefined
       await records.issueRequest(again.request, issue)
       return { answer: undefined }
@@ -64,9 +64,29 @@ export async function issueRequest<T>(
 async function standingOf(records: Transaction, request: RequestRecord, now: number): Promise<Standing> {
   const { directory, anchor, operation } = request
   const isOrdered = OPERATIONS[operation].isOrdered
-  const sequence = isOrdered ? nextNumber(await records.lastSequence(directory, anchor), now) : null
+  const sequence = isOrdered ? nextNumber(await lastSequence(records, directory, anchor, now), now) : null
   const user = await records.findUser(directory, anchor)
   return { request, sequence, objectGuid: user?.objectGuid ?? null, now }
+}
+
+// Less than the ten minutes from which agents take a sequence for one of the future.
+const LARGEST_LEAD_MS = 540_000
+
+/**
+ * The sequence that the next one of a subject must exceed. One that was given out while the store's clock stood far ahead does
+ * not hold for longer than that clock did, unless something may have been written under such a one.
+ */
+async function lastSequence(
+  records: Transaction,
+  directory: string,
+  anchor: string,
+  now: number,
+): Promise<number> {
+  const last = await records.lastSequence(directory, anchor)
+  if (last <= now + LARGEST_LEAD_MS) return last
+  const written = await records.findNewest(directory, anchor)
+  const isWritten = (written?.issue?.sequence ?? 0) > now
+  return isWritten ? last : (written?.issue?.sequence ?? 0)
 }
 
 async function sign(context: StoreContext, standing: Standing, sealed?: SealedPart): Promise<Issue> {

@@ -226,6 +226,9 @@ test('a previous request elsewhere must be settled and have arrived here', () =>
   expect(isVisible(last, 'somebody else')).toBe(false)
   expect(isVisible({ ...last, marker: 'no marker' }, newer)).toBe(false)
   expect(isVisible({ ...last, settled: false }, undefined, [OTHER_SERVER])).toBe(true)
+  // A second agent took over, and the first one's write may still be under way elsewhere.
+  const taken = { server: SERVER, marker: null, settled: false, others: [OTHER_SERVER] }
+  expect([isVisible(taken, undefined), isVisible(taken, undefined, [OTHER_SERVER])]).toEqual([false, true])
 })
 
 test('the count of password writes proves that a lost one never came', () => {

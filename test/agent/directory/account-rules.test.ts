@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { Attribute, Change } from 'ldapts'
 import { sidText } from '../../../src/agent/directory/active-directory/sid.ts'
-import type { DirectoryOptions } from '../../../src/agent/directory/create-directory.ts'
+import type { ActiveDirectoryOptions } from '../../../src/agent/directory/directory-options.ts'
 import { createManualClock } from '../../fakes/manual-clock.ts'
 import { readEntry, readGuid, replaceAttribute } from '../../servers/directory-admin.ts'
 import { type SambaDomain, startSambaDomain } from '../../servers/samba-domain.ts'
@@ -15,7 +15,7 @@ beforeAll(async () => {
 })
 afterEach(() => directories.closeAll())
 afterAll(() => domain?.stop())
-const open = (changes: Partial<DirectoryOptions> = {}) => directories.open(domain, changes)
+const open = (changes: Partial<ActiveDirectoryOptions> = {}) => directories.open(domain, changes)
 
 const DISTRIBUTION = '2'
 const DOMAIN_LOCAL = '-2147483644'
@@ -61,7 +61,7 @@ test('groups are known by SID, however they are named', async () => {
 })
 
 const nowhere = () => `CN=nowhere,${domain.baseDn}`
-const REFUSED: readonly (readonly [string, () => Partial<DirectoryOptions>, string])[] = [
+const REFUSED: readonly (readonly [string, () => Partial<ActiveDirectoryOptions>, string])[] = [
   ['a unit that is not there', () => ({ scope: { units: [nowhere()] } }), 'scope.units names CN=nowhere'],
   [
     'a unit outside the base DN',

@@ -2,8 +2,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { guidBytes, guidText } from '../../../src/agent/directory/active-directory/guid.ts'
-import type { DirectoryOptions } from '../../../src/agent/directory/create-directory.ts'
 import type { AccountReading, Subject, WriterSession } from '../../../src/agent/directory/directory.ts'
+import type { ActiveDirectoryOptions } from '../../../src/agent/directory/directory-options.ts'
 import type { WritebackError } from '../../../src/errors/writeback-error.ts'
 import type { Operation } from '../../../src/protocol/identifiers.ts'
 import type { CreatedUser } from '../../servers/directory-admin.ts'
@@ -26,7 +26,7 @@ afterAll(async () => {
   await domain?.stop()
 })
 
-const open = (anchor: NonNullable<DirectoryOptions['anchor']>): Promise<WriterSession> =>
+const open = (anchor: NonNullable<ActiveDirectoryOptions['anchor']>): Promise<WriterSession> =>
   directories.open(domain, { controllers: [proxy.url], anchor, connections: 4 }).writer()
 function newUser(anchor?: string): Promise<CreatedUser> {
   number += 1

@@ -203,7 +203,7 @@ test('an unlock with a stale marker leaves the account locked', async () => {
   await lock(user)
   const stale = writeOf(user.objectGuid, UNLOCK, { markerBefore: 'wb1:00000000:9:a' })
   expect(await writer.write(stale)).toMatchObject({ refusal: { kind: 'compare_failed', code: 16 } })
-  expect(await domain.readAccount(user.dn)).toMatchObject({ locked: true, adminDisplayName: undefined })
+  expect(await domain.readAccount(user.dn)).toMatchObject({ locked: true, marker: undefined })
 })
 
 test('a disabled or expired account is unlocked and changed by the directory', async () => {

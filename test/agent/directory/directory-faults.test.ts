@@ -1,7 +1,7 @@
 // A directory through a proxy that plays faults: every end of a write is told as it was, and nothing unbound is served.
 import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
-import type { DirectoryOptions } from '../../../src/agent/directory/create-directory.ts'
+import type { ActiveDirectoryOptions } from '../../../src/agent/directory/directory-options.ts'
 import { keyPin } from '../../../src/agent/directory/tls-trust.ts'
 import { type Clock, systemClock } from '../../../src/clock/clock.ts'
 import { laterPassword, newPassword, oldPassword } from '../../servers/canaries.ts'
@@ -31,7 +31,7 @@ afterAll(async () => {
   await domain.stop()
 })
 
-const open = (changes: Partial<DirectoryOptions> = {}) =>
+const open = (changes: Partial<ActiveDirectoryOptions> = {}) =>
   directories.open(domain, { controllers: [proxy.url], ...changes })
 /** For what is expected to time out; the ordinary limit is generous, because a busy machine is slow. */
 const impatient = { operationTimeoutMs: 1000 }
@@ -208,7 +208,7 @@ test('a read that loses its connection fails, and never goes on without a bind',
 test('certificates that do not verify see no byte of a bind [certificate_expired]', async () => {
   const ca = await testCa()
   const trusted = [readFileSync(ca.caFile, 'utf8')]
-  const wrong: readonly DirectoryOptions['tls'][] = [
+  const wrong: readonly ActiveDirectoryOptions['tls'][] = [
     { ca: [readFileSync(ca.strangerCaFile, 'utf8')], serverName: 'dc1.corp.test' },
     { ca: trusted, serverName: 'other.example' },
     { ca: trusted, serverName: '10.9.8.7' },
@@ -336,7 +336,7 @@ const asWindows = (hints?: string): RequestFault & { kind: 'edit-response' } => 
 })
 
 test('a Windows server without policy hints cannot enforce history, unless that is only preferred [policy_hints_missing]', async () => {
-  const histories: (readonly [DirectoryOptions['history'], string])[] = [
+  const histories: (readonly [ActiveDirectoryOptions['history'], string])[] = [
     [undefined, 'not_enforceable'],
     ['required', 'not_enforceable'],
     ['preferred', 'not_enforced'],

@@ -2,17 +2,11 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { ClearBytes } from '../../../src/agent/decisions/clear-bytes.ts'
-import { createDirectoryTime } from '../../../src/agent/directory/active-directory/directory-time.ts'
-import {
-  largeInteger,
-  momentOfFileTime,
-  momentOfGeneralizedTime,
-} from '../../../src/agent/directory/active-directory/file-time.ts'
-import { guidText, isGuid } from '../../../src/agent/directory/active-directory/guid.ts'
+import { largeInteger, momentOfFileTime } from '../../../src/agent/directory/active-directory/file-time.ts'
+import { guidText } from '../../../src/agent/directory/active-directory/guid.ts'
 import {
   dnOfGuid,
   type EncodedEffect,
-  fenceChanges,
   policyHintsControl,
   writeChanges,
 } from '../../../src/agent/directory/active-directory/password-modify.ts'
@@ -24,6 +18,10 @@ import {
 import { sidText } from '../../../src/agent/directory/active-directory/sid.ts'
 import { unicodePassword } from '../../../src/agent/directory/active-directory/unicode-password.ts'
 import { classifyRefusal, ofChange } from '../../../src/agent/directory/classify-error.ts'
+import { isGuid } from '../../../src/agent/directory/dashed-guid.ts'
+import { createDirectoryTime } from '../../../src/agent/directory/directory-time.ts'
+import { momentOfGeneralizedTime } from '../../../src/agent/directory/generalized-time.ts'
+import { fenceChanges } from '../../../src/agent/directory/marker-move.ts'
 import { parseEndpoint, serverNameIndication } from '../../../src/agent/directory/server-endpoint.ts'
 import { createManualClock } from '../../fakes/manual-clock.ts'
 
@@ -362,18 +360,18 @@ test('the directory is asked for its time again as soon as the two clocks of thi
   const clock = createManualClock(1_000_000)
   // Whole seconds are told: half a second more is the likeliest.
   const reading = (timeMs: number) => ({
-    ...{ sentMs: clock.monotonicMs() - 100, answeredMs: clock.monotonicMs(), timeMs },
+    ...{ sentMs: clock.monotonicMs() - 100, answeredMs: clock.monotonicMs(), timeMs, resolutionMs: 1_000 },
   })
   const time = createDirectoryTime(clock, reading(1_000_000))
   clock.pass(59_000)
   expect([time.isOld(), time.nowMs()]).toEqual([false, 1_059_550])
   clock.shiftWall(1_500)
   expect([time.isOld(), time.nowMs()]).toEqual([true, 1_059_550])
-  time.observe(reading(1_059_000))
+  time.asked(reading(1_059_000))
   expect([time.isOld(), time.nowMs()]).toEqual([false, 1_059_550])
   clock.shiftWall(-1_500)
   expect(time.isOld()).toBe(true)
-  time.observe(reading(1_059_000))
+  time.asked(reading(1_059_000))
   clock.pass(60_000)
   expect(time.isOld()).toBe(true)
 })

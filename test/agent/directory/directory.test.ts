@@ -1,6 +1,6 @@
 // A directory against a real domain controller: what it reads, writes, refuses, and never does twice.
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
-import type { DirectoryOptions } from '../../../src/agent/directory/create-directory.ts'
+import type { ActiveDirectoryOptions } from '../../../src/agent/directory/directory-options.ts'
 import {
   laterPassword,
   newPassword,
@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterEach(() => directories.closeAll())
 afterAll(() => domain?.stop())
-const open = (changes: Partial<DirectoryOptions> = {}) => directories.open(domain, changes)
+const open = (changes: Partial<ActiveDirectoryOptions> = {}) => directories.open(domain, changes)
 
 test('finds the writer, its identity, its clock, and who the service account is', async () => {
   for (const bindName of [domain.serviceAccountDn, domain.serviceAccountName]) {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { serverNamed } from '../../../src/agent/directory/active-directory/expected-server.ts'
 import { createBindGate } from '../../../src/agent/directory/bind-gate.ts'
 import { LdapChannel } from '../../../src/agent/directory/ldap-channel.ts'
 import { openReadClient } from '../../../src/agent/directory/read-client.ts'
@@ -15,6 +16,7 @@ import { systemClock } from '../../../src/clock/clock.ts'
 import { WritebackError } from '../../../src/errors/writeback-error.ts'
 import { constructed, encodeFrame, integer, octets, text } from '../../../src/ldap-wire/ber-write.ts'
 import { encodeModify } from '../../../src/ldap-wire/encode-request.ts'
+import { createManualClock } from '../../fakes/manual-clock.ts'
 import { entriesChunk, SERVICE_NAME, startBentServer } from '../../fuzz/bent-server.ts'
 import { readLdapMessage } from '../../servers/ldap-message.ts'
 import { testCa } from '../../servers/test-ca.ts'
@@ -45,8 +47,16 @@ afterAll(async () => {
 })
 
 async function connected(answer: (socket: TLSSocket) => void): Promise<LdapChannel> {
-  onClient = answer
-  return new LdapChannel(await connectTls(parseEndpoint(url), trust, 5000), url)
+  // The server may finish the handshake later than the client; the next test must not be given this socket.
+  const accepted = new Promise<void>((resolve) => {
+    onClient = (socket) => {
+      answer(socket)
+      resolve()
+    }
+  })
+  const channel = new LdapChannel(await connectTls(parseEndpoint(url), trust, 5000), url)
+  await accepted
+  return channel
 }
 const modifyFrame = (size = 100) =>
   encodeModify({
@@ -269,6 +279,45 @@ test('a refused password waits out its delay, another one is tried at once, and 
   expect(handed.every((bytes) => bytes.every((byte) => byte === 0))).toBe(true)
 })
 
+test('refusals are counted on after a restart, until the directory has forgotten them', async () => {
+  const WINDOW_MS = 600_000
+  const clock = createManualClock(1_000_000)
+  let kept: string | undefined
+  let tried = 0
+  const start = () => {
+    const gate = createBindGate({
+      clock,
+      readPassword: async () => Buffer.from('wrong'),
+      backoff: { firstMs: 1000, longestMs: 1000 },
+      memory: {
+        read: () => kept,
+        write: (refusals) => {
+          kept = refusals
+        },
+      },
+    })
+    gate.learn({ threshold: 5, windowMs: WINDOW_MS })
+    return gate
+  }
+  const refuse = () => {
+    tried += 1
+    return Promise.reject(new WritebackError('ERR_DIRECTORY_BIND_REFUSED', 'no', { retry: 'later' }))
+  }
+  for (let restart = 0; restart < 20; restart += 1) {
+    await expect(start().run(refuse)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_BIND_REFUSED' })
+    clock.pass(10_000)
+  }
+  expect(tried).toBe(3)
+  await expect(start().check()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_BIND_REFUSED' })
+  // A wall clock that was set back does not make them older, nor forgotten.
+  clock.shiftWall(-3_600_000)
+  await expect(start().check()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_BIND_REFUSED' })
+  clock.shiftWall(3_600_000)
+  clock.pass(WINDOW_MS)
+  expect(await start().run(async () => 'bound')).toBe('bound')
+  expect(kept).toBeUndefined()
+})
+
 test('what the directory counts as no wrong password does not close the gate for good', async () => {
   let nowMs = 0
   const clock = { ...systemClock, monotonicMs: () => nowMs }
@@ -334,9 +383,9 @@ test('a search of one entry that brings many ends the channel at the second', as
       answer: (id) => ({ chunk: entriesChunk(id), most: 64 * MIB, onEnd: resolve }),
     }),
   )
-  await expect(openWriteConnection(bent.endpoint, bent.settings(10_000), SERVICE_NAME)).rejects.toMatchObject(
-    { code: 'ERR_LDAP_MALFORMED' },
-  )
+  await expect(
+    openWriteConnection(bent.endpoint, bent.settings(10_000), serverNamed(SERVICE_NAME)),
+  ).rejects.toMatchObject({ code: 'ERR_LDAP_MALFORMED' })
   expect(await sent).toBeLessThan(8 * MIB)
   await bent.stop()
 })

@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs'
 import type { Account } from '../../../src/agent/decisions/account.ts'
 import type { ClearBytes } from '../../../src/agent/decisions/clear-bytes.ts'
-import { createDirectory, type DirectoryOptions } from '../../../src/agent/directory/create-directory.ts'
+import { createDirectory } from '../../../src/agent/directory/create-directory.ts'
 import type { Directory, Effect, Write, WriterSession } from '../../../src/agent/directory/directory.ts'
+import type { ActiveDirectoryOptions } from '../../../src/agent/directory/directory-options.ts'
 import { systemClock } from '../../../src/clock/clock.ts'
 import type { Operation } from '../../../src/protocol/identifiers.ts'
 import { silentLogger } from '../../../src/telemetry/logger.ts'
@@ -13,7 +14,7 @@ import type { SambaDomain } from '../../servers/samba-domain.ts'
 /** Opens directories and closes them all. */
 export interface OpenedDirectories {
   /** `changes.controllers` leads through a proxy; default: straight to the domain. */
-  readonly open: (domain: SambaDomain, changes?: Partial<DirectoryOptions>) => Directory
+  readonly open: (domain: SambaDomain, changes?: Partial<ActiveDirectoryOptions>) => Directory
   readonly closeAll: () => Promise<void>
 }
 

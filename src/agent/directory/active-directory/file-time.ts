@@ -15,14 +15,6 @@ export function momentOfDirectorySeconds(seconds: bigint): number {
   return Number((seconds - SECONDS_1601_TO_1970) * 1000n)
 }
 
-/** Milliseconds since 1970 of a generalized time such as `20260131235959.0Z`; `undefined` when it is none. */
-export function momentOfGeneralizedTime(text: string): number | undefined {
-  const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d+)?Z$/.exec(text)
-  if (match === null) return undefined
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map(Number)
-  return Date.UTC(year, month - 1, day, hour, minute, second)
-}
-
 /** The integer in an attribute value; `undefined` when it is absent or none. */
 export function largeInteger(text: string | undefined): bigint | undefined {
   return text !== undefined && /^-?\d{1,20}$/.test(text) ? BigInt(text) : undefined

@@ -3,10 +3,11 @@
 import { EqualityFilter } from 'ldapts'
 import { WritebackError } from '../../../errors/writeback-error.ts'
 import type { Operation } from '../../../protocol/identifiers.ts'
+import { isGuid } from '../dashed-guid.ts'
 import type { AccountReading, Subject } from '../directory.ts'
 import { bytesOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
-import { guidBytes, guidText, isGuid } from './guid.ts'
+import { guidBytes, guidText } from './guid.ts'
 import { type AccountForm, readAccount } from './read-account.ts'
 
 /** The attributes that can be anchors. */

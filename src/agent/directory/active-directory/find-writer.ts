@@ -5,8 +5,9 @@ import type { ConnectionSettings } from '../bound-channel.ts'
 import { bytesOf, textOf } from '../entry-values.ts'
 import { openReadClient, type ReadClient } from '../read-client.ts'
 import { parseEndpoint, type ServerEndpoint } from '../server-endpoint.ts'
+import { unsuitable } from '../unsuitable.ts'
 import { guidText } from './guid.ts'
-import { type RootDse, readRootDse, unsuitable } from './root-dse.ts'
+import { type RootDse, readRootDse } from './root-dse.ts'
 
 /** A writer with the connection that found it. */
 export interface FoundWriter {

@@ -1,9 +1,10 @@
 // Whether an attribute can carry the marker: one value, long enough, and not one that users may write themselves.
 import { bytesOf, textOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
+import { unsuitable } from '../unsuitable.ts'
 import { guidText } from './guid.ts'
 import { attributeIdOf } from './replication-metadata.ts'
-import { type RootDse, unsuitable } from './root-dse.ts'
+import type { RootDse } from './root-dse.ts'
 
 // Property sets that SELF may write by default (MS-ADTS §3.1.1.2.3.3): whoever forges his own marker forges an outcome.
 const WRITABLE_BY_SELF: Readonly<Record<string, string>> = {

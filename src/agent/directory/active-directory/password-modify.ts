@@ -1,14 +1,8 @@
 // What one write says to Active Directory: everything in ONE modify, which the directory applies whole or not at all.
 import { WritebackError } from '../../../errors/writeback-error.ts'
 import type { Change, RequestControl } from '../../../ldap-wire/encode-request.ts'
-import { isGuid } from './guid.ts'
-
-/** The marker's way from one value to the next. `before` undefined: the entry is believed to have none. */
-export interface MarkerMove {
-  readonly attribute: string
-  readonly before: string | undefined
-  readonly after: string
-}
+import { isGuid } from '../dashed-guid.ts'
+import { fenceChanges, type MarkerMove } from '../marker-move.ts'
 
 /** LDAP_SERVER_POLICY_HINTS_OID and its older number (MS-ADTS §3.1.1.3.4.1.27). */
 const POLICY_HINTS = ['1.2.840.113556.1.4.2239', '1.2.840.113556.1.4.2066'] as const
@@ -50,13 +44,6 @@ function effectChanges(effect: EncodedEffect): Change[] {
         ...(effect.mustChange ? [replaceWithZero('pwdLastSet')] : []),
       ]
   }
-}
-
-/** The changes of a fence: the marker moves, nothing else. */
-export function fenceChanges(marker: MarkerMove): Change[] {
-  const add: Change = { operation: 'add', attribute: marker.attribute, values: [Buffer.from(marker.after)] }
-  if (marker.before === undefined) return [add]
-  return [{ operation: 'delete', attribute: marker.attribute, values: [Buffer.from(marker.before)] }, add]
 }
 
 /**

@@ -6,6 +6,7 @@ import { printable } from '../classify-error.ts'
 import type { DirectoryPolicies, PolicyReading, WriterSession } from '../directory.ts'
 import { textOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
+import { createReadingMemory } from '../reading-memory.ts'
 import { largeInteger } from './file-time.ts'
 import { type PolicySource, policyAttributes, readPolicyValues } from './policy-values.ts'
 
@@ -19,32 +20,18 @@ export interface PolicyReaderOptions {
   readonly clock: Clock
 }
 
-const MEMORY_MS = 60_000
-const REMEMBERED = 500
 const PRECEDENCE = 'msDS-PasswordSettingsPrecedence'
 
 /** Makes the reader of one session. */
 export function createPolicyReader(
   options: PolicyReaderOptions,
 ): Pick<WriterSession, 'readPolicy' | 'readPolicies'> {
-  const known = new Map<string, { readonly atMs: number; readonly reading: Promise<PolicyReading> }>()
-  const begin = (policyDn: string | undefined, key: string): Promise<PolicyReading> => {
-    const reading = options.use((client) => readOne(client, options, policyDn))
-    const entry = { atMs: options.clock.monotonicMs(), reading }
-    known.delete(key)
-    known.set(key, entry)
-    for (const oldest of known.keys()) if (known.size > REMEMBERED) known.delete(oldest)
-    // A read that failed is no knowledge: the next one who asks reads again.
-    reading.catch(() => known.get(key) === entry && known.delete(key))
-    return reading
-  }
+  const memory = createReadingMemory(options.clock, (policyDn: string | undefined) =>
+    options.use((client) => readOne(client, options, policyDn)),
+  )
   return {
-    readPolicy: async ({ policyDn }, { isFresh = false } = {}) => {
-      const key = policyDn?.toLowerCase() ?? ''
-      const last = known.get(key)
-      const isOld = last === undefined || options.clock.monotonicMs() - last.atMs >= MEMORY_MS
-      return isFresh || isOld ? begin(policyDn, key) : last.reading
-    },
+    readPolicy: ({ policyDn }, { isFresh = false } = {}) =>
+      memory(policyDn, policyDn?.toLowerCase() ?? '', isFresh),
     readPolicies: () => options.use((client) => readAll(client, options)),
   }
 }

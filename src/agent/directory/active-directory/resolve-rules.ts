@@ -6,8 +6,8 @@ import type { AccountRules } from '../../decisions/account-rules.ts'
 import { isWithin } from '../../decisions/distinguished-name.ts'
 import { bytesOf, textOf, textsOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
+import { unsuitable } from '../unsuitable.ts'
 import { largeInteger } from './file-time.ts'
-import { unsuitable } from './root-dse.ts'
 import { sidText } from './sid.ts'
 
 /** Scope and protection as configured. */

@@ -1,10 +1,10 @@
 // What a server says about itself before anyone asks about accounts: the root entry (MS-ADTS §3.1.1.3.2).
 import type { Clock } from '../../../clock/clock.ts'
 import type { RemoteReading } from '../../../clock/remote-time.ts'
-import { WritebackError } from '../../../errors/writeback-error.ts'
 import { textOf, textsOf } from '../entry-values.ts'
+import { momentOfGeneralizedTime } from '../generalized-time.ts'
 import type { ReadClient } from '../read-client.ts'
-import { momentOfGeneralizedTime } from './file-time.ts'
+import { unsuitable } from '../unsuitable.ts'
 
 /** The root entry of a writable Active Directory domain controller. */
 export interface RootDse {
@@ -18,6 +18,9 @@ export interface RootDse {
   /** Directory clock, whole seconds. */
   readonly currentTime: RemoteReading
 }
+
+// currentTime is told in whole seconds.
+const RESOLUTION_MS = 1_000
 
 // MS-ADTS §3.1.1.3.4.3
 const ACTIVE_DIRECTORY = '1.2.840.113556.1.4.800'
@@ -62,11 +65,6 @@ export async function readRootDse(client: ReadClient, url: string, clock: Clock)
     serviceName: required('dsServiceName'),
     supportedControls: new Set(textsOf(entry, 'supportedControl')),
     isSamba: textOf(entry, 'vendorName')?.startsWith('Samba') ?? false,
-    currentTime: { sentMs, answeredMs, timeMs },
+    currentTime: { sentMs, answeredMs, timeMs, resolutionMs: RESOLUTION_MS },
   }
-}
-
-/** A failure for a server that cannot be the writer. Its role or state may change, so it is tried again. */
-export function unsuitable(url: string, why: string, cause?: unknown): WritebackError {
-  return new WritebackError('ERR_DIRECTORY_UNSUITABLE', `${url}: ${why}`, { retry: 'later', cause })
 }

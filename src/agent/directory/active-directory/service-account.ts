@@ -2,8 +2,8 @@
 
 import { buffersOf, bytesOf, textOf, textsOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
+import { unsuitable } from '../unsuitable.ts'
 import { guidText } from './guid.ts'
-import { unsuitable } from './root-dse.ts'
 import { sidText } from './sid.ts'
 
 /** The service account in the directory. */

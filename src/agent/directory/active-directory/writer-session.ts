@@ -5,40 +5,25 @@ import type { ClearBytes } from '../../decisions/clear-bytes.ts'
 import type { WriteAnswer } from '../../decisions/write-answer.ts'
 import type { ConnectionSettings } from '../bound-channel.ts'
 import { ofChange } from '../classify-error.ts'
-import { ConnectionPool } from '../connection-pool.ts'
 import type { Effect, Fence, Write, WriterSession } from '../directory.ts'
+import { createDirectoryTime } from '../directory-time.ts'
+import { fenceChanges } from '../marker-move.ts'
+import type { OwnedSession } from '../owned-session.ts'
 import { openReadClient, type ReadClient } from '../read-client.ts'
-import { type ModifyRequest, openWriteConnection, type WriteConnection } from '../write-connection.ts'
-import { createDirectoryTime } from './directory-time.ts'
+import { createServerPools, type ServerPools } from '../server-pools.ts'
+import { unsuitable } from '../unsuitable.ts'
+import { openWriteConnection } from '../write-connection.ts'
+import { serverNamed } from './expected-server.ts'
 import { type AnchorAttribute, subjectRead } from './find-subject.ts'
 import { type FoundWriter, holdsWriterRole } from './find-writer.ts'
 import { checkMarkerAttribute } from './marker-attribute.ts'
 import { type GrantFor, markerGrant } from './marker-grant.ts'
-import {
-  dnOfGuid,
-  type EncodedEffect,
-  fenceChanges,
-  policyHintsControl,
-  writeChanges,
-} from './password-modify.ts'
+import { dnOfGuid, type EncodedEffect, policyHintsControl, writeChanges } from './password-modify.ts'
 import { createPolicyReader, type PolicyReaderOptions } from './policy-reader.ts'
 import { type ConfiguredRules, type ResolvedRules, resolveRules } from './resolve-rules.ts'
-import { type RootDse, readRootDse, unsuitable } from './root-dse.ts'
+import { type RootDse, readRootDse } from './root-dse.ts'
 import { readServiceAccount } from './service-account.ts'
 import { unicodePassword } from './unicode-password.ts'
-
-/** A session with what its owner needs to keep it true. */
-export interface OwnedSession extends WriterSession {
-  /** False once a connection died or the server turned out to be another: ask again who the writer is. */
-  readonly isSound: () => boolean
-  /** Directory clock minus wall clock of this host, milliseconds. */
-  readonly clockOffsetMs: () => number
-  /** Reads clock and role again when that is due. Marks the session unsound when it fails. */
-  readonly refresh: () => Promise<void>
-  /** Lets what is under way finish, then closes. */
-  readonly retire: () => void
-  readonly stop: () => void
-}
 
 /** What a session is made of. */
 export interface SessionOptions {
@@ -55,11 +40,6 @@ export interface SessionOptions {
   readonly followsRole: boolean
 }
 
-interface Pools {
-  readonly readers: ConnectionPool<ReadClient>
-  readonly writers: ConnectionPool<WriteConnection>
-}
-
 /** Opens a session on a found writer. Throws what its reads throw; the found connection is closed then. */
 export async function openWriterSession(options: SessionOptions): Promise<OwnedSession> {
   const { found, clock } = options
@@ -74,7 +54,7 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
     if (!time.isOld()) return
     try {
       const again = await pools.readers.use((client) => readAgain(client, options))
-      time.observe(again.root.currentTime)
+      time.asked(again.root.currentTime)
       rules = { ...rules, ...again.rules }
     } catch {
       sound = false
@@ -98,14 +78,8 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
     clockOffsetMs: () => time.nowMs() - clock.wallMs(),
     isSound: () => sound,
     refresh,
-    retire: () => {
-      pools.readers.retire()
-      pools.writers.retire()
-    },
-    stop: () => {
-      pools.readers.stop()
-      pools.writers.stop()
-    },
+    retire: pools.retire,
+    stop: pools.stop,
     ...createPolicyReader(reader),
     ...accountCalls(options, pools, introduction),
   }
@@ -114,19 +88,20 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
 function createPools(
   { found, settings, clock, connections: size }: SessionOptions,
   onDeath: () => void,
-): Pools {
-  const { endpoint, root } = found
-  const readers = new ConnectionPool({ size, onDeath, open: () => openReader(found, settings, clock) })
-  const openWriter = () => openWriteConnection(endpoint, settings, root.serviceName)
-  readers.adopt(found.client)
-  return { readers, writers: new ConnectionPool({ size, onDeath, open: openWriter }) }
+): ServerPools {
+  const { endpoint, root, client } = found
+  return createServerPools({
+    ...{ size, onDeath, first: client },
+    openReader: () => openReader(found, settings, clock),
+    openWriter: () => openWriteConnection(endpoint, settings, serverNamed(root.serviceName)),
+  })
 }
 
 type AccountCalls = Pick<WriterSession, 'history' | 'readAccount' | 'write' | 'fence'>
 
 function accountCalls(
   options: SessionOptions,
-  { readers, writers }: Pools,
+  { readers, modify }: ServerPools,
   { grantFor, markerId }: Introduction,
 ): AccountCalls {
   const { found, markerAttribute } = options
@@ -136,14 +111,6 @@ function accountCalls(
     attribute: options.anchor,
     markerAttribute,
     markerId,
-  }
-  const modify = async (request: ModifyRequest): Promise<WriteAnswer> => {
-    try {
-      return await writers.use((connection) => connection.modify(request))
-    } catch (cause) {
-      // Only opening a connection throws: nothing of this request left the process.
-      return { kind: 'not_sent', cause }
-    }
   }
   const marker = ({ markerBefore: before, markerAfter: after }: Fence) => ({
     attribute: markerAttribute,

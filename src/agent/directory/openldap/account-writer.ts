@@ -1,0 +1,122 @@
+// The writes of a session: one modify each, with the controls the server has, and what its answer means.
+import type { Clock } from '../../../clock/clock.ts'
+import { WritebackError } from '../../../errors/writeback-error.ts'
+import type { LdapResult } from '../../../ldap-wire/decode-response.ts'
+import type { RequestControl } from '../../../ldap-wire/encode-request.ts'
+import type { Account } from '../../decisions/account.ts'
+import type { WriteAnswer } from '../../decisions/write-answer.ts'
+import type { Effect, Fence, WriterSession } from '../directory.ts'
+import type { ServerPools } from '../server-pools.ts'
+import { assertionRequest } from './assertion-control.ts'
+import { classifySlapdRefusal } from './classify-refusal.ts'
+import { checkPasswordBytes } from './clear-password.ts'
+import type { MarkerNames } from './marker-schema.ts'
+import { effectChanges, markerChanges } from './password-modify.ts'
+import type { SlapdPolicyReader } from './policy-reader.ts'
+import { postReadRequest, writtenEntryOf } from './post-read-control.ts'
+import { ppolicyRequest } from './ppolicy-control.ts'
+import type { SeenEntry } from './seen-entry.ts'
+import type { ServerTime } from './server-time.ts'
+
+/** What writing needs of its session. */
+export interface AccountWriterParts {
+  readonly marker: MarkerNames
+  /** What the server offers. */
+  readonly controls: ReadonlySet<string>
+  readonly pools: Pick<ServerPools, 'modify'>
+  readonly policies: SlapdPolicyReader
+  readonly time: ServerTime
+  readonly clock: Clock
+  /** The entry behind an account that this session read; undefined: it did not. */
+  readonly seenOf: (account: Account | undefined) => SeenEntry | undefined
+  /** Told when a write proved that the server does not hold the service account to any policy. */
+  readonly policyBypassed: () => void
+}
+
+/** Makes the writes. */
+export function createAccountWriter(parts: AccountWriterParts): Pick<WriterSession, 'write' | 'fence'> {
+  return {
+    fence: (fence) => send(parts, fence, undefined, false),
+    write: async (write) => {
+      checkPasswordBytes(write.effect)
+      return send(parts, write, write.effect, write.withoutMarker === true)
+    },
+  }
+}
+
+async function send(
+  parts: AccountWriterParts,
+  fence: Fence,
+  effect: Effect | undefined,
+  withoutMarker: boolean,
+): Promise<WriteAnswer> {
+  const { marker, pools, clock } = parts
+  const { markerBefore: before, markerAfter: after } = fence
+  const seen = parts.seenOf(fence.account)
+  if (seen === undefined)
+    throw new WritebackError('ERR_INTERNAL', 'a write of an account that this session has not read')
+  const move = withoutMarker
+    ? []
+    : markerChanges({ attribute: marker.attribute, before, after }, marker.auxiliaryClass, seen)
+  const sent = {
+    effect: effect?.kind ?? ('fence' as const),
+    hadMarker: !withoutMarker && before !== undefined,
+    markerAttribute: marker.attribute,
+  }
+  let sentMs = 0
+  const answer = await pools.modify({
+    dn: seen.dn,
+    changes: [...move, ...(effect === undefined ? [] : effectChanges(effect, seen))],
+    controls: controlsFor(parts, seen, effect),
+    mayStart: () => {
+      sentMs = clock.monotonicMs()
+      return fence.mayStart()
+    },
+    classify: (result) => classifySlapdRefusal(result, sent),
+    onAccepted: (result) => learn(parts, result, sentMs, effect),
+  })
+  return explainSafeModify(parts, fence.account, effect, answer)
+}
+
+/** Those of the controls that the server has: an unknown critical one would refuse every write. */
+function controlsFor({ controls }: AccountWriterParts, seen: SeenEntry, effect: Effect | undefined) {
+  const wanted: readonly RequestControl[] = [
+    ...(effect === undefined ? [] : [ppolicyRequest]),
+    assertionRequest(seen, effect),
+    postReadRequest,
+  ]
+  return wanted.filter(({ oid }) => controls.has(oid))
+}
+
+function learn(
+  { time, clock, policyBypassed }: AccountWriterParts,
+  result: LdapResult,
+  sentMs: number,
+  effect: Effect | undefined,
+): void {
+  const { writtenAtMs, mustChange } = writtenEntryOf(result)
+  if (writtenAtMs !== undefined) time.learn({ writtenAtMs, sentMs, answeredMs: clock.monotonicMs() })
+  // The overlay sets pwdReset by itself only for an administrator, whom it holds to no policy.
+  if (effect?.kind === 'reset' && !effect.mustChange && mustChange) policyBypassed()
+}
+
+const OLD_PASSWORD_WANTED = /old password/i
+
+/** pwdSafeModify makes resets impossible for every service account: the words say what to change. */
+async function explainSafeModify(
+  { policies }: AccountWriterParts,
+  account: Account | undefined,
+  effect: Effect | undefined,
+  answer: WriteAnswer,
+): Promise<WriteAnswer> {
+  const isSafeModify =
+    effect?.kind === 'reset' &&
+    answer.kind === 'refused' &&
+    answer.refusal.kind === 'missing_right' &&
+    OLD_PASSWORD_WANTED.test(answer.refusal.diagnostic)
+  if (!isSafeModify) return answer
+  const reading = await policies.read(account?.policyDn, true).catch(() => undefined)
+  const where = reading?.kind === 'read' ? `policy ${reading.policy.name}` : 'its password policy'
+  const diagnostic = `${where} has pwdSafeModify TRUE, which keeps everybody but the user from setting a password: set it to FALSE`
+  return { ...answer, refusal: { ...answer.refusal, diagnostic } }
+}

@@ -1,0 +1,108 @@
+// Turns the configured scope and protection into what the directory itself says. A rule that names nothing is no rule, so
+// whatever cannot be found keeps the session from opening.
+import type { Entry } from 'ldapts'
+import { WritebackError } from '../../../errors/writeback-error.ts'
+import type { AccountRules } from '../../decisions/account-rules.ts'
+import { isWithin } from '../../decisions/distinguished-name.ts'
+import { textOf, textsOf } from '../entry-values.ts'
+import type { ReadClient } from '../read-client.ts'
+import { unsuitable } from '../unsuitable.ts'
+import { groupKey } from './group-membership.ts'
+import { ACCOUNT_CLASSES } from './persons-account.ts'
+
+/** Scope and protection as configured; all DNs. */
+export interface ConfiguredRules {
+  readonly baseDn: string
+  readonly units?: readonly string[] | undefined
+  readonly groups?: readonly string[] | undefined
+  readonly protectedGroups?: readonly string[] | undefined
+  readonly protectedAccounts?: readonly string[] | undefined
+}
+
+/** The rules, without the service account. */
+export type ResolvedRules = Omit<AccountRules, 'serviceAccount'>
+
+/**
+ * Looks every configured unit, group and account up. Throws ERR_DIRECTORY_UNSUITABLE (later) with the key and the next step
+ * for one that is not there, a unit outside the base DN, or a group that is none; and what a read throws.
+ */
+export async function resolveSlapdRules(
+  client: ReadClient,
+  url: string,
+  configured: ConfiguredRules,
+): Promise<ResolvedRules> {
+  const readNamed = async (name: string, key: string): Promise<Entry> => {
+    const entry = name.trim() === '' ? undefined : await readBase(client, url, name, key)
+    if (entry !== undefined && textOf(entry, 'objectClass') !== undefined) return entry
+    throw refuse(
+      url,
+      key,
+      name,
+      'no such entry, or it cannot be read; correct the configuration or grant read access',
+    )
+  }
+  const base = (await readNamed(configured.baseDn, 'baseDn')).dn
+  const units: string[] = []
+  for (const name of configured.units ?? []) {
+    const unit = (await readNamed(name, 'scope.units')).dn
+    if (!isWithin(unit, base)) throw refuse(url, 'scope.units', name, `it lies outside the baseDn ${base}`)
+    units.push(unit)
+  }
+  const readGroups = async (names: readonly string[] | undefined, key: string) => {
+    const groups: string[] = []
+    for (const name of names ?? []) {
+      const entry = await readNamed(name, key)
+      if (!isGroup(entry)) throw refuse(url, key, name, 'it is no group')
+      if (await hidesMembers(client, entry))
+        throw refuse(
+          url,
+          key,
+          name,
+          'its members cannot be searched; grant that right, or it protects nobody',
+        )
+      groups.push(groupKey(entry.dn))
+    }
+    return groups
+  }
+  return {
+    units: configured.units === undefined ? [base] : units,
+    groups: await readGroups(configured.groups, 'scope.groups'),
+    protectedGroups: await readGroups(configured.protectedGroups, 'protection.groups'),
+    protectedAccounts: configured.protectedAccounts ?? [],
+    accountClasses: ACCOUNT_CLASSES,
+  }
+}
+
+const GROUP_CLASSES = ['groupofnames', 'groupofuniquenames', 'groupofmembers', 'posixgroup']
+const isGroup = (entry: Entry): boolean =>
+  textsOf(entry, 'objectClass').some((name) => GROUP_CLASSES.includes(name.toLowerCase()))
+
+// These two are never empty, so one without a member is one that hides them.
+const NEVER_EMPTY = ['groupofnames', 'groupofuniquenames']
+
+async function hidesMembers(client: ReadClient, entry: Entry): Promise<boolean> {
+  const isNeverEmpty = textsOf(entry, 'objectClass').some((name) => NEVER_EMPTY.includes(name.toLowerCase()))
+  if (!isNeverEmpty) return false
+  const found = await client.search(entry.dn, {
+    ...{ scope: 'base', filter: '(|(member=*)(uniqueMember=*))', attributes: ['1.1'] },
+  })
+  return found.length === 0
+}
+
+async function readBase(
+  client: ReadClient,
+  url: string,
+  name: string,
+  key: string,
+): Promise<Entry | undefined> {
+  try {
+    const [entry] = await client.search(name, { scope: 'base', attributes: ['objectClass'] })
+    return entry
+  } catch (cause) {
+    if (!(cause instanceof WritebackError) || cause.code !== 'ERR_DIRECTORY_REFUSED') throw cause
+    throw refuse(url, key, name, 'the directory does not take this name; correct the configuration', cause)
+  }
+}
+
+const refuse = (url: string, key: string, name: string, why: string, cause?: unknown): WritebackError =>
+  unsuitable(url, `${key} names ${name || 'nothing'}: ${why}`, cause)

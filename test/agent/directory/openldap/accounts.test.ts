@@ -1,0 +1,164 @@
+// Which entries of a real slapd may be written, what their states are called, and what keeps a session from opening.
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import { findExclusion } from '../../../../src/agent/decisions/judge-protection.ts'
+import type { OpenLdapOptions } from '../../../../src/agent/directory/directory-options.ts'
+import { adminPassword } from '../../../servers/canaries.ts'
+import { replaceAttribute } from '../../../servers/directory-admin.ts'
+import { createGroup, createPolicy, readEntryUuid } from '../../../servers/slapd-admin.ts'
+import { type SlapdServer, startSlapdServer } from '../../../servers/slapd-server.ts'
+import { read, resetTo, slapdDirectories, writeTo } from './slapd-directories.ts'
+
+let server: SlapdServer
+const { open, closeAll } = slapdDirectories()
+let count = 0
+
+beforeAll(async () => {
+  server = await startSlapdServer({ policyValues: { pwdLockout: 'TRUE', pwdMaxFailure: '3' } })
+})
+afterEach(closeAll)
+afterAll(() => server.stop())
+
+const user = (attributes: Readonly<Record<string, string>> = {}) => {
+  count += 1
+  return server.createUser({ name: `account ${count}`, accountName: `a${count}`, attributes })
+}
+async function entry(rdn: string, attributes: Readonly<Record<string, string | string[]>>) {
+  const dn = `${rdn},${server.peopleDn}`
+  await (await server.admin()).add(dn, attributes as Record<string, string>)
+  return { dn, objectGuid: await readEntryUuid(await server.admin(), dn) }
+}
+async function exclusionOf(objectGuid: string, options: Partial<OpenLdapOptions> = {}) {
+  const session = await open(server, options).writer()
+  return findExclusion(await read(session, objectGuid), session.rules)
+}
+
+test.each<[string, string[], Record<string, string>, string | undefined]>([
+  ['a person', ['person'], { cn: 'x', sn: 'x' }, undefined],
+  ['a service', ['account', 'simpleSecurityObject'], { userPassword: 'x' }, 'account_protected'],
+  [
+    'a role',
+    ['organizationalRole', 'simpleSecurityObject'],
+    { cn: 'x', userPassword: 'x' },
+    'account_protected',
+  ],
+  ['a device', ['device'], { cn: 'x' }, 'account_protected'],
+])('%s: %j with %j is %s', async (_what, objectClass, attributes, expected) => {
+  count += 1
+  const rdn = objectClass.includes('account') ? `uid=kind${count}` : `cn=x+description=kind${count}`
+  const { objectGuid } = await entry(rdn, { objectClass, ...attributes })
+  expect(await exclusionOf(objectGuid)).toBe(expected)
+})
+
+test('the service account and configured entries are protected', async () => {
+  const { dn, objectGuid } = await user()
+  expect(await exclusionOf(objectGuid)).toBeUndefined()
+  expect(await exclusionOf(objectGuid, { protection: { accounts: [dn.toUpperCase()] } })).toBe(
+    'account_protected',
+  )
+  expect(await exclusionOf(objectGuid, { scope: { units: [`ou=Groups,${server.baseDn}`] } })).toBe(
+    'account_out_of_scope',
+  )
+  const own = (await open(server).writer()).rules.serviceAccount
+  expect(own).toBe(await readEntryUuid(await server.admin(), server.serviceAccountDn))
+})
+
+test('members of a group count, direct and nested, also where memberOf was never kept', async () => {
+  const [direct, nested, other] = [await user(), await user(), await user()]
+  const inner = await createGroup(await server.admin(), 'inner', [nested.dn])
+  const outer = await createGroup(await server.admin(), 'outer', [direct.dn, inner])
+  for (const { objectGuid } of [direct, nested]) {
+    expect(await exclusionOf(objectGuid, { protection: { groups: [outer] } })).toBe('account_protected')
+    expect(await exclusionOf(objectGuid, { scope: { groups: [outer.toUpperCase()] } })).toBeUndefined()
+  }
+  expect(await exclusionOf(other.objectGuid, { protection: { groups: [outer] } })).toBeUndefined()
+  expect(await exclusionOf(other.objectGuid, { scope: { groups: [outer] } })).toBe('account_out_of_scope')
+})
+
+test.each<[string, Partial<OpenLdapOptions>, RegExp]>([
+  [
+    'a unit that is not there',
+    { scope: { units: ['ou=Nobody,dc=corp,dc=test'] } },
+    /scope\.units names .*no such entry/,
+  ],
+  [
+    'a group that is none',
+    { protection: { groups: ['ou=People,dc=corp,dc=test'] } },
+    /protection\.groups .*no group/,
+  ],
+  ['what is no name', { scope: { groups: ['nothing'] } }, /scope\.groups names nothing/],
+  ['a base DN of another server', { baseDn: 'dc=other,dc=test' }, /serves dc=corp,dc=test/],
+  ['an attribute that the schema has not', { markerAttribute: 'noMarker' }, /no attribute noMarker/],
+  ['an attribute with several values', { markerAttribute: 'description' }, /may have several values/],
+  ['an operational attribute', { markerAttribute: 'pwdChangedTime' }, /is operational/],
+  ['a class that is not auxiliary', { markerClass: 'person' }, /no auxiliary class/],
+])('%s keeps the session from opening', async (_what, options, expected) => {
+  await expect(open(server, options).writer()).rejects.toMatchObject({
+    ...{ code: 'ERR_DIRECTORY_UNSUITABLE', message: expect.stringMatching(expected) },
+  })
+})
+
+test('the rootdn is refused as service account, unless the configuration takes what that means', async () => {
+  const asRoot: Partial<OpenLdapOptions> = {
+    bindName: server.adminDn,
+    readBindPassword: async () => adminPassword(),
+  }
+  await expect(open(server, asRoot).writer()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNSUITABLE' })
+  const session = await open(server, { ...asRoot, history: 'preferred' }).writer()
+  const { objectGuid } = await user()
+  await server.setPolicy({}, { pwdMustChange: 'TRUE', pwdMinLength: '7' })
+  expect(session.history).toBe('enforced')
+  expect(await session.write(writeTo(await read(session, objectGuid), resetTo('short')))).toEqual({
+    kind: 'accepted',
+  })
+  // slapd held this password to no policy, and asks for a change as after an administrator's reset.
+  expect(session.history).toBe('not_enforced')
+})
+
+test('times and policies make the state: expired, not yet begun, a lock of a policy that locks nobody', async () => {
+  const session = await open(server).writer()
+  const ended = await user({ pwdEndTime: '20200101000000Z' })
+  expect((await read(session, ended.objectGuid)).expiresAtMs).toBe(Date.UTC(2020, 0, 1))
+  const later = await user({ pwdStartTime: '20990101000000Z' })
+  expect((await read(session, later.objectGuid)).disabled).toBe(true)
+  const { dn, objectGuid } = await user()
+  const policy = await createPolicy(
+    await server.admin(),
+    'lenient',
+    { pwdLockout: 'FALSE', pwdMaxAge: '60', pwdMustChange: 'FALSE', pwdAllowUserChange: 'FALSE' },
+    [dn],
+  )
+  await replaceAttribute(await server.admin(), dn, 'pwdAccountLockedTime', ['000001010000Z'])
+  const account = await read(session, objectGuid, 'inspect')
+  expect(account).toMatchObject({
+    locked: false,
+    disabled: false,
+    mustChangeIsIdle: true,
+    changeDenied: true,
+  })
+  expect(account.policyDn).toBe(policy)
+  expect(account.passwordExpiresAtMs).toBe((account.passwordSetAtMs ?? 0) + 60_000)
+  expect(await session.readPolicy(account)).toMatchObject({
+    policy: { name: 'lenient', source: 'fine_grained', maximumAgeMs: 60_000, lockoutThreshold: 0 },
+  })
+})
+
+test('an account whose policy nobody names has one that cannot be read, and that is said', async () => {
+  const session = await open(server, { policyDn: undefined }).writer()
+  const { objectGuid } = await user()
+  const account = await read(session, objectGuid)
+  expect(await session.readPolicy(account)).toMatchObject({
+    kind: 'unreadable',
+    problem: expect.stringContaining('policy'),
+  })
+  const policies = await session.readPolicies()
+  expect(policies.policies.map(({ name }) => name)).toContain('writeback-service')
+})
+
+test('an entryUUID is the only anchor, and nothing else gets to the server', async () => {
+  const session = await open(server).writer()
+  for (const anchor of ['*', 'uid=x', '{x}'])
+    await expect(session.readAccount({ anchor, objectGuid: null }, 'reset')).rejects.toMatchObject({
+      code: 'ERR_DOCUMENT_INVALID',
+    })
+  expect(session.server).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5/)
+})

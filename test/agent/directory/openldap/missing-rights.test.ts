@@ -1,0 +1,61 @@
+// A service account that lacks a right on a real slapd: the one to the marker is told apart from every other, and the effect
+// can be written without it; hidden members of a group are noticed.
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import { newPassword } from '../../../servers/canaries.ts'
+import { createGroup } from '../../../servers/slapd-admin.ts'
+import { type SlapdServer, startSlapdServer } from '../../../servers/slapd-server.ts'
+import { changeTo, read, resetTo, slapdDirectories, writeTo } from './slapd-directories.ts'
+
+let server: SlapdServer
+const { open, closeAll } = slapdDirectories()
+
+/** Takes a rule away: it then speaks of another attribute. */
+async function withdrawRight(rule: string, instead: string): Promise<void> {
+  await server.kill()
+  const file = path.join(server.directory, 'conf/cn=config/olcDatabase={1}mdb.ldif')
+  const rules = readFileSync(file, 'utf8').replaceAll('\n ', '')
+  writeFileSync(file, rules.replace(rule, instead))
+  await server.restart()
+}
+
+beforeAll(async () => {
+  server = await startSlapdServer()
+  await withdrawRight('attrs=writebackMarker', 'attrs=employeeNumber')
+})
+afterEach(closeAll)
+afterAll(() => server.stop())
+
+test('the missing right is told with the rules that give it, and the effect goes without the marker', async () => {
+  const { dn, objectGuid } = await server.createUser({ name: 'unmarked', accountName: 'unmarked' })
+  const session = await open(server).writer()
+  const account = await read(session, objectGuid)
+  expect(await session.write(writeTo(account, resetTo()))).toMatchObject({
+    ...{ kind: 'refused', refusal: { kind: 'missing_right', code: 50 } },
+  })
+  const asked = await read(session, objectGuid, 'reset', true)
+  expect(asked.markerRight).toEqual({
+    held: false,
+    grant: expect.stringContaining(`to attrs=writebackMarker by dn.exact="${server.serviceAccountDn}" write`),
+  })
+  expect(await session.write(writeTo(asked, resetTo(), { withoutMarker: true }))).toEqual({
+    kind: 'accepted',
+  })
+  expect(await server.canBind(dn, newPassword())).toBe(true)
+  const next = await read(session, objectGuid, 'change', true)
+  expect(next).toMatchObject({ marker: undefined, markerRight: { held: false } })
+  const change = writeTo(next, changeTo(newPassword(), 'Another-Heron-3'), { withoutMarker: true })
+  expect(await session.write(change)).toEqual({ kind: 'accepted' })
+})
+
+test('a group whose members are hidden protects nobody, so it keeps the session from opening', async () => {
+  const { dn } = await server.createUser({ name: 'hidden member', accountName: 'hidden' })
+  const group = await createGroup(await server.admin(), 'hidden', [dn])
+  const protection = { groups: [group] }
+  expect((await open(server, { protection }).writer()).rules.protectedGroups).toEqual([group.toLowerCase()])
+  await withdrawRight(',member,uniqueMember,', ',')
+  await expect(open(server, { protection }).writer()).rejects.toMatchObject({
+    ...{ code: 'ERR_DIRECTORY_UNSUITABLE', message: expect.stringMatching(/members cannot be searched/) },
+  })
+})

@@ -1,0 +1,227 @@
+// The OpenLDAP dialect on a real slapd: one modify per write, the marker as compare-and-set, and what each write leaves.
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import type { WriterSession } from '../../../../src/agent/directory/directory.ts'
+import { newPassword, oldPassword } from '../../../servers/canaries.ts'
+import { readEntry, replaceAttribute } from '../../../servers/directory-admin.ts'
+import { setUserPassword } from '../../../servers/slapd-admin.ts'
+import { type SlapdServer, startSlapdServer } from '../../../servers/slapd-server.ts'
+import { changeTo, read, resetTo, slapdDirectories, writeTo } from './slapd-directories.ts'
+
+let server: SlapdServer
+let session: WriterSession
+const { open, closeAll } = slapdDirectories()
+let count = 0
+
+const LOCKOUT = { lockoutThreshold: 3, lockoutDurationMs: 600_000, lockoutWindowMs: 600_000 }
+const FOR_EVER = '000001010000Z'
+
+beforeAll(async () => {
+  server = await startSlapdServer({
+    policy: { ...LOCKOUT, passwordHistoryLength: 3 },
+    policyValues: { pwdLockout: 'TRUE', pwdMustChange: 'TRUE' },
+  })
+})
+afterEach(closeAll)
+afterAll(() => server.stop())
+
+async function user(attributes: Readonly<Record<string, string>> = {}) {
+  session = await open(server).writer()
+  count += 1
+  return server.createUser({ name: `person ${count}`, accountName: `p${count}`, attributes })
+}
+const attributesOf = async (dn: string, ...names: string[]) => readEntry(await server.admin(), dn, names)
+const lock = async (dn: string, time = FOR_EVER) =>
+  replaceAttribute(await server.admin(), dn, 'pwdAccountLockedTime', [time])
+async function failures(dn: string, times: number) {
+  for (let at = 0; at < times; at += 1) await server.canBind(dn, Buffer.from(`wrong ${at}`))
+}
+
+test('a reset sets the password and the marker in one modify, and the next one compares with it', async () => {
+  const { dn, objectGuid } = await user()
+  const account = await read(session, objectGuid)
+  expect(account).toMatchObject({ dn, marker: undefined, ordinary: true, locked: false, disabled: false })
+  const first = writeTo(account, resetTo())
+  expect(await session.write(first)).toEqual({ kind: 'accepted' })
+  expect(await server.canBind(dn, newPassword())).toBe(true)
+  const after = await read(session, objectGuid)
+  expect(after.marker).toBe(first.markerAfter)
+  expect(after.objectClasses).toContain('writebackaccount')
+  const stale = { ...writeTo(account, resetTo('Another-Heron-1')), account: after }
+  expect(await session.write(stale)).toMatchObject({
+    kind: 'refused',
+    refusal: { kind: 'compare_failed', code: 19 },
+  })
+  const wrong = writeTo(after, resetTo('Another-Heron-1'), { markerBefore: 'wb1:nothing' })
+  expect(await session.write(wrong)).toMatchObject({
+    kind: 'refused',
+    refusal: { kind: 'compare_failed', code: 16 },
+  })
+  expect(await session.write(writeTo(after, resetTo('Another-Heron-1')))).toEqual({ kind: 'accepted' })
+})
+
+test('a password that somebody else set after the read is not gone over', async () => {
+  const { dn, objectGuid } = await user()
+  await setUserPassword(await server.admin(), dn, Buffer.from('Theirs-Heron-0'))
+  const account = await read(session, objectGuid)
+  await new Promise((resolve) => setTimeout(resolve, 1_100))
+  await setUserPassword(await server.admin(), dn, Buffer.from('Theirs-Heron-1'))
+  const answer = await session.write(writeTo(account, resetTo()))
+  expect(answer).toMatchObject({ kind: 'refused', refusal: { kind: 'busy', code: 122 } })
+  expect(await server.canBind(dn, Buffer.from('Theirs-Heron-1'))).toBe(true)
+})
+
+test('a name that leads to another entry since the read is not written', async () => {
+  const { dn, objectGuid } = await user()
+  const account = await read(session, objectGuid)
+  await (await server.admin()).del(dn)
+  const again = await server.createUser({ name: `person ${count} again`, accountName: `p${count}` })
+  expect(again.dn).toBe(dn)
+  const answer = await session.write(writeTo(account, resetTo()))
+  expect(answer).toMatchObject({ kind: 'refused', refusal: { code: 122 } })
+  expect(await server.canBind(dn, newPassword())).toBe(false)
+  expect(await session.readAccount({ anchor: objectGuid, objectGuid: null }, 'reset')).toBeUndefined()
+})
+
+test.each([
+  ['keeps the lockout when it is not asked to unlock', false, true],
+  ['ends the lockout when it is asked to', true, false],
+])('a reset of a locked account %s', async (_what, unlock, isLocked) => {
+  const { dn, objectGuid } = await user()
+  await failures(dn, 3)
+  const account = await read(session, objectGuid)
+  expect(account).toMatchObject({ locked: true, badPasswordCount: 3, disabled: false })
+  expect(await session.write(writeTo(account, resetTo(newPassword(), { unlock })))).toEqual({
+    kind: 'accepted',
+  })
+  expect(await read(session, objectGuid)).toMatchObject({ locked: isLocked, badPasswordCount: 0 })
+  expect(await server.canBind(dn, newPassword())).toBe(!isLocked)
+})
+
+test.each(['reset', 'unlock'] as const)(
+  'a %s does not enable what an administrator locked for good',
+  async (kind) => {
+    const { dn, objectGuid } = await user()
+    await lock(dn)
+    const account = await read(session, objectGuid)
+    expect(account).toMatchObject({ disabled: true, locked: false })
+    const effect = kind === 'reset' ? resetTo(newPassword(), { unlock: true }) : { kind }
+    expect(await session.write(writeTo(account, effect))).toEqual({ kind: 'accepted' })
+    expect(await attributesOf(dn, 'pwdAccountLockedTime')).toMatchObject({ pwdAccountLockedTime: FOR_EVER })
+  },
+)
+
+test('a lock that an administrator set after the read is not lifted', async () => {
+  const { dn, objectGuid } = await user()
+  const account = await read(session, objectGuid)
+  await lock(dn)
+  for (const effect of [resetTo(newPassword(), { unlock: true }), { kind: 'unlock' } as const])
+    expect(await session.write(writeTo(account, effect))).toMatchObject({ refusal: { code: 122 } })
+  expect(await attributesOf(dn, 'pwdAccountLockedTime')).toMatchObject({ pwdAccountLockedTime: FOR_EVER })
+})
+
+test.each([0, 2, 3])(
+  'an unlock after %d wrong passwords leaves neither lockout nor failures',
+  async (wrong) => {
+    const { dn, objectGuid } = await user()
+    await failures(dn, wrong)
+    const account = await read(session, objectGuid, 'unlock')
+    expect(account.badPasswordCount).toBe(wrong)
+    expect(await session.write(writeTo(account, { kind: 'unlock' }))).toEqual({ kind: 'accepted' })
+    expect(await read(session, objectGuid)).toMatchObject({ locked: false, badPasswordCount: 0 })
+    expect(await server.canBind(dn, oldPassword())).toBe(true)
+  },
+)
+
+test('must-change is set with the password, and ended by the next one', async () => {
+  const { dn, objectGuid } = await user()
+  const account = await read(session, objectGuid)
+  await session.write(writeTo(account, resetTo(newPassword(), { mustChange: true })))
+  const must = await read(session, objectGuid)
+  expect(must).toMatchObject({ mustChange: true, mustChangeIsIdle: false, passwordSetAtMs: undefined })
+  expect((await attributesOf(dn, 'pwdReset'))['pwdReset']).toBe('TRUE')
+  await session.write(writeTo(must, resetTo('Another-Heron-2')))
+  expect((await read(session, objectGuid)).mustChange).toBe(false)
+})
+
+test('a change needs the right old password, and a wrong one is not counted', async () => {
+  const { dn, objectGuid } = await user()
+  const account = await read(session, objectGuid, 'change')
+  const wrong = await session.write(writeTo(account, changeTo('not it', newPassword())))
+  expect(wrong).toMatchObject({ kind: 'refused', refusal: { kind: 'wrong_current_password', code: 53 } })
+  const again = await read(session, objectGuid, 'change')
+  expect(again).toMatchObject({ badPasswordCount: 0, marker: undefined })
+  expect(await session.write(writeTo(again, changeTo(oldPassword(), newPassword())))).toEqual({
+    kind: 'accepted',
+  })
+  expect(await server.canBind(dn, newPassword())).toBe(true)
+})
+
+test.each([
+  ['password_in_history', {}, 'Heron-in-history-1'],
+  ['password_too_short', { pwdMinLength: '30' }, 'Heron-short-1'],
+  ['password_too_young', { pwdMinAge: '3600' }, 'Heron-young-1'],
+] as const)('a refusal names %s, as the policy control does', async (rule, values, password) => {
+  const { objectGuid } = await user()
+  expect(
+    await session.write(writeTo(await read(session, objectGuid), resetTo('Heron-in-history-1'))),
+  ).toEqual({ kind: 'accepted' })
+  await server.setPolicy({}, values)
+  const answer = await session.write(writeTo(await read(session, objectGuid), resetTo(password)))
+  await server.setPolicy({}, { pwdMinLength: '7', pwdMinAge: '0' })
+  expect(answer).toMatchObject({ refusal: { kind: 'password_policy', code: 19, brokenRule: rule } })
+})
+
+test('pwdSafeModify makes a reset impossible, and the refusal says what to change', async () => {
+  const { objectGuid } = await user()
+  await server.setPolicy({}, { pwdSafeModify: 'TRUE' })
+  const answer = await session.write(writeTo(await read(session, objectGuid), resetTo()))
+  const changed = await session.write(
+    writeTo(await read(session, objectGuid), changeTo(oldPassword(), newPassword())),
+  )
+  await server.setPolicy({}, { pwdSafeModify: 'FALSE' })
+  expect(answer).toMatchObject({
+    refusal: { kind: 'missing_right', diagnostic: expect.stringContaining('set it to FALSE') },
+  })
+  expect(changed).toEqual({ kind: 'accepted' })
+})
+
+test('twelve writes of one account at once, all from the same marker: one is accepted, and no refusal is a riddle', async () => {
+  const { objectGuid } = await user()
+  await session.write(writeTo(await read(session, objectGuid), resetTo('Heron-first-0')))
+  const account = await read(session, objectGuid)
+  const sent = Array.from({ length: 12 }, (_, index) => writeTo(account, resetTo(`Heron-race-${index}`)))
+  const answers = await Promise.all(sent.map((write) => session.write(write)))
+  const kinds = answers.map((answer) => (answer.kind === 'refused' ? answer.refusal.kind : answer.kind))
+  expect(kinds.filter((kind) => kind === 'accepted')).toHaveLength(1)
+  expect(
+    [...new Set(kinds)].filter((kind) => !['accepted', 'compare_failed', 'busy'].includes(kind)),
+  ).toEqual([])
+  const winner = sent[kinds.indexOf('accepted')]
+  expect((await read(session, objectGuid)).marker).toBe(winner?.markerAfter)
+})
+
+test('the clock of the server is learned from a write of our own', async () => {
+  const { objectGuid } = await user()
+  await session.write(writeTo(await read(session, objectGuid), resetTo()))
+  expect(Math.abs(session.directoryNowMs() - Date.now())).toBeLessThan(200)
+  const { passwordVersion } = await read(session, objectGuid)
+  expect(passwordVersion?.counts).toBe('seconds')
+  expect(Math.abs((passwordVersion?.version ?? 0) - Date.now() / 1_000)).toBeLessThan(3)
+})
+
+test('a password that looks like a hash is sent to nobody', async () => {
+  const { objectGuid } = await user()
+  const account = await read(session, objectGuid)
+  for (const text of ['{SSHA}AAAA', '', Buffer.of(0xff)])
+    await expect(session.write(writeTo(account, resetTo(text)))).rejects.toMatchObject({
+      code: 'ERR_PASSWORD_UNREPRESENTABLE',
+    })
+})
+
+test('whether the marker may be written is asked without writing anything', async () => {
+  const { dn, objectGuid } = await user()
+  expect((await read(session, objectGuid, 'reset', true)).markerRight).toMatchObject({ held: true })
+  expect(await attributesOf(dn, 'writebackMarker', 'objectClass')).toMatchObject({
+    objectClass: 'inetOrgPerson',
+  })
+})

@@ -101,8 +101,7 @@ export function indexHistory(unsorted: readonly HistoryEvent[]): History {
     faultsOver: over?.at,
     endsAt: events.at(-1)?.at ?? 0,
     ...{ requests, accounts, modifies, binds, others, supervisor },
-    ...{ chains: sorting.chains, hearings: sorting.hearings },
-    promised: findPromised(requests),
+    ...{ hearings: sorting.hearings, chains: sorting.chains, promised: findPromised(requests) },
     troubles: findTroubles(supervisor, sorting.pauses),
     forgotten: new Set(
       supervisor.flatMap((event) =>
@@ -129,8 +128,8 @@ function createSorting() {
   const others: ProxySaw<'other_operation'>[] = []
   const supervisor: SupervisorEvent[] = []
   const pauses: StoreSaid<'pause'>[] = []
-  const chains: AuditSaid<'chain'>[] = []
   const hearings: StoreSaid<'pause_heard'>[] = []
+  const chains: AuditSaid<'chain'>[] = []
   let hasAudit = false
   const request = (id: string) => findOrMake(requests, id, emptyRequest)
   const account = (name: string) => findOrMake(accounts, name, emptyAccount)
@@ -172,7 +171,7 @@ function createSorting() {
     }
   }
   return {
-    ...{ requests, accounts, modifies, binds, others, supervisor, pauses, chains, hearings },
+    ...{ requests, accounts, modifies, binds, others, supervisor, pauses, hearings, chains },
     ...{ take, attachAnswers },
     hasAudit: () => hasAudit,
   }

@@ -1,6 +1,12 @@
 // A planted bug must be caught for what it is.
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { expect, test } from '@jest/globals'
+import { applyEdit } from '../test-build/source-edits.ts'
 import { judgeCatch } from './judge-catch.ts'
+import { PLANTED_BUGS } from './planted-bugs.ts'
+
+const ROOT = path.resolve(import.meta.dirname, '../..')
 
 const record = { seed: 12, invariants: ['I2', 'I4'] }
 
@@ -16,4 +22,11 @@ test('what the record does not name, or breaks without the bug as well, is no ca
 test('a bug that is looked for anew is not caught by rules that any change of a run may move', () => {
   expect(judgeCatch(['I5', 'I7'], [], undefined)).toEqual([])
   expect(judgeCatch(['I5', 'I10'], [], undefined)).toEqual(['I10'])
+})
+
+test.each(PLANTED_BUGS)('the planted bug $name fits the source as it is now', ({ edits }) => {
+  for (const [file, own] of Map.groupBy(edits, ({ file }) => file)) {
+    const source = readFileSync(path.join(ROOT, file), 'utf8')
+    expect(own.reduce(applyEdit, source)).not.toBe(source)
+  }
 })

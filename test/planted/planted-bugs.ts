@@ -216,7 +216,7 @@ ${SENT}`,
         `const doubt = { unanswered, earlier: open.earlier }`,
         `const doubt = { unanswered: [], earlier: [] }`,
       ),
-      edit(DOUBT, `if (previous === null ||`, `if (previous !== undefined ||`),
+      edit(DOUBT, `if (previous === null) return true`, `if (previous !== undefined) return true`),
     ],
   },
   {

@@ -21,6 +21,7 @@ import type { Journal } from './journal/journal.ts'
 import type { Keys } from './keys/open-keys.ts'
 import { measureDirectory, measureStoreClient } from './measure-calls.ts'
 import { measureOutcomes } from './measure-outcomes.ts'
+import { createPause, type Pause } from './pause.ts'
 import { rememberRefusals } from './remember-refusals.ts'
 import { createStoreClient, type StoreClient } from './store-client/create-store-client.ts'
 import { createStoreTransport } from './store-client/store-transport.ts'
@@ -54,7 +55,7 @@ export interface AgentBase extends AgentOptions {
   readonly directories: ReadonlyMap<string, ServedDirectory>
   /** The store's switch that stops all writing. */
   readonly isPaused: () => boolean
-  readonly setPaused: (paused: boolean) => void
+  readonly setPaused: Pause['setPaused']
   /** Domain controllers that an operator declared gone at the store; none before its first answer. */
   readonly goneServers: () => GoneServers
   readonly setGoneServers: (servers: readonly string[]) => void
@@ -168,18 +169,6 @@ function createGoneServers(): Pick<AgentBase, 'goneServers' | 'setGoneServers'> 
     goneServers: () => gone,
     setGoneServers: (servers) => {
       gone = new Set(servers)
-    },
-  }
-}
-
-function createPause(conditions: Conditions): Pick<AgentBase, 'isPaused' | 'setPaused'> {
-  let paused = false
-  return {
-    isPaused: () => paused,
-    setPaused: (value) => {
-      paused = value
-      if (value) conditions.raise('paused', '', 'the reset store has paused writing')
-      else conditions.clear('paused', '')
     },
   }
 }

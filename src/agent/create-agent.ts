@@ -108,7 +108,7 @@ async function stopAll(
 function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
   const heartbeat = async () => {
     const { answer } = await sendHeartbeat(base, base.stopping.signal)
-    base.setPaused(answer.paused)
+    base.setPaused(answer)
   }
   const clock = async () => {
     // Writes wait for a fresh reading of the store's time then.

@@ -128,7 +128,7 @@ function openIntake(answers: (Answer | Response)[] = []) {
     conditions,
     clock,
     log: silentLogger,
-    setPaused: (paused) => seen.paused.push(paused),
+    setPaused: ({ paused }) => seen.paused.push(paused),
     setGoneServers: (servers) => seen.gone.push(servers),
     serverOf: () => seen.server,
     enqueue: async (directory, ids) => {

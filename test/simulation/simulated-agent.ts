@@ -9,6 +9,7 @@ import type { Directory } from '../../src/agent/directory/directory.ts'
 import { createDocumentCache } from '../../src/agent/intake/document-cache.ts'
 import { createJournalOn } from '../../src/agent/journal/create-journal.ts'
 import { migrate } from '../../src/agent/journal/open-database.ts'
+import { createPause } from '../../src/agent/pause.ts'
 import { sendHeartbeat } from '../../src/agent/send-heartbeat.ts'
 import { createStoreClient } from '../../src/agent/store-client/create-store-client.ts'
 import type { Fetch } from '../../src/agent/store-client/store-transport.ts'
@@ -151,7 +152,7 @@ function startProcess(options: ProcessOptions, owner: Owner, host: Host, databas
   }
   const heartbeat = async () => {
     const { answer } = await sendHeartbeat(base, base.stopping.signal)
-    base.setPaused(answer.paused)
+    base.setPaused(answer)
   }
   const start = async () => {
     await work.refuseStrangers()
@@ -191,7 +192,6 @@ function createBase(options: ProcessOptions, owner: Owner, clock: Clock, databas
     ...{ nowMs: storeTime.nowMs, observe: storeTime.observe },
   })
   const journal = createCrashingJournal(createJournalOn(database), owner, planned, crash, kept)
-  let isPaused = false
   let goneServers: ReadonlySet<string> = new Set()
   const directory = options.directoryOf(owner, clock)
   const served = {
@@ -216,10 +216,7 @@ function createBase(options: ProcessOptions, owner: Owner, clock: Clock, databas
     setGoneServers: (servers) => {
       goneServers = new Set(servers)
     },
-    isPaused: () => isPaused,
-    setPaused: (value) => {
-      isPaused = value
-    },
+    ...createPause(conditions),
     stopping: new AbortController(),
     close: async () => {},
   }

@@ -77,7 +77,7 @@ async function claimOnce(
       signal,
     )
     parts.storeTime.observe({ sentMs, answeredMs, storeTime: answer.storeTime })
-    parts.setPaused(answer.paused)
+    parts.setPaused(answer)
     parts.setGoneServers(answer.goneServers)
     noteLeases(parts, held, answer.renewed, sentMs)
     const taken = await takeIn(parts, answer.requests, sentMs, signal)

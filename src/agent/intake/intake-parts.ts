@@ -24,7 +24,7 @@ export interface IntakeParts {
   readonly clock: Clock
   readonly log: Logger
   readonly receipts: Receipts
-  readonly setPaused: (paused: boolean) => void
+  readonly setPaused: (told: { readonly paused: boolean; readonly storeTime: number }) => void
   readonly setGoneServers: (servers: readonly string[]) => void
   /** The server whose receipt can be given now; undefined while the directory is away. */
   readonly serverOf: (directory: string) => string | undefined

@@ -63,7 +63,11 @@ export const findBlind = (collected: ReadonlySet<Sink>): readonly Sink[] =>
   SINKS.filter((sink) => !collected.has(sink) && EMPTY_SINKS[sink] === undefined)
 
 /** What a search would look at, if this version had it. */
-export const ABSENT_SINKS = ['syslog or journald socket', 'metrics page', 'trace export'] as const
+export const ABSENT_SINKS = [
+  'syslog collector (its lines are those of the audit files)',
+  'journald socket',
+  'trace export',
+] as const
 
 interface Rightful {
   readonly secret: SecretKind

@@ -3,6 +3,7 @@
 import type { Entry } from 'ldapts'
 import { WritebackError } from '../../../errors/writeback-error.ts'
 import type { AccountRules } from '../../decisions/account-rules.ts'
+import { canonicalName, mayBeWithin } from '../../decisions/canonical-name.ts'
 import { isWithin } from '../../decisions/distinguished-name.ts'
 import { textOf, textsOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
@@ -64,13 +65,41 @@ export async function resolveSlapdRules(
     }
     return groups
   }
+  const scope = configured.units === undefined ? [base] : units
   return {
-    units: configured.units === undefined ? [base] : units,
+    units: scope,
     groups: await readGroups(configured.groups, 'scope.groups'),
     protectedGroups: await readGroups(configured.protectedGroups, 'protection.groups'),
     protectedAccounts: configured.protectedAccounts ?? [],
+    protectedEntries: await findProtected(client, url, configured.protectedAccounts ?? [], scope),
     accountClasses: ACCOUNT_CLASSES,
   }
+}
+
+/** entryUUIDs of the protected entries that could be written: a name alone may be another spelling of theirs. */
+async function findProtected(
+  client: ReadClient,
+  url: string,
+  names: readonly string[],
+  scope: readonly string[],
+): Promise<readonly string[]> {
+  const key = 'protection.accounts'
+  const found: string[] = []
+  for (const name of names) {
+    if (canonicalName(name) === undefined)
+      throw refuse(url, key, name, 'it is no DN; correct the configuration')
+    const entry = await readBase(client, url, name, key)
+    const entryUuid = entry && textOf(entry, 'entryUUID')
+    if (entryUuid !== undefined) found.push(entryUuid)
+    else if (scope.some((unit) => mayBeWithin(name, unit)))
+      throw refuse(
+        url,
+        key,
+        name,
+        'no such entry within the scope, or its entryUUID cannot be read; correct the name, grant read access, or narrow scope.units',
+      )
+  }
+  return found
 }
 
 const GROUP_CLASSES = ['groupofnames', 'groupofuniquenames', 'groupofmembers', 'posixgroup']
@@ -96,7 +125,7 @@ async function readBase(
   key: string,
 ): Promise<Entry | undefined> {
   try {
-    const [entry] = await client.search(name, { scope: 'base', attributes: ['objectClass'] })
+    const [entry] = await client.search(name, { scope: 'base', attributes: ['objectClass', 'entryUUID'] })
     return entry
   } catch (cause) {
     if (!(cause instanceof WritebackError) || cause.code !== 'ERR_DIRECTORY_REFUSED') throw cause

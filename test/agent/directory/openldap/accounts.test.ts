@@ -62,6 +62,23 @@ test('the service account and configured entries are protected', async () => {
   expect(own).toBe(await readEntryUuid(await server.admin(), server.serviceAccountDn))
 })
 
+test('a protected entry is known however its name is written, and where it moves', async () => {
+  const { dn, objectGuid } = await entry('cn=Ann \\2B Bob+uid=ann', {
+    ...{ objectClass: 'inetOrgPerson', sn: 'x' },
+  })
+  const spelled = `UID=ann + commonName=Ann \\+ Bob,ou=People,${server.baseDn}`
+  expect(await exclusionOf(objectGuid, { protection: { accounts: [spelled] } })).toBe('account_protected')
+  const session = await open(server, { protection: { accounts: [spelled] } }).writer()
+  await (await server.admin()).modifyDN(dn, `cn=Ann Smith,${server.peopleDn}`)
+  expect(findExclusion(await read(session, objectGuid), session.rules)).toBe('account_protected')
+})
+
+test('a protected entry outside of the scope need not be seen', async () => {
+  const protection = { accounts: [`cn=Nobody,ou=Hidden,${server.baseDn}`] }
+  const session = await open(server, { protection, scope: { units: [server.peopleDn] } }).writer()
+  expect(session.rules.protectedEntries).toEqual([])
+})
+
 test('members of a group count, direct and nested, also where memberOf was never kept', async () => {
   const [direct, nested, other] = [await user(), await user(), await user()]
   const inner = await createGroup(await server.admin(), 'inner', [nested.dn])
@@ -85,6 +102,12 @@ test.each<[string, Partial<OpenLdapOptions>, RegExp]>([
     { protection: { groups: ['ou=People,dc=corp,dc=test'] } },
     /protection\.groups .*no group/,
   ],
+  [
+    'a protected entry that is not there',
+    { protection: { accounts: ['uid=nobody,ou=People,dc=corp,dc=test'] } },
+    /protection\.accounts names .*no such entry within the scope/,
+  ],
+  ['a protected entry that is no DN', { protection: { accounts: ['nobody'] } }, /accounts .*no DN/],
   ['what is no name', { scope: { groups: ['nothing'] } }, /scope\.groups names nothing/],
   ['a base DN of another server', { baseDn: 'dc=other,dc=test' }, /serves dc=corp,dc=test/],
   ['an attribute that the schema has not', { markerAttribute: 'noMarker' }, /no attribute noMarker/],

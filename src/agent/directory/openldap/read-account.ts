@@ -7,6 +7,7 @@ import type { Subject } from '../directory.ts'
 import { textOf, textsOf } from '../entry-values.ts'
 import { momentOfGeneralizedTime } from '../generalized-time.ts'
 import type { ReadClient } from '../read-client.ts'
+import type { Membership } from './group-membership.ts'
 import { isPersonsAccount } from './persons-account.ts'
 import type { SlapdPolicyReading } from './policy-reader.ts'
 import { PERMANENTLY_LOCKED, type SeenEntry } from './seen-entry.ts'
@@ -16,6 +17,7 @@ const ATTRIBUTES = [
   'objectClass',
   'entryUUID',
   'uid',
+  'gidNumber',
   'cn',
   'displayName',
   'memberOf',
@@ -76,15 +78,15 @@ export interface AccountCircumstances {
   readonly policy: SlapdPolicyReading
   /** DN of its policy: its own, or the default; undefined where neither is known. */
   readonly policyDn: string | undefined
-  /** DNs of the groups it is in. */
-  readonly groups: readonly string[]
+  /** The groups it is in, where any rule asks for them. */
+  readonly membership: Membership
   /** The server's clock, milliseconds since 1970. */
   readonly nowMs: number
 }
 
 /** An account out of its entry. Throws ERR_DIRECTORY_UNSUITABLE when the marker attribute has several values. */
 export function accountOf(entry: Entry, circumstances: AccountCircumstances): Account {
-  const { place, policyDn, groups } = circumstances
+  const { place, policyDn, membership } = circumstances
   const objectClasses = classesOf(entry)
   const markers = textsOf(entry, place.markerAttribute)
   if (markers.length > 1)
@@ -97,9 +99,9 @@ export function accountOf(entry: Entry, circumstances: AccountCircumstances): Ac
   return {
     ...{ objectGuid: textOf(entry, 'entryUUID') ?? '', dn: entry.dn, name: uid ?? '' },
     displayName: textOf(entry, 'displayName') ?? textOf(entry, 'cn') ?? '',
-    ...{ objectClasses, groups, policyDn, ordinary: isPersonsAccount(objectClasses) },
+    ...{ objectClasses, groups: membership.groups, policyDn, ordinary: isPersonsAccount(objectClasses) },
     // Every entry has classes: without them it is hidden from the service account, and says nothing.
-    unreadable: objectClasses.length === 0 ? ['objectClass'] : [],
+    unreadable: [...(objectClasses.length === 0 ? ['objectClass'] : []), ...membership.unreadable],
     ...{ sid: undefined, sidHistory: [], adminCount: false, criticalSystemObject: false },
     ...{ smartcardRequired: false, passwordNotRequired: false, passwordNeverExpires: false },
     ...lockOf(entry, circumstances),

@@ -102,19 +102,31 @@ async function findProtected(
   return found
 }
 
-const GROUP_CLASSES = ['groupofnames', 'groupofuniquenames', 'groupofmembers', 'posixgroup']
-const isGroup = (entry: Entry): boolean =>
-  textsOf(entry, 'objectClass').some((name) => GROUP_CLASSES.includes(name.toLowerCase()))
-
-// These two are never empty, so one without a member is one that hides them.
+// Which attributes tell the members of each class of groups. The first two classes are never empty (RFC 4519 §3.5).
+const MEMBERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['groupofnames', ['member']],
+  ['groupofuniquenames', ['uniqueMember']],
+  ['groupofmembers', ['member']],
+  ['posixgroup', ['memberUid', 'gidNumber']],
+])
 const NEVER_EMPTY = ['groupofnames', 'groupofuniquenames']
 
+const classesOf = (entry: Entry): readonly string[] =>
+  textsOf(entry, 'objectClass').map((name) => name.toLowerCase())
+const isGroup = (entry: Entry): boolean => classesOf(entry).some((name) => MEMBERS.has(name))
+
+/**
+ * A right to search can be seen in an empty group too: without it neither "has members" nor "has none" is true, because slapd
+ * then knows neither (RFC 4511 §4.5.1.7: Undefined).
+ */
 async function hidesMembers(client: ReadClient, entry: Entry): Promise<boolean> {
-  const isNeverEmpty = textsOf(entry, 'objectClass').some((name) => NEVER_EMPTY.includes(name.toLowerCase()))
-  if (!isNeverEmpty) return false
-  const found = await client.search(entry.dn, {
-    ...{ scope: 'base', filter: '(|(member=*)(uniqueMember=*))', attributes: ['1.1'] },
-  })
+  const asked = classesOf(entry).flatMap((name) =>
+    (MEMBERS.get(name) ?? []).map((attribute) =>
+      NEVER_EMPTY.includes(name) ? `(${attribute}=*)` : `(|(${attribute}=*)(!(${attribute}=*)))`,
+    ),
+  )
+  const filter = `(&${asked.join('')})`
+  const found = await client.search(entry.dn, { scope: 'base', filter, attributes: ['1.1'] })
   return found.length === 0
 }
 

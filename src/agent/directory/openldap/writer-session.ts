@@ -14,7 +14,7 @@ import { createAccountWriter } from './account-writer.ts'
 import { classifySlapdRefusal } from './classify-refusal.ts'
 import { serverOf } from './expected-server.ts'
 import type { FoundServer } from './find-writer.ts'
-import { findGroups } from './group-membership.ts'
+import { findGroups, type Membership } from './group-membership.ts'
 import { readProbe, rightProbe, slapdMarkerGrant } from './marker-right.ts'
 import { checkMarkerSchema, type MarkerNames } from './marker-schema.ts'
 import { createSlapdPolicyReader, type SlapdPolicyReader } from './policy-reader.ts'
@@ -121,6 +121,8 @@ function createPools(
   })
 }
 
+const UNASKED: Membership = { groups: [], unreadable: [] }
+
 interface ReaderParts {
   readonly options: SlapdSessionOptions
   readonly pools: ServerPools
@@ -153,17 +155,17 @@ function createAccountReader(parts: ReaderParts): WriterSession['readAccount'] {
     if (entry === undefined || found.length > 1) return found
     const { groups, protectedGroups } = parts.rules()
     const isAsked = groups.length > 0 || protectedGroups.length > 0
-    return { entry, groups: isAsked ? await findGroups(client, suffix, entry) : [] }
+    return { entry, membership: isAsked ? await findGroups(client, suffix, entry) : UNASKED }
   }
   return async (subject, operation, { markerRight = false } = {}): Promise<AccountReading> => {
     // The subject is checked before a connection is asked for: what is no UUID causes no byte on the wire.
     const entryUuid = entryUuidOf(subject, operation === 'inspect')
     const found = await pools.readers.use((client) => read(client, entryUuid))
     if (Array.isArray(found)) return found.length > 1 ? 'ambiguous' : undefined
-    const { entry, groups } = found as Exclude<typeof found, readonly unknown[]>
+    const { entry, membership } = found as Exclude<typeof found, readonly unknown[]>
     const policyDn = policyDnOf(entry) ?? options.policyDn
     const policy = await policies.read(policyDn, false)
-    const known = accountOf(entry, { place, policy, policyDn, groups, nowMs: time.nowMs() })
+    const known = accountOf(entry, { place, policy, policyDn, membership, nowMs: time.nowMs() })
     const seenEntry = seenEntryOf(entry, place)
     // Not even a modify without an effect goes to an account that must not be written.
     const held =

@@ -91,6 +91,30 @@ test('members of a group count, direct and nested, also where memberOf was never
   expect(await exclusionOf(other.objectGuid, { scope: { groups: [outer] } })).toBe('account_out_of_scope')
 })
 
+test('members of a POSIX group count, by memberUid and as their primary group, also nested', async () => {
+  const admin = await server.admin()
+  const posix = (gidNumber: string) => ({
+    ...{ uidNumber: gidNumber, gidNumber, homeDirectory: '/' },
+    objectClass: ['inetOrgPerson', 'posixAccount'] as never,
+  })
+  const [byName, byNumber, other] = [await user(), await user(posix('4801')), await user(posix('4802'))]
+  const group = `cn=posix,ou=Groups,${server.baseDn}`
+  await admin.add(group, { objectClass: 'posixGroup', gidNumber: '4801', memberUid: `a${count - 2}` })
+  const outer = await createGroup(admin, 'around posix', [group])
+  for (const { objectGuid } of [byName, byNumber])
+    for (const groups of [[group], [outer]])
+      expect(await exclusionOf(objectGuid, { protection: { groups } })).toBe('account_protected')
+  expect(await exclusionOf(other.objectGuid, { protection: { groups: [group] } })).toBeUndefined()
+})
+
+test('an account whose groups have no end within 16 levels is unreadable, and not unprotected', async () => {
+  const { dn, objectGuid } = await user()
+  const admin = await server.admin()
+  let top = dn
+  for (let depth = 1; depth <= 18; depth += 1) top = await createGroup(admin, `level ${depth}`, [top])
+  expect(await exclusionOf(objectGuid, { protection: { groups: [top] } })).toBe('unreadable')
+})
+
 test.each<[string, Partial<OpenLdapOptions>, RegExp]>([
   [
     'a unit that is not there',

@@ -181,7 +181,7 @@ const openLdapSchema = z.strictObject({
     .enum(['required', 'preferred'])
     .default('required')
     .describe(
-      'required: no reset where the server holds the service account to no policy (no ppolicy overlay, or rights to manage), and no start as the rootdn; preferred: reset and say so',
+      'required: no reset where the server holds the service account to no policy (rights to manage), and no start as the rootdn; preferred: reset and say so',
     ),
   ...shared,
 })

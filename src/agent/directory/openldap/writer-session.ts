@@ -50,9 +50,8 @@ export async function openSlapdSession(options: SlapdSessionOptions): Promise<Ow
     sound = false
   })
   const use = <T>(read: (client: ReadClient) => Promise<T>) => pools.readers.use(read)
-  const hasOverlay = found.root.supportedControls.has(PPOLICY_CONTROL)
   const policies = createSlapdPolicyReader({
-    ...{ hasOverlay, defaultDn: options.policyDn, suffix: found.root.suffix, use, clock },
+    ...{ defaultDn: options.policyDn, suffix: found.root.suffix, use, clock },
   })
   await learnLockout(options, policies, use)
   const seen = new WeakMap<Account, SeenEntry>()
@@ -63,10 +62,10 @@ export async function openSlapdSession(options: SlapdSessionOptions): Promise<Ow
       return rules
     },
     get history() {
-      if (hasOverlay && !isBypassed) return 'enforced'
+      if (!isBypassed) return 'enforced'
       return options.history === 'required' ? 'not_enforceable' : 'not_enforced'
     },
-    historyProblem: hasOverlay ? BYPASSED : NO_OVERLAY,
+    historyProblem: BYPASSED,
     directoryNowMs: time.nowMs,
     directoryDoubtMs: time.doubtMs,
     clockOffsetMs: () => time.nowMs() - clock.wallMs(),
@@ -96,7 +95,8 @@ export async function openSlapdSession(options: SlapdSessionOptions): Promise<Ow
   }
 }
 
-const NO_OVERLAY = 'the server has no ppolicy overlay: it holds no password to any policy'
+const NO_OVERLAY =
+  'it has no ppolicy overlay, so it would keep the passwords that are written in clear; load the overlay ppolicy with olcPPolicyHashCleartext TRUE, and let the root entry show supportedControl'
 const BYPASSED =
   'the service account goes past the password policy, as the rootdn and accounts with manage do: give it the rules of install/openldap instead'
 
@@ -182,6 +182,7 @@ async function introduce(options: SlapdSessionOptions, time: ServerTime): Promis
   const { found, settings, marker, rules } = options
   const { client, endpoint, root } = found
   try {
+    if (!root.supportedControls.has(PPOLICY_CONTROL)) throw unsuitable(endpoint.url, NO_OVERLAY)
     await checkMarkerSchema(client, endpoint.url, root.subschemaDn, marker)
     const own = await readServiceEntry(client, settings.bindName)
     // A rootdn needs no entry, and goes past every policy.

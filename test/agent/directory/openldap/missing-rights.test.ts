@@ -91,3 +91,15 @@ test('a group whose members are hidden protects nobody, so it keeps the session 
     ...{ code: 'ERR_DIRECTORY_UNSUITABLE', message: expect.stringMatching(/members cannot be searched/) },
   })
 })
+
+test('a server that does not show the control of ppolicy, which hashes what is written, is not served', async () => {
+  await server.kill()
+  const file = path.join(server.directory, 'conf/cn=config/olcDatabase={-1}frontend.ldif')
+  const shown = 'to dn.base="" attrs=entry,objectClass,namingContexts,subschemaSubentry by'
+  writeFileSync(file, readFileSync(file, 'utf8').replace('to dn.base="" by', shown))
+  await server.restart()
+  for (const history of ['required', 'preferred'] as const)
+    await expect(open(server, { history }).writer()).rejects.toMatchObject({
+      ...{ code: 'ERR_DIRECTORY_UNSUITABLE', message: expect.stringMatching(/load the overlay ppolicy/) },
+    })
+})

@@ -10,7 +10,7 @@ import type { ReadClient } from '../read-client.ts'
 import type { Membership } from './group-membership.ts'
 import { isPersonsAccount } from './persons-account.ts'
 import type { SlapdPolicyReading } from './policy-reader.ts'
-import { PERMANENTLY_LOCKED, type SeenEntry } from './seen-entry.ts'
+import { isPermanent, type SeenEntry } from './seen-entry.ts'
 
 const POLICY = 'pwdPolicySubentry'
 const ATTRIBUTES = [
@@ -101,7 +101,11 @@ export function accountOf(entry: Entry, circumstances: AccountCircumstances): Ac
     displayName: textOf(entry, 'displayName') ?? textOf(entry, 'cn') ?? '',
     ...{ objectClasses, groups: membership.groups, policyDn, ordinary: isPersonsAccount(objectClasses) },
     // Every entry has classes: without them it is hidden from the service account, and says nothing.
-    unreadable: [...(objectClasses.length === 0 ? ['objectClass'] : []), ...membership.unreadable],
+    unreadable: [
+      ...(objectClasses.length === 0 ? ['objectClass'] : []),
+      ...TIMES.filter((attribute) => hasStrangeTime(entry, attribute)),
+      ...membership.unreadable,
+    ],
     ...{ sid: undefined, sidHistory: [], adminCount: false, criticalSystemObject: false },
     ...{ smartcardRequired: false, passwordNotRequired: false, passwordNeverExpires: false },
     ...lockOf(entry, circumstances),
@@ -111,6 +115,11 @@ export function accountOf(entry: Entry, circumstances: AccountCircumstances): Ac
     marker: markers[0],
   }
 }
+
+const TIMES = ['pwdChangedTime', 'pwdAccountLockedTime', 'pwdFailureTime', 'pwdStartTime', 'pwdEndTime']
+// A time that says nothing must not be taken for "no lock" or "never changed".
+const hasStrangeTime = (entry: Entry, attribute: string): boolean =>
+  textsOf(entry, attribute).some((text) => momentOfGeneralizedTime(text) === undefined)
 
 const classesOf = (entry: Entry): readonly string[] =>
   textsOf(entry, 'objectClass').map((name) => name.toLowerCase())
@@ -125,13 +134,13 @@ const momentIn = (entry: Entry, attribute: string): number | undefined =>
 function lockOf(entry: Entry, { policy, nowMs }: AccountCircumstances) {
   const lockedTime = textOf(entry, 'pwdAccountLockedTime')
   const locks = policy.kind === 'unreadable' || policy.locks
-  const isPermanent = locks && lockedTime === PERMANENTLY_LOCKED
-  const isTimed = locks && lockedTime !== undefined && !isPermanent
+  const isForGood = locks && isPermanent(lockedTime)
+  const isTimed = locks && lockedTime !== undefined && !isForGood
   const lockedAtMs = isTimed ? momentIn(entry, 'pwdAccountLockedTime') : undefined
   const durationMs = policy.kind === 'read' ? policy.policy.lockoutDurationMs : null
   const isOver = lockedAtMs !== undefined && durationMs !== null && nowMs >= lockedAtMs + durationMs
   return {
-    disabled: isPermanent || (momentIn(entry, 'pwdStartTime') ?? 0) > nowMs,
+    disabled: isForGood || (momentIn(entry, 'pwdStartTime') ?? 0) > nowMs,
     locked: isTimed && !isOver,
     ...(lockedAtMs === undefined ? {} : { lockedAtMs }),
     expiresAtMs: momentIn(entry, 'pwdEndTime'),

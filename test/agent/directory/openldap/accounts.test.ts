@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { findExclusion } from '../../../../src/agent/decisions/judge-protection.ts'
 import type { OpenLdapOptions } from '../../../../src/agent/directory/directory-options.ts'
+import { accountOf } from '../../../../src/agent/directory/openldap/read-account.ts'
 import { adminPassword } from '../../../servers/canaries.ts'
 import { replaceAttribute } from '../../../servers/directory-admin.ts'
 import { createGroup, createPolicy, readEntryUuid } from '../../../servers/slapd-admin.ts'
@@ -187,6 +188,28 @@ test('times and policies make the state: expired, not yet begun, a lock of a pol
   expect(await session.readPolicy(account)).toMatchObject({
     policy: { name: 'lenient', source: 'fine_grained', maximumAgeMs: 60_000, lockoutThreshold: 0 },
   })
+})
+
+test.each([
+  ['000001010000Z', { disabled: true, locked: false, unreadable: [] }],
+  ['00000101000000Z', { disabled: true, locked: false, unreadable: [] }],
+  [
+    '209901010000+0100',
+    { disabled: false, locked: true, unreadable: [], lockedAtMs: Date.UTC(2098, 11, 31, 23) },
+  ],
+])('a lock of %s is told as what it is', async (time, expected) => {
+  const { dn, objectGuid } = await user()
+  await replaceAttribute(await server.admin(), dn, 'pwdAccountLockedTime', [time])
+  expect(await read(await open(server).writer(), objectGuid)).toMatchObject(expected)
+})
+
+test('an entry with a time that is none is unreadable, and not unlocked', () => {
+  const strange = { dn: 'uid=x', objectClass: 'person', pwdAccountLockedTime: 'for ever', pwdEndTime: '2026' }
+  const account = accountOf(strange, {
+    ...{ place: { suffix: '', markerAttribute: 'm', markerClass: 'c' }, policyDn: undefined, nowMs: 0 },
+    ...{ policy: { kind: 'unreadable', name: '', problem: '' }, membership: { groups: [], unreadable: [] } },
+  })
+  expect(account.unreadable).toEqual(['pwdAccountLockedTime', 'pwdEndTime'])
 })
 
 test('an account whose policy nobody names has one that cannot be read, and that is said', async () => {

@@ -46,6 +46,8 @@ include: file:///etc/ldap/schema/core.ldif
 
 include: file:///etc/ldap/schema/cosine.ldif
 
+include: file:///etc/ldap/schema/nis.ldif
+
 include: file:///etc/ldap/schema/inetorgperson.ldif
 
 dn: olcDatabase={-1}frontend,cn=config

@@ -157,9 +157,14 @@ const openLdapSchema = z.strictObject({
   protection: z
     .strictObject({
       groups: names.optional().describe('members of these groups are never written, direct or nested; DNs'),
-      accounts: names
+      accounts: z
+        .array(dn)
+        .min(1)
+        .max(256)
         .optional()
-        .describe('these entries are never written, for instance the one of the rootdn; DNs'),
+        .describe(
+          'these entries are never written, for instance the one of the rootdn; DNs; one within scope.units must exist and be readable',
+        ),
     })
     .prefault({}),
   anchor: z
@@ -176,7 +181,7 @@ const openLdapSchema = z.strictObject({
     .enum(['required', 'preferred'])
     .default('required')
     .describe(
-      'required: no reset where the server holds the service account to no policy (no ppolicy overlay, or rights to manage), and no start as the rootdn; preferred: reset and say so',
+      'required: no reset where the server holds the service account to no policy (rights to manage), and no start as the rootdn; preferred: reset and say so',
     ),
   ...shared,
 })

@@ -140,7 +140,7 @@ export const REFUSAL_REASONS = {
     meaning: 'the directory does not enforce password history on a reset, and the configuration asks for it',
     whoActs: 'directory administrator',
     nextStep:
-      'use a domain controller that knows the control, on OpenLDAP the ppolicy overlay and a service account without manage; or set history to preferred',
+      'use a domain controller that knows the control, on OpenLDAP a service account without manage; or set history to preferred',
   },
 } as const satisfies Record<string, CodeExplanation>
 export type RefusalReason = keyof typeof REFUSAL_REASONS

@@ -4,7 +4,7 @@ import type { Account } from '../../src/agent/decisions/account.ts'
 import type { WriteAnswer } from '../../src/agent/decisions/write-answer.ts'
 import type { Fence, PolicyReading, Write } from '../../src/agent/directory/directory.ts'
 import type { DirectoryTime } from '../../src/agent/directory/directory-time.ts'
-import type { SentModify } from '../../src/agent/directory/openldap/classify-refusal.ts'
+import { reliable, type SentModify } from '../../src/agent/directory/openldap/classify-refusal.ts'
 import { effectChanges, markerChanges } from '../../src/agent/directory/openldap/password-modify.ts'
 import { ACCOUNT_CLASSES } from '../../src/agent/directory/openldap/persons-account.ts'
 import { entryUuidOf } from '../../src/agent/directory/openldap/read-account.ts'
@@ -75,7 +75,7 @@ export function createOpenLdapSession(
     }
     return answer.value.code === 0
       ? { kind: 'accepted' }
-      : { kind: 'refused', refusal: refusalOf(answer.value, outgoing) }
+      : reliable({ kind: 'refused', refusal: refusalOf(answer.value, outgoing) })
   }
   const prepare = ({ objectGuid, markerBefore, markerAfter }: Fence) => {
     const known = seen.get(objectGuid) ?? UNREAD

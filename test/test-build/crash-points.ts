@@ -131,7 +131,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
       request: 'work.document.id',
     }),
     after: at(READ_ACCOUNT, 'if (entry === undefined) return undefined', 'before'),
-    openldap: { after: at(SLAPD_SESSION, 'const { entry, groups } = found as', 'before') },
+    openldap: { after: at(SLAPD_SESSION, 'const { entry, membership } = found as', 'before') },
   },
   {
     ...{ id: 'C10', what: 'the guards are passed' },

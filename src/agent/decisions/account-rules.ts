@@ -8,8 +8,10 @@ export interface AccountRules {
   readonly groups: readonly string[]
   /** Members of these configured groups are protected, beside the well-known ones. */
   readonly protectedGroups: readonly string[]
-  /** These entries are protected themselves, by DN. */
+  /** These entries are protected themselves, by DN in any spelling. */
   readonly protectedAccounts?: readonly string[]
+  /** The same by objectGUID or entryUUID, as far as the directory has them where accounts are written. */
+  readonly protectedEntries?: readonly string[]
   /** An account has one of these object classes, in lower case. Default: user. */
   readonly accountClasses?: readonly string[]
   /** objectGUID or entryUUID of the service account itself. */

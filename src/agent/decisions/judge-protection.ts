@@ -1,6 +1,7 @@
 // Whether an account is protected, or outside what the agent may write. Only the configuration on premises decides.
 import type { Account } from './account.ts'
 import type { AccountRules } from './account-rules.ts'
+import { mayBeSame } from './canonical-name.ts'
 import { isWithin } from './distinguished-name.ts'
 
 /** Why an account must not be written. `unreadable`: whether it is protected or locked cannot be told. */
@@ -63,7 +64,8 @@ function isProtected(account: Account, rules: AccountRules): boolean {
     !account.ordinary ||
     account.objectClasses.includes('computer') ||
     !(rules.accountClasses ?? ['user']).some((name) => account.objectClasses.includes(name)) ||
-    (rules.protectedAccounts ?? []).some((dn) => isWithin(account.dn, dn) && isWithin(dn, account.dn)) ||
+    (rules.protectedEntries ?? []).includes(account.objectGuid) ||
+    (rules.protectedAccounts ?? []).some((dn) => mayBeSame(account.dn, dn)) ||
     isPowerful(account, rules)
   )
 }

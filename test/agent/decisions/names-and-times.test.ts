@@ -1,6 +1,7 @@
 // Distinguished names, refusals, leases and the store's time.
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { mayBeSame, mayBeWithin } from '../../../src/agent/decisions/canonical-name.ts'
 import { isWithin, parentOf } from '../../../src/agent/decisions/distinguished-name.ts'
 import { createLeases } from '../../../src/agent/decisions/leases.ts'
 import { meaningOf } from '../../../src/agent/decisions/read-refusal.ts'
@@ -57,6 +58,30 @@ test('whatever a name holds, it lies below its parent, and never below a longer 
       expect(isWithin(`CN=${escaped(`x,${base}`)}`, base)).toBe(false)
     }),
   )
+})
+
+const ANN = 'cn=Ann \\2B Bob+uid=ann,ou=People,dc=corp,dc=test'
+test.each<[string, boolean]>([
+  [ANN, true],
+  ['UID=Ann + CN=Ann \\+ Bob , OU=People, DC=corp, DC=test', true],
+  ['userid=ann+commonName=ann   \\2b bob;organizationalUnitName=people,domainComponent=corp,dc=test', true],
+  ['0.9.2342.19200300.100.1.1=ann+OID.2.5.4.3="Ann + Bob",2.5.4.11=People,dc=corp,dc=test', true],
+  ['cn=\\41nn\\20\\2B\\20Bob+uid=ann,ou=People,dc=corp,dc=test', true],
+  ['uid=ann,ou=People,dc=corp,dc=test', false],
+  ['cn=Ann \\2B Bob+uid=ann\\,ou=People,dc=corp,dc=test', false],
+  [`cn=x,${ANN}`, false],
+  // Of these nothing is known, so they may be anybody.
+  ['ann', true],
+  ['cn=#04024869,ou=People,dc=corp,dc=test', true],
+  ['cn=x\\', true],
+])('%s may be the protected entry: %s', (other, expected) => {
+  expect([mayBeSame(ANN, other), mayBeSame(other, ANN)]).toEqual([expected, expected])
+})
+
+test('a name is in a unit as the server spells it, however its characters beyond ASCII are escaped', () => {
+  expect(mayBeSame('uid=M\\C3\\BCller,dc=corp', 'uid=mÜller,dc=corp')).toBe(true)
+  expect(mayBeWithin('uid=x,ou=R\\26D,dc=corp', 'ou=R&D,dc=corp')).toBe(true)
+  expect(mayBeWithin('uid=x,ou=RD,dc=corp', 'ou=R&D,dc=corp')).toBe(false)
 })
 
 test('every refusal has a meaning from the closed sets', () => {

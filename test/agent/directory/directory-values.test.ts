@@ -202,6 +202,31 @@ test('times count from 1601 and know never', () => {
   for (const never of [0n, -1n, 0x7fff_ffff_ffff_ffffn]) expect(momentOfFileTime(never)).toBeUndefined()
   expect(momentOfGeneralizedTime('20260131235959.0Z')).toBe(Date.UTC(2026, 0, 31, 23, 59, 59))
   expect(momentOfGeneralizedTime('2026')).toBeUndefined()
+  const evening = Date.UTC(2026, 0, 31, 23)
+  for (const same of [
+    '2026013123Z',
+    '202601312300Z',
+    '20260131230000,000Z',
+    '20260201010000+0200',
+    '2026013120-03',
+  ])
+    expect(momentOfGeneralizedTime(same)).toBe(evening)
+  expect(momentOfGeneralizedTime('2026013123.5Z')).toBe(evening + 1_800_000)
+  expect(momentOfGeneralizedTime('202601312300,25Z')).toBe(evening + 15_000)
+  expect(momentOfGeneralizedTime('20260131230000.1239Z')).toBe(evening + 123)
+  expect(momentOfGeneralizedTime('20260131230060Z')).toBe(evening + 60_000)
+  expect(new Date(momentOfGeneralizedTime('000001010000Z') ?? 0).getUTCFullYear()).toBe(0)
+  expect(momentOfGeneralizedTime('00000101000000Z')).toBe(momentOfGeneralizedTime('000001010000Z'))
+  for (const none of [
+    '20260131235959',
+    '20260230000000Z',
+    '20261301000000Z',
+    '20260101240000Z',
+    '2026010100.Z',
+    '2026010100+2Z',
+    '',
+  ])
+    expect(momentOfGeneralizedTime(none)).toBeUndefined()
   expect(largeInteger('9223372036854775807')).toBe(9_223_372_036_854_775_807n)
   expect(largeInteger('9e9')).toBeUndefined()
 })

@@ -8,7 +8,7 @@ import type { WriteAnswer } from '../../decisions/write-answer.ts'
 import type { Effect, Fence, WriterSession } from '../directory.ts'
 import type { ServerPools } from '../server-pools.ts'
 import { assertionRequest } from './assertion-control.ts'
-import { classifySlapdRefusal } from './classify-refusal.ts'
+import { classifySlapdRefusal, reliable } from './classify-refusal.ts'
 import { checkPasswordBytes } from './clear-password.ts'
 import type { MarkerNames } from './marker-schema.ts'
 import { effectChanges, markerChanges } from './password-modify.ts'
@@ -75,7 +75,7 @@ async function send(
     classify: (result) => classifySlapdRefusal(result, sent),
     onAccepted: (result) => learn(parts, result, sentMs, effect),
   })
-  return explainSafeModify(parts, fence.account, effect, answer)
+  return explainSafeModify(parts, fence.account, effect, reliable(answer))
 }
 
 /** Those of the controls that the server has: an unknown critical one would refuse every write. */

@@ -3,7 +3,7 @@
 import { encodeFilter, type Filter } from '../../../ldap-wire/encode-filter.ts'
 import type { RequestControl } from '../../../ldap-wire/encode-request.ts'
 import type { Effect } from '../directory.ts'
-import { PERMANENTLY_LOCKED, type SeenEntry } from './seen-entry.ts'
+import { isPermanent, PERMANENTLY_LOCKED, type SeenEntry } from './seen-entry.ts'
 
 /** RFC 4528 §2. */
 export const ASSERTION_CONTROL = '1.3.6.1.1.12'
@@ -27,6 +27,6 @@ function stateOf(seen: SeenEntry, effect: Effect | undefined): readonly Filter[]
     effect.kind === 'reset' && !effect.unlock && seen.lockedTime === undefined
       ? { not: { present: 'pwdAccountLockedTime' } }
       : { not: { attribute: 'pwdAccountLockedTime', equals: PERMANENTLY_LOCKED } }
-  const lock = seen.lockedTime === PERMANENTLY_LOCKED ? [] : [isNoLockLifted]
+  const lock = isPermanent(seen.lockedTime) ? [] : [isNoLockLifted]
   return effect.kind === 'unlock' ? lock : [isSamePassword, ...lock]
 }

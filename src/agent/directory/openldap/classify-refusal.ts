@@ -1,7 +1,8 @@
 // The one place where slapd's refusal of a modify becomes a kind: by result code, the password policy's own error, and, where
 // one code means several things, the text that names the attribute.
+import { WritebackError } from '../../../errors/writeback-error.ts'
 import type { LdapResult } from '../../../ldap-wire/decode-response.ts'
-import type { DirectoryRefusal, RefusalKind } from '../../decisions/write-answer.ts'
+import type { DirectoryRefusal, RefusalKind, WriteAnswer } from '../../decisions/write-answer.ts'
 import { printable } from '../classify-error.ts'
 import { PPOLICY_ERROR, ppolicyErrorOf } from './ppolicy-control.ts'
 
@@ -24,7 +25,6 @@ export const classifySlapdRefusal = (result: LdapResult, sent: SentModify): Dire
 
 // Result codes that mean one thing (RFC 4511 §4.1.9; 122 is RFC 4528's).
 const BY_CODE: Readonly<Record<number, RefusalKind>> = {
-  1: 'busy',
   3: 'busy',
   // "modifications require authentication": the connection lost its bind.
   8: 'not_bound',
@@ -39,12 +39,22 @@ const BY_CODE: Readonly<Record<number, RefusalKind>> = {
   34: 'malformed_value',
   50: 'missing_right',
   51: 'busy',
-  52: 'busy',
   // The class that allows the marker went meanwhile.
   65: 'busy',
   // The assertion says nothing of the marker: whoever reads again sees what changed.
   122: 'busy',
-  80: 'busy',
+}
+
+// What a proxy answers too when it lost its server after it had passed the modify on (slapd's back-ldap: 1, 52 and 80).
+const IN_DOUBT = [1, 52, 80]
+
+/** An answer as it may be relied on: one that a proxy may have made up says nothing of what became of the modify. */
+export function reliable(answer: WriteAnswer): WriteAnswer {
+  if (answer.kind !== 'refused' || !IN_DOUBT.includes(answer.refusal.code)) return answer
+  const { code, diagnostic } = answer.refusal
+  const why = `answered ${code} (${diagnostic}), which does not say that nothing was changed`
+  const cause = new WritebackError('ERR_DIRECTORY_CLOSED', `the server ${why}`, { retry: 'later' })
+  return { kind: 'lost', phase: 'written', cause }
 }
 
 const BY_POLICY_ERROR: Readonly<Record<number, RefusalKind>> = {

@@ -3,7 +3,7 @@
 import type { Change } from '../../../ldap-wire/encode-request.ts'
 import type { Effect } from '../directory.ts'
 import { fenceChanges, type MarkerMove } from '../marker-move.ts'
-import { PERMANENTLY_LOCKED, type SeenEntry } from './seen-entry.ts'
+import { isPermanent, PERMANENTLY_LOCKED, type SeenEntry } from './seen-entry.ts'
 
 /** The marker moves; the first one brings the auxiliary class that allows it. */
 export function markerChanges(
@@ -29,7 +29,7 @@ export function effectChanges(effect: Effect, { lockedTime }: Pick<SeenEntry, 'l
     case 'reset': {
       // A reset neither enables an account nor unlocks it without being asked: the lock is taken away and put back, because
       // beside a new password the overlay drops one that stays untouched.
-      const isKept = lockedTime !== undefined && (!effect.unlock || lockedTime === PERMANENTLY_LOCKED)
+      const isKept = lockedTime !== undefined && (!effect.unlock || isPermanent(lockedTime))
       const password: Change = { operation: 'replace', attribute: PASSWORD, values: [effect.password] }
       return [
         ...(isKept ? [moveLock('delete', lockedTime), password, moveLock('add', lockedTime)] : [password]),
@@ -38,7 +38,7 @@ export function effectChanges(effect: Effect, { lockedTime }: Pick<SeenEntry, 'l
     }
     case 'unlock':
       // What an administrator locked for good stays so; only the failures go.
-      if (lockedTime === PERMANENTLY_LOCKED)
+      if (lockedTime !== undefined && isPermanent(lockedTime))
         return [moveLock('delete', lockedTime), moveLock('add', lockedTime)]
       // Deleting the lock makes the overlay forget the failures too; put there before, it can always be deleted.
       return [

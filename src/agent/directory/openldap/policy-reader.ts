@@ -7,7 +7,7 @@ import type { DirectoryPolicies, PolicyReading } from '../directory.ts'
 import { textOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
 import { createReadingMemory } from '../reading-memory.ts'
-import { NO_POLICY, POLICY_ATTRIBUTES, readSlapdPolicy, type SlapdPolicy } from './policy-values.ts'
+import { POLICY_ATTRIBUTES, readSlapdPolicy, type SlapdPolicy } from './policy-values.ts'
 
 /** A policy, or what is missing to read it. */
 export type SlapdPolicyReading =
@@ -16,8 +16,6 @@ export type SlapdPolicyReading =
 
 /** What the reader needs of its session. */
 export interface SlapdPolicyOptions {
-  /** The server has the overlay. */
-  readonly hasOverlay: boolean
   /** The overlay's default. */
   readonly defaultDn: string | undefined
   readonly suffix: string
@@ -34,16 +32,14 @@ export interface SlapdPolicyReader {
 
 /** Makes the reader of one session. */
 export function createSlapdPolicyReader(options: SlapdPolicyOptions): SlapdPolicyReader {
-  const { hasOverlay, defaultDn, use, clock } = options
+  const { defaultDn, use, clock } = options
   const memory = createReadingMemory(clock, (dn: string) => use((client) => readOne(client, options, dn)))
   return {
     read: async (policyDn, isFresh) => {
-      if (!hasOverlay) return { kind: 'read', ...NO_POLICY }
       const dn = policyDn ?? defaultDn
       return dn === undefined ? UNNAMED : memory(dn, dn.toLowerCase(), isFresh)
     },
-    readAll: async () =>
-      hasOverlay ? use((client) => readAll(client, options)) : { policies: [], problems: [] },
+    readAll: () => use((client) => readAll(client, options)),
   }
 }
 

@@ -33,16 +33,6 @@ export interface SlapdPolicy {
   readonly needsOldPassword: boolean
 }
 
-/** No overlay: nothing is asked, nothing locks. */
-export const NO_POLICY: SlapdPolicy = {
-  policy: {
-    ...{ name: 'none', source: 'domain', minimumLength: 0, complexity: false, refusesNames: false },
-    ...{ historyLength: 0, minimumAgeMs: 0, maximumAgeMs: null, lockoutThreshold: 0 },
-    ...{ lockoutDurationMs: null, lockoutWindowMs: 0 },
-  },
-  ...{ locks: false, asksForChange: false, allowsChange: true, needsOldPassword: false },
-}
-
 // pwdFailureCountInterval 0: failures count until the next good password.
 const FOR_EVER_MS = 100 * 365 * 86_400_000
 

@@ -7,15 +7,17 @@ import type { Subject } from '../directory.ts'
 import { textOf, textsOf } from '../entry-values.ts'
 import { momentOfGeneralizedTime } from '../generalized-time.ts'
 import type { ReadClient } from '../read-client.ts'
+import type { Membership } from './group-membership.ts'
 import { isPersonsAccount } from './persons-account.ts'
 import type { SlapdPolicyReading } from './policy-reader.ts'
-import { PERMANENTLY_LOCKED, type SeenEntry } from './seen-entry.ts'
+import { isPermanent, type SeenEntry } from './seen-entry.ts'
 
 const POLICY = 'pwdPolicySubentry'
 const ATTRIBUTES = [
   'objectClass',
   'entryUUID',
   'uid',
+  'gidNumber',
   'cn',
   'displayName',
   'memberOf',
@@ -76,15 +78,15 @@ export interface AccountCircumstances {
   readonly policy: SlapdPolicyReading
   /** DN of its policy: its own, or the default; undefined where neither is known. */
   readonly policyDn: string | undefined
-  /** DNs of the groups it is in. */
-  readonly groups: readonly string[]
+  /** The groups it is in, where any rule asks for them. */
+  readonly membership: Membership
   /** The server's clock, milliseconds since 1970. */
   readonly nowMs: number
 }
 
 /** An account out of its entry. Throws ERR_DIRECTORY_UNSUITABLE when the marker attribute has several values. */
 export function accountOf(entry: Entry, circumstances: AccountCircumstances): Account {
-  const { place, policyDn, groups } = circumstances
+  const { place, policyDn, membership } = circumstances
   const objectClasses = classesOf(entry)
   const markers = textsOf(entry, place.markerAttribute)
   if (markers.length > 1)
@@ -97,9 +99,13 @@ export function accountOf(entry: Entry, circumstances: AccountCircumstances): Ac
   return {
     ...{ objectGuid: textOf(entry, 'entryUUID') ?? '', dn: entry.dn, name: uid ?? '' },
     displayName: textOf(entry, 'displayName') ?? textOf(entry, 'cn') ?? '',
-    ...{ objectClasses, groups, policyDn, ordinary: isPersonsAccount(objectClasses) },
+    ...{ objectClasses, groups: membership.groups, policyDn, ordinary: isPersonsAccount(objectClasses) },
     // Every entry has classes: without them it is hidden from the service account, and says nothing.
-    unreadable: objectClasses.length === 0 ? ['objectClass'] : [],
+    unreadable: [
+      ...(objectClasses.length === 0 ? ['objectClass'] : []),
+      ...TIMES.filter((attribute) => hasStrangeTime(entry, attribute)),
+      ...membership.unreadable,
+    ],
     ...{ sid: undefined, sidHistory: [], adminCount: false, criticalSystemObject: false },
     ...{ smartcardRequired: false, passwordNotRequired: false, passwordNeverExpires: false },
     ...lockOf(entry, circumstances),
@@ -109,6 +115,11 @@ export function accountOf(entry: Entry, circumstances: AccountCircumstances): Ac
     marker: markers[0],
   }
 }
+
+const TIMES = ['pwdChangedTime', 'pwdAccountLockedTime', 'pwdFailureTime', 'pwdStartTime', 'pwdEndTime']
+// A time that says nothing must not be taken for "no lock" or "never changed".
+const hasStrangeTime = (entry: Entry, attribute: string): boolean =>
+  textsOf(entry, attribute).some((text) => momentOfGeneralizedTime(text) === undefined)
 
 const classesOf = (entry: Entry): readonly string[] =>
   textsOf(entry, 'objectClass').map((name) => name.toLowerCase())
@@ -123,13 +134,13 @@ const momentIn = (entry: Entry, attribute: string): number | undefined =>
 function lockOf(entry: Entry, { policy, nowMs }: AccountCircumstances) {
   const lockedTime = textOf(entry, 'pwdAccountLockedTime')
   const locks = policy.kind === 'unreadable' || policy.locks
-  const isPermanent = locks && lockedTime === PERMANENTLY_LOCKED
-  const isTimed = locks && lockedTime !== undefined && !isPermanent
+  const isForGood = locks && isPermanent(lockedTime)
+  const isTimed = locks && lockedTime !== undefined && !isForGood
   const lockedAtMs = isTimed ? momentIn(entry, 'pwdAccountLockedTime') : undefined
   const durationMs = policy.kind === 'read' ? policy.policy.lockoutDurationMs : null
   const isOver = lockedAtMs !== undefined && durationMs !== null && nowMs >= lockedAtMs + durationMs
   return {
-    disabled: isPermanent || (momentIn(entry, 'pwdStartTime') ?? 0) > nowMs,
+    disabled: isForGood || (momentIn(entry, 'pwdStartTime') ?? 0) > nowMs,
     locked: isTimed && !isOver,
     ...(lockedAtMs === undefined ? {} : { lockedAtMs }),
     expiresAtMs: momentIn(entry, 'pwdEndTime'),

@@ -3,6 +3,7 @@
 import type { Entry } from 'ldapts'
 import { WritebackError } from '../../../errors/writeback-error.ts'
 import type { AccountRules } from '../../decisions/account-rules.ts'
+import { canonicalName, mayBeWithin } from '../../decisions/canonical-name.ts'
 import { isWithin } from '../../decisions/distinguished-name.ts'
 import { textOf, textsOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
@@ -64,28 +65,68 @@ export async function resolveSlapdRules(
     }
     return groups
   }
+  const scope = configured.units === undefined ? [base] : units
   return {
-    units: configured.units === undefined ? [base] : units,
+    units: scope,
     groups: await readGroups(configured.groups, 'scope.groups'),
     protectedGroups: await readGroups(configured.protectedGroups, 'protection.groups'),
     protectedAccounts: configured.protectedAccounts ?? [],
+    protectedEntries: await findProtected(client, url, configured.protectedAccounts ?? [], scope),
     accountClasses: ACCOUNT_CLASSES,
   }
 }
 
-const GROUP_CLASSES = ['groupofnames', 'groupofuniquenames', 'groupofmembers', 'posixgroup']
-const isGroup = (entry: Entry): boolean =>
-  textsOf(entry, 'objectClass').some((name) => GROUP_CLASSES.includes(name.toLowerCase()))
+/** entryUUIDs of the protected entries that could be written: a name alone may be another spelling of theirs. */
+async function findProtected(
+  client: ReadClient,
+  url: string,
+  names: readonly string[],
+  scope: readonly string[],
+): Promise<readonly string[]> {
+  const key = 'protection.accounts'
+  const found: string[] = []
+  for (const name of names) {
+    if (canonicalName(name) === undefined)
+      throw refuse(url, key, name, 'it is no DN; correct the configuration')
+    const entry = await readBase(client, url, name, key)
+    const entryUuid = entry && textOf(entry, 'entryUUID')
+    if (entryUuid !== undefined) found.push(entryUuid)
+    else if (scope.some((unit) => mayBeWithin(name, unit)))
+      throw refuse(
+        url,
+        key,
+        name,
+        'no such entry within the scope, or its entryUUID cannot be read; correct the name, grant read access, or narrow scope.units',
+      )
+  }
+  return found
+}
 
-// These two are never empty, so one without a member is one that hides them.
+// Which attributes tell the members of each class of groups. The first two classes are never empty (RFC 4519 §3.5).
+const MEMBERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['groupofnames', ['member']],
+  ['groupofuniquenames', ['uniqueMember']],
+  ['groupofmembers', ['member']],
+  ['posixgroup', ['memberUid', 'gidNumber']],
+])
 const NEVER_EMPTY = ['groupofnames', 'groupofuniquenames']
 
+const classesOf = (entry: Entry): readonly string[] =>
+  textsOf(entry, 'objectClass').map((name) => name.toLowerCase())
+const isGroup = (entry: Entry): boolean => classesOf(entry).some((name) => MEMBERS.has(name))
+
+/**
+ * A right to search can be seen in an empty group too: without it neither "has members" nor "has none" is true, because slapd
+ * then knows neither (RFC 4511 §4.5.1.7: Undefined).
+ */
 async function hidesMembers(client: ReadClient, entry: Entry): Promise<boolean> {
-  const isNeverEmpty = textsOf(entry, 'objectClass').some((name) => NEVER_EMPTY.includes(name.toLowerCase()))
-  if (!isNeverEmpty) return false
-  const found = await client.search(entry.dn, {
-    ...{ scope: 'base', filter: '(|(member=*)(uniqueMember=*))', attributes: ['1.1'] },
-  })
+  const asked = classesOf(entry).flatMap((name) =>
+    (MEMBERS.get(name) ?? []).map((attribute) =>
+      NEVER_EMPTY.includes(name) ? `(${attribute}=*)` : `(|(${attribute}=*)(!(${attribute}=*)))`,
+    ),
+  )
+  const filter = `(&${asked.join('')})`
+  const found = await client.search(entry.dn, { scope: 'base', filter, attributes: ['1.1'] })
   return found.length === 0
 }
 
@@ -96,7 +137,7 @@ async function readBase(
   key: string,
 ): Promise<Entry | undefined> {
   try {
-    const [entry] = await client.search(name, { scope: 'base', attributes: ['objectClass'] })
+    const [entry] = await client.search(name, { scope: 'base', attributes: ['objectClass', 'entryUUID'] })
     return entry
   } catch (cause) {
     if (!(cause instanceof WritebackError) || cause.code !== 'ERR_DIRECTORY_REFUSED') throw cause

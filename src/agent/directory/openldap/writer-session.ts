@@ -14,7 +14,7 @@ import { createAccountWriter } from './account-writer.ts'
 import { classifySlapdRefusal } from './classify-refusal.ts'
 import { serverOf } from './expected-server.ts'
 import type { FoundServer } from './find-writer.ts'
-import { findGroups } from './group-membership.ts'
+import { findGroups, type Membership } from './group-membership.ts'
 import { readProbe, rightProbe, slapdMarkerGrant } from './marker-right.ts'
 import { checkMarkerSchema, type MarkerNames } from './marker-schema.ts'
 import { createSlapdPolicyReader, type SlapdPolicyReader } from './policy-reader.ts'
@@ -50,9 +50,8 @@ export async function openSlapdSession(options: SlapdSessionOptions): Promise<Ow
     sound = false
   })
   const use = <T>(read: (client: ReadClient) => Promise<T>) => pools.readers.use(read)
-  const hasOverlay = found.root.supportedControls.has(PPOLICY_CONTROL)
   const policies = createSlapdPolicyReader({
-    ...{ hasOverlay, defaultDn: options.policyDn, suffix: found.root.suffix, use, clock },
+    ...{ defaultDn: options.policyDn, suffix: found.root.suffix, use, clock },
   })
   await learnLockout(options, policies, use)
   const seen = new WeakMap<Account, SeenEntry>()
@@ -63,10 +62,10 @@ export async function openSlapdSession(options: SlapdSessionOptions): Promise<Ow
       return rules
     },
     get history() {
-      if (hasOverlay && !isBypassed) return 'enforced'
+      if (!isBypassed) return 'enforced'
       return options.history === 'required' ? 'not_enforceable' : 'not_enforced'
     },
-    historyProblem: hasOverlay ? BYPASSED : NO_OVERLAY,
+    historyProblem: BYPASSED,
     directoryNowMs: time.nowMs,
     directoryDoubtMs: time.doubtMs,
     clockOffsetMs: () => time.nowMs() - clock.wallMs(),
@@ -96,7 +95,8 @@ export async function openSlapdSession(options: SlapdSessionOptions): Promise<Ow
   }
 }
 
-const NO_OVERLAY = 'the server has no ppolicy overlay: it holds no password to any policy'
+const NO_OVERLAY =
+  'it has no ppolicy overlay, so it would keep the passwords that are written in clear; load the overlay ppolicy with olcPPolicyHashCleartext TRUE, and let the root entry show supportedControl'
 const BYPASSED =
   'the service account goes past the password policy, as the rootdn and accounts with manage do: give it the rules of install/openldap instead'
 
@@ -120,6 +120,8 @@ function createPools(
     openWriter: () => openWriteConnection(endpoint, settings, serverOf(root.suffix)),
   })
 }
+
+const UNASKED: Membership = { groups: [], unreadable: [] }
 
 interface ReaderParts {
   readonly options: SlapdSessionOptions
@@ -153,17 +155,17 @@ function createAccountReader(parts: ReaderParts): WriterSession['readAccount'] {
     if (entry === undefined || found.length > 1) return found
     const { groups, protectedGroups } = parts.rules()
     const isAsked = groups.length > 0 || protectedGroups.length > 0
-    return { entry, groups: isAsked ? await findGroups(client, suffix, entry) : [] }
+    return { entry, membership: isAsked ? await findGroups(client, suffix, entry) : UNASKED }
   }
   return async (subject, operation, { markerRight = false } = {}): Promise<AccountReading> => {
     // The subject is checked before a connection is asked for: what is no UUID causes no byte on the wire.
     const entryUuid = entryUuidOf(subject, operation === 'inspect')
     const found = await pools.readers.use((client) => read(client, entryUuid))
     if (Array.isArray(found)) return found.length > 1 ? 'ambiguous' : undefined
-    const { entry, groups } = found as Exclude<typeof found, readonly unknown[]>
+    const { entry, membership } = found as Exclude<typeof found, readonly unknown[]>
     const policyDn = policyDnOf(entry) ?? options.policyDn
     const policy = await policies.read(policyDn, false)
-    const known = accountOf(entry, { place, policy, policyDn, groups, nowMs: time.nowMs() })
+    const known = accountOf(entry, { place, policy, policyDn, membership, nowMs: time.nowMs() })
     const seenEntry = seenEntryOf(entry, place)
     // Not even a modify without an effect goes to an account that must not be written.
     const held =
@@ -180,6 +182,7 @@ async function introduce(options: SlapdSessionOptions, time: ServerTime): Promis
   const { found, settings, marker, rules } = options
   const { client, endpoint, root } = found
   try {
+    if (!root.supportedControls.has(PPOLICY_CONTROL)) throw unsuitable(endpoint.url, NO_OVERLAY)
     await checkMarkerSchema(client, endpoint.url, root.subschemaDn, marker)
     const own = await readServiceEntry(client, settings.bindName)
     // A rootdn needs no entry, and goes past every policy.

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { findExclusion } from '../../../../src/agent/decisions/judge-protection.ts'
 import type { OpenLdapOptions } from '../../../../src/agent/directory/directory-options.ts'
+import { accountOf } from '../../../../src/agent/directory/openldap/read-account.ts'
 import { adminPassword } from '../../../servers/canaries.ts'
 import { replaceAttribute } from '../../../servers/directory-admin.ts'
 import { createGroup, createPolicy, readEntryUuid } from '../../../servers/slapd-admin.ts'
@@ -62,6 +63,23 @@ test('the service account and configured entries are protected', async () => {
   expect(own).toBe(await readEntryUuid(await server.admin(), server.serviceAccountDn))
 })
 
+test('a protected entry is known however its name is written, and where it moves', async () => {
+  const { dn, objectGuid } = await entry('cn=Ann \\2B Bob+uid=ann', {
+    ...{ objectClass: 'inetOrgPerson', sn: 'x' },
+  })
+  const spelled = `UID=ann + commonName=Ann \\+ Bob,ou=People,${server.baseDn}`
+  expect(await exclusionOf(objectGuid, { protection: { accounts: [spelled] } })).toBe('account_protected')
+  const session = await open(server, { protection: { accounts: [spelled] } }).writer()
+  await (await server.admin()).modifyDN(dn, `cn=Ann Smith,${server.peopleDn}`)
+  expect(findExclusion(await read(session, objectGuid), session.rules)).toBe('account_protected')
+})
+
+test('a protected entry outside of the scope need not be seen', async () => {
+  const protection = { accounts: [`cn=Nobody,ou=Hidden,${server.baseDn}`] }
+  const session = await open(server, { protection, scope: { units: [server.peopleDn] } }).writer()
+  expect(session.rules.protectedEntries).toEqual([])
+})
+
 test('members of a group count, direct and nested, also where memberOf was never kept', async () => {
   const [direct, nested, other] = [await user(), await user(), await user()]
   const inner = await createGroup(await server.admin(), 'inner', [nested.dn])
@@ -72,6 +90,30 @@ test('members of a group count, direct and nested, also where memberOf was never
   }
   expect(await exclusionOf(other.objectGuid, { protection: { groups: [outer] } })).toBeUndefined()
   expect(await exclusionOf(other.objectGuid, { scope: { groups: [outer] } })).toBe('account_out_of_scope')
+})
+
+test('members of a POSIX group count, by memberUid and as their primary group, also nested', async () => {
+  const admin = await server.admin()
+  const posix = (gidNumber: string) => ({
+    ...{ uidNumber: gidNumber, gidNumber, homeDirectory: '/' },
+    objectClass: ['inetOrgPerson', 'posixAccount'] as never,
+  })
+  const [byName, byNumber, other] = [await user(), await user(posix('4801')), await user(posix('4802'))]
+  const group = `cn=posix,ou=Groups,${server.baseDn}`
+  await admin.add(group, { objectClass: 'posixGroup', gidNumber: '4801', memberUid: `a${count - 2}` })
+  const outer = await createGroup(admin, 'around posix', [group])
+  for (const { objectGuid } of [byName, byNumber])
+    for (const groups of [[group], [outer]])
+      expect(await exclusionOf(objectGuid, { protection: { groups } })).toBe('account_protected')
+  expect(await exclusionOf(other.objectGuid, { protection: { groups: [group] } })).toBeUndefined()
+})
+
+test('an account whose groups have no end within 16 levels is unreadable, and not unprotected', async () => {
+  const { dn, objectGuid } = await user()
+  const admin = await server.admin()
+  let top = dn
+  for (let depth = 1; depth <= 18; depth += 1) top = await createGroup(admin, `level ${depth}`, [top])
+  expect(await exclusionOf(objectGuid, { protection: { groups: [top] } })).toBe('unreadable')
 })
 
 test.each<[string, Partial<OpenLdapOptions>, RegExp]>([
@@ -85,6 +127,12 @@ test.each<[string, Partial<OpenLdapOptions>, RegExp]>([
     { protection: { groups: ['ou=People,dc=corp,dc=test'] } },
     /protection\.groups .*no group/,
   ],
+  [
+    'a protected entry that is not there',
+    { protection: { accounts: ['uid=nobody,ou=People,dc=corp,dc=test'] } },
+    /protection\.accounts names .*no such entry within the scope/,
+  ],
+  ['a protected entry that is no DN', { protection: { accounts: ['nobody'] } }, /accounts .*no DN/],
   ['what is no name', { scope: { groups: ['nothing'] } }, /scope\.groups names nothing/],
   ['a base DN of another server', { baseDn: 'dc=other,dc=test' }, /serves dc=corp,dc=test/],
   ['an attribute that the schema has not', { markerAttribute: 'noMarker' }, /no attribute noMarker/],
@@ -140,6 +188,28 @@ test('times and policies make the state: expired, not yet begun, a lock of a pol
   expect(await session.readPolicy(account)).toMatchObject({
     policy: { name: 'lenient', source: 'fine_grained', maximumAgeMs: 60_000, lockoutThreshold: 0 },
   })
+})
+
+test.each([
+  ['000001010000Z', { disabled: true, locked: false, unreadable: [] }],
+  ['00000101000000Z', { disabled: true, locked: false, unreadable: [] }],
+  [
+    '209901010000+0100',
+    { disabled: false, locked: true, unreadable: [], lockedAtMs: Date.UTC(2098, 11, 31, 23) },
+  ],
+])('a lock of %s is told as what it is', async (time, expected) => {
+  const { dn, objectGuid } = await user()
+  await replaceAttribute(await server.admin(), dn, 'pwdAccountLockedTime', [time])
+  expect(await read(await open(server).writer(), objectGuid)).toMatchObject(expected)
+})
+
+test('an entry with a time that is none is unreadable, and not unlocked', () => {
+  const strange = { dn: 'uid=x', objectClass: 'person', pwdAccountLockedTime: 'for ever', pwdEndTime: '2026' }
+  const account = accountOf(strange, {
+    ...{ place: { suffix: '', markerAttribute: 'm', markerClass: 'c' }, policyDn: undefined, nowMs: 0 },
+    ...{ policy: { kind: 'unreadable', name: '', problem: '' }, membership: { groups: [], unreadable: [] } },
+  })
+  expect(account.unreadable).toEqual(['pwdAccountLockedTime', 'pwdEndTime'])
 })
 
 test('an account whose policy nobody names has one that cannot be read, and that is said', async () => {

@@ -49,6 +49,38 @@ test('the missing right is told with the rules that give it, and the effect goes
   expect(await session.write(change)).toEqual({ kind: 'accepted' })
 })
 
+test.each([
+  ['memberUid', 'uniqueMember,memberUid,', 'uniqueMember,'],
+  ['gidNumber', 'memberUid,gidNumber,', 'memberUid,'],
+])(
+  'a POSIX group whose %s is hidden keeps the session from opening, also an empty group',
+  async (name, right, without) => {
+    const group = `cn=posix ${name},ou=Groups,${server.baseDn}`
+    await (await server.admin()).add(group, { objectClass: 'posixGroup', gidNumber: '4711' })
+    const protection = { groups: [group] }
+    expect((await open(server, { protection }).writer()).rules.protectedGroups).toEqual([group.toLowerCase()])
+    await withdrawRight(right, without)
+    await expect(open(server, { protection }).writer()).rejects.toMatchObject({
+      ...{ code: 'ERR_DIRECTORY_UNSUITABLE', message: expect.stringMatching(/members cannot be searched/) },
+    })
+    await withdrawRight(without, right)
+  },
+)
+
+test('an account whose primary group may not be read is unreadable where groups decide', async () => {
+  const group = await createGroup(await server.admin(), 'some', [server.serviceAccountDn])
+  const attributes = { uidNumber: '5001', gidNumber: '4712', homeDirectory: '/' }
+  const { objectGuid } = await server.createUser({
+    ...{ name: 'posix', accountName: 'posix' },
+    attributes: { ...attributes, objectClass: ['inetOrgPerson', 'posixAccount'] as never },
+  })
+  const unreadable = async () =>
+    (await read(await open(server, { protection: { groups: [group] } }).writer(), objectGuid)).unreadable
+  expect(await unreadable()).toEqual([])
+  await withdrawRight('uid,gidNumber,cn', 'uid,cn')
+  expect(await unreadable()).toEqual(['gidNumber'])
+})
+
 test('a group whose members are hidden protects nobody, so it keeps the session from opening', async () => {
   const { dn } = await server.createUser({ name: 'hidden member', accountName: 'hidden' })
   const group = await createGroup(await server.admin(), 'hidden', [dn])
@@ -58,4 +90,16 @@ test('a group whose members are hidden protects nobody, so it keeps the session 
   await expect(open(server, { protection }).writer()).rejects.toMatchObject({
     ...{ code: 'ERR_DIRECTORY_UNSUITABLE', message: expect.stringMatching(/members cannot be searched/) },
   })
+})
+
+test('a server that does not show the control of ppolicy, which hashes what is written, is not served', async () => {
+  await server.kill()
+  const file = path.join(server.directory, 'conf/cn=config/olcDatabase={-1}frontend.ldif')
+  const shown = 'to dn.base="" attrs=entry,objectClass,namingContexts,subschemaSubentry by'
+  writeFileSync(file, readFileSync(file, 'utf8').replace('to dn.base="" by', shown))
+  await server.restart()
+  for (const history of ['required', 'preferred'] as const)
+    await expect(open(server, { history }).writer()).rejects.toMatchObject({
+      ...{ code: 'ERR_DIRECTORY_UNSUITABLE', message: expect.stringMatching(/load the overlay ppolicy/) },
+    })
 })

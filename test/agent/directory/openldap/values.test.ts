@@ -1,7 +1,7 @@
 // The pure parts of the OpenLDAP dialect: refusals, controls, policies, the server's clock, who is a person.
 import { expect, test } from '@jest/globals'
 import { assertionRequest } from '../../../../src/agent/directory/openldap/assertion-control.ts'
-import { readSlapdRefusal } from '../../../../src/agent/directory/openldap/classify-refusal.ts'
+import { readSlapdRefusal, reliable } from '../../../../src/agent/directory/openldap/classify-refusal.ts'
 import { chooseWriter, serverIdOf } from '../../../../src/agent/directory/openldap/find-writer.ts'
 import { effectChanges } from '../../../../src/agent/directory/openldap/password-modify.ts'
 import { isPersonsAccount } from '../../../../src/agent/directory/openldap/persons-account.ts'
@@ -69,6 +69,19 @@ test.each(REFUSALS)(
   },
 )
 
+test.each([
+  [1, 'lost'],
+  [52, 'lost'],
+  [80, 'lost'],
+  [51, 'refused'],
+  [53, 'refused'],
+  [16, 'refused'],
+])('after %d, which a proxy without its server may say, the write is %s', (code, kind) => {
+  const sent = { effect: 'reset', hadMarker: true, markerAttribute: 'writebackMarker' } as const
+  const refusal = readSlapdRefusal({ code, diagnostic: '', policyError: undefined }, sent)
+  expect(reliable({ kind: 'refused', refusal }).kind).toBe(kind)
+})
+
 test('the policy control tells its error beside warnings, and nothing where it is malformed', () => {
   const oid = '1.3.6.1.4.1.42.2.27.8.5.1'
   const errorOf = (hex: string) =>
@@ -129,6 +142,7 @@ test('an unlock can always be carried out: the lock is put there before it is de
     )
   expect(words(undefined)).toEqual(['replace 000001010000Z', 'delete '])
   expect(words('20261122065734Z')).toEqual(words(undefined))
+  expect(words('00000101000000Z')).toEqual(['delete 00000101000000Z', 'add 00000101000000Z'])
   expect(words('000001010000Z')).toEqual(['delete 000001010000Z', 'add 000001010000Z'])
 })
 

@@ -97,16 +97,21 @@ test.each([
   expect(await server.canBind(dn, newPassword())).toBe(!isLocked)
 })
 
-test.each(['reset', 'unlock'] as const)(
-  'a %s does not enable what an administrator locked for good',
-  async (kind) => {
+test.each([
+  ['reset', FOR_EVER],
+  ['unlock', FOR_EVER],
+  ['reset', '00000101000000Z'],
+  ['unlock', '00000101000000Z'],
+] as const)(
+  'a %s does not enable what an administrator locked for good, written as %s',
+  async (kind, time) => {
     const { dn, objectGuid } = await user()
-    await lock(dn)
+    await lock(dn, time)
     const account = await read(session, objectGuid)
     expect(account).toMatchObject({ disabled: true, locked: false })
     const effect = kind === 'reset' ? resetTo(newPassword(), { unlock: true }) : { kind }
     expect(await session.write(writeTo(account, effect))).toEqual({ kind: 'accepted' })
-    expect(await attributesOf(dn, 'pwdAccountLockedTime')).toMatchObject({ pwdAccountLockedTime: FOR_EVER })
+    expect(await attributesOf(dn, 'pwdAccountLockedTime')).toMatchObject({ pwdAccountLockedTime: time })
   },
 )
 

@@ -50,7 +50,10 @@ export function readLine(bytes: Buffer): AuditLine | undefined {
   const hash = TAIL.exec(bytes.toString('latin1', Math.max(0, end)))?.[1]
   if (hash === undefined || end < 0 || sha256(bytes.subarray(0, end)) !== hash) return undefined
   try {
-    const { hash: _, ...fields } = JSON.parse(bytes.toString('utf8'))
+    const parsed = JSON.parse(bytes.toString('utf8'))
+    // A member that stands there twice is read once: what is read must be all that is there.
+    if (!bytes.equals(Buffer.from(JSON.stringify(parsed)))) return undefined
+    const { hash: _, ...fields } = parsed
     const { sequence, time, kind, entry, previous } = fields
     const isSound = Number.isSafeInteger(sequence) && Number.isSafeInteger(entry) && typeof kind === 'string'
     if (!isSound || typeof time !== 'string' || typeof previous !== 'string') return undefined

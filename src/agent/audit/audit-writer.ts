@@ -4,7 +4,7 @@ import { constants } from 'node:fs'
 import { chmod, type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import type { Clock } from '../../clock/clock.ts'
 import { type AuditFile, fileOf, readFirstLine, syncDirectory } from './audit-files.ts'
-import { readHead } from './audit-head.ts'
+import { createHeadWriter, readHead } from './audit-head.ts'
 import { chainText, closeLine } from './audit-line.ts'
 import { type CheckpointReason, type CheckpointSigner, signText } from './checkpoint.ts'
 import { findEnd } from './find-end.ts'
@@ -42,6 +42,8 @@ export interface AuditWriter {
   readonly append: (entries: readonly WaitingEntry[]) => Promise<void>
   /** Signs the record as it is. */
   readonly checkpoint: (reason: CheckpointReason, fields?: Readonly<Record<string, unknown>>) => Promise<void>
+  /** Puts the signed head on the disk: it names the end as it is now. */
+  readonly keepHead: () => Promise<void>
   /** Deletes the files that are older than they must be, behind a checkpoint that says so. */
   readonly retain: () => Promise<void>
   readonly close: () => Promise<void>
@@ -78,8 +80,12 @@ export async function openAuditWriter(options: AuditWriterOptions): Promise<Audi
       place = next
     },
   )
+  const putHead = createHeadWriter(directory, signer)
+  const keepHead = () => putHead({ sequence: place.sequence, hash: place.hash })
   try {
     await write.checkpoint('start', { ...found.remarks })
+    // Before the first entry: so a record of entries without a head has lost it.
+    await keepHead()
   } catch (error) {
     await place.handle.close()
     throw error
@@ -87,7 +93,13 @@ export async function openAuditWriter(options: AuditWriterOptions): Promise<Audi
   return {
     end: () => place,
     ...write,
-    retain: () => removeOutdated(options, (removed) => write.checkpoint('retention', { removed })),
+    keepHead,
+    retain: () =>
+      removeOutdated(options, async (removed) => {
+        await write.checkpoint('retention', { removed })
+        // The old head may name a line that goes now.
+        await keepHead()
+      }),
     close: () => place.handle.close(),
   }
 }

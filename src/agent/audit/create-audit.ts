@@ -2,7 +2,6 @@
 // the disk does not let it.
 import type { Conditions } from '../../telemetry/conditions.ts'
 import { errorFields, type Logger } from '../../telemetry/logger.ts'
-import { writeHead } from './audit-head.ts'
 import type { AuditSource, AuditTrail } from './audit-trail.ts'
 import { createTurns } from './audit-turns.ts'
 import { type AuditWriter, type AuditWriterOptions, openAuditWriter } from './audit-writer.ts'
@@ -141,14 +140,10 @@ function createWaiters() {
 
 /** The signed head follows the record at a small distance; nobody waits for it. */
 function createHead(options: AuditOptions, writer: () => AuditWriter | undefined) {
-  let written = 0
   let following: Promise<void> | undefined
   const write = async () => {
-    const end = writer()?.end()
-    if (!end || end.sequence === written) return
     try {
-      await writeHead(options.directory, end, options.signer)
-      written = end.sequence
+      await writer()?.keepHead()
     } catch (error) {
       options.log.warn('the head of the audit record cannot be written', errorFields(error))
     }

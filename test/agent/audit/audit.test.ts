@@ -15,7 +15,7 @@ import {
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from '@jest/globals'
-import { readLine } from '../../../src/agent/audit/audit-line.ts'
+import { closeLine, readLine } from '../../../src/agent/audit/audit-line.ts'
 import { verifyAudit } from '../../../src/agent/audit/verify-audit.ts'
 import { generateKeySet } from '../../../src/agent/keys/key-file.ts'
 import { openKeys } from '../../../src/agent/keys/open-keys.ts'
@@ -182,6 +182,55 @@ test('a forged chain is found: its checkpoints are not signed by the agent', asy
   expect(faults).toContain('the head was changed, or another key signed it')
   expect(await faultsOf(state)).toEqual([])
 })
+
+/** Lines as somebody without a key closes them: each with its hash, and the hash of the line before. */
+function rechain(lines: readonly string[], change: (line: string, at: number) => string): string[] {
+  let previous: string | undefined
+  return lines.map((line, at) => {
+    const open = change(line, at).replace(/,"hash":"[0-9a-f]{64}"\}$/, '')
+    const linked =
+      previous === undefined ? open : open.replace(/"previous":"[0-9a-f]{64}"/, `"previous":"${previous}"`)
+    const closed = closeLine(linked)
+    previous = closed.hash
+    return closed.line.trimEnd()
+  })
+}
+
+test.each(['behind the signature', 'twice'])(
+  'a removal that was written into a signed checkpoint without the key is found (%s)',
+  async (where) => {
+    const state = freshState()
+    const recorded = await open(state, { keeping: { fileBytes: 4_000 } })
+    await carryOut(recorded, 'early', 1)
+    await recorded.audit.housekeep()
+    await sleep(300)
+    const early = readFileSync(path.join(auditOf(state), 'head.json'))
+    for (let at = 0; at < 12; at += 1) await carryOut(recorded, `r${at}`, at + 2)
+    await recorded.close()
+    const files = filesOf(state)
+    const last = files.at(-1) as string
+    const lines = readFileSync(last, 'utf8').trimEnd().split('\n')
+    const first = readLine(Buffer.from(lines[0] as string))
+    for (const file of files.slice(0, -1)) rmSync(file)
+    const { sequence = 0, previous } = first ?? {}
+    const removal = `"removed":${JSON.stringify({ files: [], through: sequence - 1, hash: previous })}`
+    const forged = rechain(lines, (line, at) => {
+      if (at !== lines.length - 1) return line
+      return where === 'twice'
+        ? line.replace(/("signature":"[^"]+")/, `$1,${removal},$1`)
+        : line.replace(/("signature":"[^"]+")/, `$1,${removal}`)
+    })
+    writeFileSync(last, `${forged.join('\n')}\n`)
+    writeFileSync(path.join(auditOf(state), 'head.json'), early)
+    const faults = (await faultsOf(state)).map(({ what }) => what)
+    expect(faults).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^records 1 to \d+ are missing, and no signed statement says/),
+        'the head is older than the first record: an earlier one was put in its place',
+      ]),
+    )
+  },
+)
 
 test('a record without any file is no record', async () => {
   expect((await faultsOf(freshState())).map(({ what }) => what)).toContain('there is no record')

@@ -8,7 +8,7 @@ import { createHeadWriter, readHead } from './audit-head.ts'
 import { chainText, closeLine } from './audit-line.ts'
 import { type CheckpointReason, type CheckpointSigner, signText } from './checkpoint.ts'
 import { findEnd } from './find-end.ts'
-import { type AuditKeeping, removeOutdated } from './retention.ts'
+import { type RetentionOptions, removeOutdated } from './retention.ts'
 
 /** An entry of the journal that waits for its line. */
 export interface WaitingEntry {
@@ -17,10 +17,8 @@ export interface WaitingEntry {
 }
 
 /** What a writer is made of. */
-export interface AuditWriterOptions {
-  readonly directory: string
+export interface AuditWriterOptions extends RetentionOptions {
   readonly signer: CheckpointSigner
-  readonly keeping: AuditKeeping
   readonly clock: Clock
   /** Told of each line after it is on the disk, without its line feed. */
   readonly written: (lines: readonly string[]) => void

@@ -262,10 +262,11 @@ test('a file that is old enough is followed by a new one', async () => {
 
 test('what is kept no longer is removed behind a signed statement, and the rest still verifies', async () => {
   const state = freshState()
-  const recorded = await open(state, { keeping: { fileBytes: 4_000, keepBytes: 8_000 } })
+  const recorded = await open(state, { keeping: { fileBytes: 4_000, keepBytes: 12_000 } })
   for (let at = 0; at < 20; at += 1) await carryOut(recorded, `r${at}`, at + 1)
   await recorded.audit.housekeep()
   expect(filesOf(state)).toHaveLength(2)
+  expect(filesOf(state).reduce((sum, file) => sum + statSync(file).size, 0)).toBeLessThan(12_000)
   for (let at = 20; at < 40; at += 1) await carryOut(recorded, `r${at}`, at + 1)
   await recorded.audit.housekeep()
   await recorded.close()
@@ -275,6 +276,44 @@ test('what is kept no longer is removed behind a signed statement, and the rest 
   expect(recordsOf(state).find(({ removed }) => removed)?.removed).toMatchObject({
     through: verdict.first - 1,
   })
+})
+
+test('many small files are kept as long as there is room for their bytes', async () => {
+  const clock = createManualClock(1_790_000_000_000)
+  const state = freshState()
+  const recorded = await open(state, {
+    clock,
+    keeping: { fileMs: 1_000, fileBytes: 20_000, keepBytes: 60_000 },
+  })
+  for (let at = 0; at < 10; at += 1) {
+    await carryOut(recorded, `r${at}`, at + 1)
+    clock.pass(2_000)
+  }
+  await recorded.audit.housekeep()
+  expect(filesOf(state)).toHaveLength(11)
+})
+
+test('a host whose clock was set far ahead removes nothing until another clock confirms it', async () => {
+  const clock = createManualClock(1_790_000_000_000)
+  const state = freshState()
+  let confirmed: number | undefined
+  const recorded = await open(state, { clock, confirmedNowMs: () => confirmed, keeping: { fileMs: 1_000 } })
+  await carryOut(recorded, 'a', 1)
+  clock.pass(4_000 * 86_400_000)
+  await carryOut(recorded, 'b', 2)
+  await carryOut(recorded, 'c', 3)
+  clock.pass(4_000 * 86_400_000)
+  await carryOut(recorded, 'd', 4)
+  const files = filesOf(state)
+  expect(files.length).toBeGreaterThan(2)
+  await recorded.audit.housekeep()
+  expect(filesOf(state)).toEqual(files)
+  confirmed = 1_790_000_000_000
+  await recorded.audit.housekeep()
+  expect(filesOf(state)).toEqual(files)
+  confirmed = clock.wallMs()
+  await recorded.audit.housekeep()
+  expect(filesOf(state).length).toBeLessThan(files.length)
 })
 
 test('a removal that nobody stated is found', async () => {

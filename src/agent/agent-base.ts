@@ -150,7 +150,7 @@ function openAudit(
       ...{ keepMs: keepDays * DAY_MS, keepBytes: keepMegabytes * MEGABYTE },
     },
     source: {
-      ...{ entries: journal.auditEntries, appended: journal.auditAppended },
+      ...{ entries: journal.auditEntries, appended: journal.auditAppended, taken: journal.auditTaken },
       ...{ resume: journal.auditResume, settle: journal.auditSettle },
     },
     // A clock that was set far ahead must not make the whole record too old.

@@ -32,6 +32,12 @@ export function chainText(
   return JSON.stringify({ sequence, time, kind, entry, ...fields, previous }).slice(0, -1)
 }
 
+/** The text of the line that tells an entry of the journal. */
+export function entryText(sequence: number, entry: number, record: string, previous: string): string {
+  const { kind, time, ...fields } = JSON.parse(record)
+  return chainText({ sequence, time: String(time), kind: String(kind), entry }, fields, previous)
+}
+
 /** SHA-256 in hex. */
 export const sha256 = (bytes: string | Buffer): string => createHash('sha256').update(bytes).digest('hex')
 

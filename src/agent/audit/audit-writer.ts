@@ -5,7 +5,7 @@ import { chmod, type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import type { Clock } from '../../clock/clock.ts'
 import { type AuditFile, fileOf, readFirstLine, syncDirectory } from './audit-files.ts'
 import { createHeadWriter, readHead } from './audit-head.ts'
-import { chainText, closeLine } from './audit-line.ts'
+import { chainText, closeLine, entryText } from './audit-line.ts'
 import { type CheckpointReason, type CheckpointSigner, signText } from './checkpoint.ts'
 import { findEnd } from './find-end.ts'
 import { type RetentionOptions, removeOutdated } from './retention.ts'
@@ -64,6 +64,8 @@ export async function openAuditWriter(options: AuditWriterOptions): Promise<Audi
   await chmod(directory, 0o700)
   const head = await readHead(directory, signer.publicKey.kid)
   const found = await findEnd(directory, typeof head === 'string' ? undefined : head)
+  // The first head is there before the first entry.
+  const headless = typeof head === 'string' && found.entry > 0 ? { head } : {}
   const first = found.file && found.size > 0 ? await readFirstLine(found.file.path) : undefined
   const file = found.file ?? fileOf(directory, found.sequence + 1)
   let place: Place = {
@@ -81,7 +83,7 @@ export async function openAuditWriter(options: AuditWriterOptions): Promise<Audi
   const putHead = createHeadWriter(directory, signer)
   const keepHead = () => putHead({ sequence: place.sequence, hash: place.hash })
   try {
-    await write.checkpoint('start', { ...found.remarks })
+    await write.checkpoint('start', { ...found.remarks, ...headless })
     // Before the first entry: so a record of entries without a head has lost it.
     await keepHead()
   } catch (error) {
@@ -179,7 +181,7 @@ function createWriting(
     append: async (entries) => {
       await rotate()
       const batch = createBatch(at())
-      for (const { entry, record } of entries) addEntry(batch, entry, JSON.parse(record))
+      for (const { entry, record } of entries) addEntry(batch, entry, record)
       const isDue = sinceCheckpoint + entries.length >= LINES_BETWEEN_CHECKPOINTS
       if (isDue) await addCheckpoint(batch, options, 'interval', {})
       await pen.put(batch)
@@ -204,10 +206,9 @@ const createBatch = ({ sequence, hash, entry, size }: Place): Batch => ({
   lines: [],
 })
 
-function addEntry(batch: Batch, entry: number, record: Record<string, unknown>): void {
-  const { kind, time, ...fields } = record
-  const chain = { sequence: batch.sequence + 1, time: String(time), kind: String(kind), entry }
-  addLine(batch, chain, chainText(chain, fields, batch.hash))
+function addEntry(batch: Batch, entry: number, record: string): void {
+  const sequence = batch.sequence + 1
+  addLine(batch, { sequence, entry }, entryText(sequence, entry, record, batch.hash))
 }
 
 async function addCheckpoint(

@@ -5,6 +5,7 @@ import { errorFields, type Logger } from '../../telemetry/logger.ts'
 import type { AuditSource, AuditTrail } from './audit-trail.ts'
 import { createTurns } from './audit-turns.ts'
 import { type AuditWriter, type AuditWriterOptions, openAuditWriter } from './audit-writer.ts'
+import { findForeign } from './find-foreign.ts'
 
 /** The record with its life. */
 export interface Audit extends AuditTrail {
@@ -48,7 +49,7 @@ export function createAudit(options: AuditOptions): Audit {
       await writer.append(waiting)
       waiters.reached(last.entry)
       head.note()
-      forget(options, last.entry)
+      forget(options, last.entry, writer)
     }
   }
   const turns = createTurns(options, takeOver, waiters.refuse)
@@ -101,18 +102,31 @@ async function keep(writer: AuditWriter, log: Logger): Promise<void> {
 }
 
 /** Tells the journal where the record stands, and the record what it has lost by the journal's word. */
-async function resume({ source, clock, log }: AuditOptions, writer: AuditWriter): Promise<void> {
+async function resume(options: AuditOptions, writer: AuditWriter): Promise<void> {
+  const { source, clock, log } = options
   const { entry } = writer.end()
+  await tellForeign(options, writer)
   const mustHave = source.resume(entry, clock.wallMs())
   if (mustHave <= entry) return
   log.error('the audit record has lost lines', { afterEntry: entry, throughEntry: mustHave })
   await writer.checkpoint('start', { missing: { afterEntry: entry, throughEntry: mustHave } })
 }
 
+/** Says so when the end of the record was written by somebody else. */
+async function tellForeign({ source, directory, conditions }: AuditOptions, writer: AuditWriter) {
+  const taken = source.taken()
+  const foreign = taken && (await findForeign(directory, taken))
+  if (foreign === undefined) return
+  const detail = `record ${foreign} is not as this agent wrote it, or is gone`
+  conditions.raise('audit_changed', '', detail)
+  await writer.checkpoint('start', { foreign: { record: foreign } })
+}
+
 // They stand in the record now; what the journal does not forget at once it forgets with the next ones.
-function forget({ source, log }: AuditOptions, through: number): void {
+function forget({ source, log }: AuditOptions, through: number, writer: AuditWriter): void {
+  const { sequence, hash } = writer.end()
   try {
-    source.appended(through)
+    source.appended(through, { sequence, hash })
   } catch (error) {
     log.debug('the journal keeps entries that the audit record has', errorFields(error))
   }

@@ -169,7 +169,7 @@ async function isSignedLine(
 
 /** What the agent itself found wrong, and said in a checkpoint. */
 function findToldFaults({ fields }: AuditLine): readonly string[] {
-  const { damaged, lost, missing } = fields as Record<string, Record<string, unknown> | undefined>
+  const { damaged, lost, missing, foreign } = fields as Record<string, Record<string, unknown> | undefined>
   return [
     ...(damaged ? [`the agent found ${damaged['lines']} damaged lines in ${damaged['file']}`] : []),
     ...(lost ? [`the agent missed records ${lost['from']} to ${lost['to']} at its start`] : []),
@@ -178,6 +178,10 @@ function findToldFaults({ fields }: AuditLine): readonly string[] {
           `the agent missed entries behind ${missing['afterEntry']} up to ${missing['throughEntry']} at its start`,
         ]
       : []),
+    ...(foreign
+      ? [`the agent found at its start that record ${foreign['record']} is not as it wrote it`]
+      : []),
+    ...(fields['head'] ? [`the agent found the head ${fields['head']} at its start`] : []),
   ]
 }
 

@@ -205,8 +205,22 @@ export interface Journal {
     after: number,
     limit: number,
   ) => readonly { readonly entry: number; readonly record: string }[]
-  /** The audit record holds every entry up to this one. A power cut may lose this word: the record itself tells it again. */
-  readonly auditAppended: (through: number) => void
+  /**
+   * The audit record holds every entry up to this one, and ends with this line. A power cut may lose this word: the record
+   * itself tells it again.
+   */
+  readonly auditAppended: (
+    through: number,
+    line: { readonly sequence: number; readonly hash: string },
+  ) => void
+  /** The line of the last such word, and every entry behind it; undefined: there was none. */
+  readonly auditTaken: () =>
+    | {
+        readonly sequence: number
+        readonly hash: string
+        readonly waiting: readonly { readonly entry: number; readonly record: string }[]
+      }
+    | undefined
   /**
    * At the start: `through` is the last entry that stands in the audit record. Intents of an earlier process get the result
    * that will ever be known of them. Gives the last entry that the record had taken over before; `through` if not less.

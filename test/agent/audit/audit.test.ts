@@ -232,6 +232,37 @@ test.each(['behind the signature', 'twice'])(
   },
 )
 
+test.each([
+  ['a changed line', (lines: string[]) => rechain(lines, (line) => line.replace('Grace', 'Linus')), 7],
+  [
+    'an added line',
+    (lines: string[]) => {
+      const last = lines.at(-1) as string
+      const added = last
+        .replace('"sequence":7,', '"sequence":8,')
+        .replace('"entry":6', '"entry":7')
+        .replace(/"previous":"[0-9a-f]+"/, `"previous":"${readLine(Buffer.from(last))?.hash}"`)
+      return [...lines, ...rechain([added], (line) => line)]
+    },
+    8,
+  ],
+])('%s behind the last signature is found at the next start, and for ever', async (_what, forge, record) => {
+  const state = await finished(2)
+  const [file] = filesOf(state) as [string]
+  // As it is after a crash before the next signature.
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n').slice(0, 7)
+  writeFileSync(file, `${forge(lines).join('\n')}\n`)
+  rmSync(path.join(auditOf(state), 'head.json'))
+  const again = await open(state)
+  expect(again.conditions.list()).toMatchObject([{ code: 'audit_changed' }])
+  await again.close()
+  const faults = (await faultsOf(state)).map(({ what }) => what)
+  expect(faults).toEqual([
+    'the agent found the head missing at its start',
+    `the agent found at its start that record ${record} is not as it wrote it`,
+  ])
+})
+
 test('a record without any file is no record', async () => {
   expect((await faultsOf(freshState())).map(({ what }) => what)).toContain('there is no record')
 })

@@ -42,7 +42,7 @@ export function openRecord(state: string, signer: CheckpointSigner, wish: Record
     keeping: { ...KEEPING, ...wish.keeping },
     confirmedNowMs: wish.confirmedNowMs ?? clock.wallMs,
     source: {
-      ...{ entries: journal.auditEntries, appended: journal.auditAppended },
+      ...{ entries: journal.auditEntries, appended: journal.auditAppended, taken: journal.auditTaken },
       ...{ resume: journal.auditResume, settle: journal.auditSettle },
     },
     written: (lines) => void batches.push(lines),

@@ -152,7 +152,7 @@ export interface Journal {
   readonly intents: (requestId: string) => readonly AnsweredIntent[]
   /**
    * The writes that were begun after `sinceMs` (store time) and may have been sent, of every directory, oldest first; those
-   * that were refused for a missing right are left out. `account` is the anchor.
+   * that were refused without a look at a password (busy, read only, a missing right) are left out. `account` is the anchor.
    */
   readonly recentWrites: (
     sinceMs: number,

@@ -1,7 +1,7 @@
 // Appends lines: one write and one sync for all that wait, a new file when the old one is large or old enough, and signed
 // checkpoints. Whatever fails leaves the record as it was.
 import { constants } from 'node:fs'
-import { chmod, type FileHandle, mkdir, open, rm } from 'node:fs/promises'
+import { chmod, type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises'
 import type { Clock } from '../../clock/clock.ts'
 import { type AuditFile, fileOf, readFirstLine, syncDirectory } from './audit-files.ts'
 import { createHeadWriter, readHead } from './audit-head.ts'
@@ -40,6 +40,10 @@ export interface AuditWriter {
   readonly append: (entries: readonly WaitingEntry[]) => Promise<void>
   /** Signs the record as it is. */
   readonly checkpoint: (reason: CheckpointReason, fields?: Readonly<Record<string, unknown>>) => Promise<void>
+  /** The name of its file, when that is not where it was any more: what is written goes nowhere. */
+  readonly findGone: () => Promise<string | undefined>
+  /** Begins a new file, whose checkpoint says that the old one is gone. */
+  readonly goOnWithout: (gone: string) => Promise<void>
   /** Puts the signed head on the disk: it names the end as it is now. */
   readonly keepHead: () => Promise<void>
   /** Deletes the files that are older than they must be, behind a checkpoint that says so. */
@@ -94,6 +98,7 @@ export async function openAuditWriter(options: AuditWriterOptions): Promise<Audi
     end: () => place,
     ...write,
     keepHead,
+    findGone: async () => ((await isInPlace(place)) ? undefined : place.file.name),
     retain: () =>
       removeOutdated(options, async (removed) => {
         await write.checkpoint('retention', { removed })
@@ -102,6 +107,15 @@ export async function openAuditWriter(options: AuditWriterOptions): Promise<Audi
       }),
     close: () => place.handle.close(),
   }
+}
+
+async function isInPlace({ handle, file }: Place): Promise<boolean> {
+  const own = await handle.stat({ bigint: true })
+  const there = await stat(file.path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  return there !== undefined && there.ino === own.ino && there.dev === own.dev
 }
 
 async function openFile(directory: string, file: AuditFile, size: number): Promise<FileHandle> {
@@ -149,7 +163,7 @@ function createWriting(
   options: AuditWriterOptions,
   at: () => Place,
   goOn: (next: Place) => void,
-): Pick<AuditWriter, 'append' | 'checkpoint' | 'isUnsigned'> {
+): Pick<AuditWriter, 'append' | 'checkpoint' | 'isUnsigned' | 'goOnWithout'> {
   let sinceCheckpoint = 0
   const pen = createPen(at, goOn, options.written)
   const checkpoint: AuditWriter['checkpoint'] = async (reason, fields = {}) => {
@@ -158,15 +172,14 @@ function createWriting(
     await pen.put(batch)
     sinceCheckpoint = 0
   }
-  const rotate = async () => {
+  const rotate = async (fields: Readonly<Record<string, unknown>> = {}) => {
     const old = at()
-    if (!isFull(old, options)) return
     await pen.clean()
     const file = fileOf(options.directory, old.sequence + 1)
     const handle = await openFile(options.directory, file, 0)
     goOn({ ...old, file, handle, size: 0, begunMs: options.clock.wallMs() })
     try {
-      await checkpoint('rotation')
+      await checkpoint('rotation', fields)
     } catch (error) {
       goOn(old)
       await handle.close()
@@ -178,8 +191,12 @@ function createWriting(
   return {
     checkpoint,
     isUnsigned: () => sinceCheckpoint > 0,
+    goOnWithout: async (file) => {
+      await mkdir(options.directory, { recursive: true, mode: 0o700 })
+      await rotate({ gone: { file } })
+    },
     append: async (entries) => {
-      await rotate()
+      if (isFull(at(), options)) await rotate()
       const batch = createBatch(at())
       for (const { entry, record } of entries) addEntry(batch, entry, record)
       const isDue = sinceCheckpoint + entries.length >= LINES_BETWEEN_CHECKPOINTS

@@ -32,6 +32,7 @@ export function createAudit(options: AuditOptions): Audit {
   const { source, log } = options
   let writer: AuditWriter | undefined
   let isResumed = false
+  let gone: string | undefined
   let isDraining = false
   let isStopped = false
   const waiters = createWaiters()
@@ -40,6 +41,8 @@ export function createAudit(options: AuditOptions): Audit {
     writer ??= await openAuditWriter(options)
     if (!isResumed) await resume(options, writer)
     isResumed = true
+    if (gone !== undefined) await writer.goOnWithout(gone)
+    gone = undefined
     for (;;) {
       isDraining = false
       const waiting = source.entries(writer.end().entry, MOST_AT_ONCE)
@@ -74,6 +77,8 @@ export function createAudit(options: AuditOptions): Audit {
     start: () => turns.take(takeOver),
     housekeep: () =>
       turns.take(async () => {
+        gone ??= await writer?.findGone()
+        if (gone !== undefined) throw tellGone(options, gone)
         await settle()
         if (writer) await keep(writer, log)
         head.note()
@@ -92,6 +97,13 @@ export function createAudit(options: AuditOptions): Audit {
         .catch((error: unknown) => log.warn('the audit file is not closed', errorFields(error)))
     },
   }
+}
+
+/** The next try begins a new file; until then nothing may be written to a directory. */
+function tellGone({ conditions }: AuditOptions, file: string): Error {
+  const detail = `the audit file ${file} was moved or deleted while it was written`
+  conditions.raise('audit_changed', '', detail)
+  return new Error(detail)
 }
 
 async function keep(writer: AuditWriter, log: Logger): Promise<void> {

@@ -169,7 +169,10 @@ async function isSignedLine(
 
 /** What the agent itself found wrong, and said in a checkpoint. */
 function findToldFaults({ fields }: AuditLine): readonly string[] {
-  const { damaged, lost, missing, foreign } = fields as Record<string, Record<string, unknown> | undefined>
+  const { damaged, lost, missing, foreign, gone } = fields as Record<
+    string,
+    Record<string, unknown> | undefined
+  >
   return [
     ...(damaged ? [`the agent found ${damaged['lines']} damaged lines in ${damaged['file']}`] : []),
     ...(lost ? [`the agent missed records ${lost['from']} to ${lost['to']} at its start`] : []),
@@ -181,6 +184,7 @@ function findToldFaults({ fields }: AuditLine): readonly string[] {
     ...(foreign
       ? [`the agent found at its start that record ${foreign['record']} is not as it wrote it`]
       : []),
+    ...(gone ? [`the agent found that ${gone['file']} was moved or deleted while it wrote it`] : []),
     ...(fields['head'] ? [`the agent found the head ${fields['head']} at its start`] : []),
   ]
 }

@@ -263,6 +263,38 @@ test.each([
   ])
 })
 
+test.each(['moved', 'deleted', 'replaced'])(
+  'a file that was %s under the running agent stops writes, and the record goes on in a new one that says so',
+  async (how) => {
+    const state = freshState()
+    const recorded = await open(state)
+    await carryOut(recorded, 'a', 1)
+    await recorded.audit.housekeep()
+    const [file] = filesOf(state) as [string]
+    const kept = `${file}.kept`
+    copyFileSync(file, kept)
+    rmSync(file)
+    if (how === 'replaced') copyFileSync(kept, file)
+    await recorded.audit.housekeep()
+    expect(recorded.audit.isWritable()).toBe(false)
+    const codes = () => recorded.conditions.list().map(({ code }) => code)
+    expect(codes()).toEqual(['audit_changed', 'audit_not_writable'])
+    for (let tries = 0; tries < 200 && !recorded.audit.isWritable(); tries += 1) await sleep(20)
+    expect(codes()).toEqual(['audit_changed'])
+    await carryOut(recorded, 'b', 2)
+    await recorded.audit.housekeep()
+    await recorded.close()
+    expectOnce(recordsOf(state), ['b'])
+    if (how === 'moved') copyFileSync(kept, file)
+    const said = `the agent found that ${path.basename(file)} was moved or deleted while it wrote it`
+    const faults = (await faultsOf(state)).map(({ what }) => what)
+    if (how === 'deleted')
+      expect(faults).toContainEqual(expect.stringMatching(/^records 1 to \d+ are missing/))
+    else expect(faults).toEqual([said])
+    expect(faults).toContain(said)
+  },
+)
+
 test('a record without any file is no record', async () => {
   expect((await faultsOf(freshState())).map(({ what }) => what)).toContain('there is no record')
 })

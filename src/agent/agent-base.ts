@@ -99,7 +99,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     readDocument: documents.read,
   })
   late.journal = journal
-  const audit = openAudit(options, identity, journal, { conditions, forwarder })
+  const audit = openAudit(options, identity, journal, { conditions, forwarder, storeTime })
   return {
     ...options,
     ...{ enrolled, conditions, metrics, journal, audit, storeTime, findKey, client, directories, documents },
@@ -136,7 +136,11 @@ function openAudit(
   { config, clock, log }: AgentOptions,
   { enrolment, keys }: Identity,
   journal: Journal,
-  { conditions, forwarder }: { readonly conditions: Conditions; readonly forwarder: AuditForwarder },
+  {
+    conditions,
+    forwarder,
+    storeTime,
+  }: { readonly conditions: Conditions; readonly forwarder: AuditForwarder; readonly storeTime: StoreTime },
 ): Audit {
   const { fileMegabytes, fileDays, keepDays, keepMegabytes } = config.audit
   return createAudit({
@@ -147,9 +151,12 @@ function openAudit(
       ...{ keepMs: keepDays * DAY_MS, keepBytes: keepMegabytes * MEGABYTE },
     },
     source: {
-      ...{ entries: journal.auditEntries, appended: journal.auditAppended },
+      ...{ entries: journal.auditEntries, appended: journal.auditAppended, taken: journal.auditTaken },
       ...{ resume: journal.auditResume, settle: journal.auditSettle },
     },
+    // A clock that was set far ahead must not make the whole record too old.
+    confirmedNowMs: () =>
+      storeTime.isUncertain() || storeTime.isSkewed() ? undefined : storeTime.earliestMs(),
     written: forwarder.written,
     ...{ conditions, clock, log: log.child({ component: 'audit' }) },
   })

@@ -1,9 +1,15 @@
 // One record of the audit as one line for people.
 import type { AuditLine } from '../agent/audit/audit-line.ts'
 
+// Whoever may name an account must not write on an operator's terminal: control and direction characters, line separators.
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
 /** Sequence, time and kind, then what it tells. */
 export function describeRecord({ sequence, time, kind, fields }: AuditLine): string {
-  return `${String(sequence).padStart(6)}  ${time}  ${kind.padEnd(10)}  ${tell(kind, fields)}`
+  return `${String(sequence).padStart(6)}  ${time}  ${kind.padEnd(10)}  ${tell(kind, fields)}`.replaceAll(
+    UNSEEN,
+    '\ufffd',
+  )
 }
 
 function tell(kind: string, fields: AuditLine['fields']): string {

@@ -26,6 +26,11 @@ export const CONDITIONS = {
     remedy:
       'make room on the disk of the state directory, or mend it; nothing is written to the directory meanwhile, and no record is lost',
   },
+  audit_changed: {
+    severity: 'warning',
+    remedy:
+      'find out who changed the audit record, or put an older state directory back; see: writeback audit verify',
+  },
   audit_not_forwarded: {
     severity: 'warning',
     remedy:

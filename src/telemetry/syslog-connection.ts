@@ -1,6 +1,7 @@
 // The connection to a syslog collector, over TLS. While the collector is away it keeps a bounded number,
 // and says afterwards how many it dropped: the file that is forwarded stays the truth.
-import { connect, type TLSSocket } from 'node:tls'
+import { isIP } from 'node:net'
+import { checkServerIdentity, connect, type TLSSocket } from 'node:tls'
 import type { Clock } from '../clock/clock.ts'
 import { frameSyslog, type SyslogMessage, type SyslogSource } from './syslog-frame.ts'
 
@@ -22,6 +23,8 @@ export interface SyslogOptions {
 const RETRY_MS = { first: 1_000, longest: 30_000 }
 const CONNECT_TIMEOUT_MS = 10_000
 const FLUSH_LIMIT_MS = 2_000
+const END_LIMIT_MS = 1_000
+const KEEP_ALIVE_MS = 30_000
 
 /** Takes frames, and never keeps anybody waiting. */
 export class SyslogConnection {
@@ -31,6 +34,7 @@ export class SyslogConnection {
   #dropped = 0
   #socket: TLSSocket | undefined
   #isConnecting = false
+  #opening: TLSSocket | undefined
 
   constructor(options: SyslogOptions) {
     this.#options = options
@@ -52,8 +56,16 @@ export class SyslogConnection {
     const until = clock.monotonicMs() + FLUSH_LIMIT_MS
     while (this.#waiting.length > 0 && this.#socket && clock.monotonicMs() < until) await clock.sleep(20)
     this.#stopping.abort()
-    this.#socket?.end()
+    const socket = this.#socket
     this.#socket = undefined
+    if (!socket) return void this.#opening?.destroy()
+    // A collector that hangs takes nothing and closes nothing: it must not keep the process.
+    const isClosed = new Promise((resolve) => socket.once('close', resolve))
+    socket.end()
+    const given = new AbortController()
+    await Promise.race([isClosed, clock.sleep(END_LIMIT_MS, given.signal)])
+    given.abort()
+    socket.destroy()
   }
 
   #send(): void {
@@ -100,11 +112,14 @@ export class SyslogConnection {
     const { host, port, ca, serverName = host, told } = this.#options
     return new Promise((resolve, reject) => {
       const socket = connect({
-        ...{ host, port, minVersion: 'TLSv1.2', timeout: CONNECT_TIMEOUT_MS },
+        ...{ host, port, minVersion: 'TLSv1.2', timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: true },
+        ...{ keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
         ...(ca === undefined ? {} : { ca: [ca] }),
         // An address is no name for SNI; the certificate is held against it all the same.
-        ...(/^[\d.]+$|:/.test(serverName) ? {} : { servername: serverName }),
+        ...(isIP(serverName) ? {} : { servername: serverName }),
+        checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
       })
+      this.#opening = socket
       socket.once('secureConnect', () => {
         socket.setTimeout(0)
         resolve(socket)

@@ -5,6 +5,7 @@ import type { Account } from '../../src/agent/decisions/account.ts'
 import type { PolicyReading } from '../../src/agent/directory/directory.ts'
 import { createLimits } from '../../src/agent/writeback/limit-writes.ts'
 import { processRequest } from '../../src/agent/writeback/process-request.ts'
+import { WritebackError } from '../../src/errors/writeback-error.ts'
 import { parseBlocklist } from '../../src/policy/blocklist.ts'
 import type { PasswordPolicy } from '../../src/policy/password-policy.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
@@ -512,6 +513,41 @@ describe('too many writes', () => {
       expect([limits, world.dc.state.calls.includes('write')]).toEqual([limits, false])
       expect(world.parts.journal.intents(world.document.id)).toEqual([])
     }
+  })
+
+  test('are not counted where the directory was busy or read only, also after a restart, and the pause grows', async () => {
+    const tight = { ...LIMITS, perAccountAndHour: 2, burst: 3 }
+    const world = await openWorld({ limits: tight })
+    const pauses: unknown[] = []
+    for (const refuse of ['busy', 'read_only', 'not_bound', 'busy', 'control_unavailable', 'busy'] as const) {
+      world.dc.state.fates = [{ refuse }]
+      const result = await world.run()
+      pauses.push(result)
+      world.clock.pass(1_000)
+      world.hold()
+    }
+    expect(pauses).toMatchObject([1, 2, 4, 8, 15, 15].map((seconds) => ({ laterMs: seconds * 1_000 })))
+    const { directory, subject } = world.document
+    const restarted = createLimits({ ...world.parts, log: silentLogger }, new Map([[directory, tight]]))
+    expect(restarted.find(directory, subject.anchor)).toBeUndefined()
+    await world.finish()
+    expect([await world.outcome(), world.parts.limits.isStopped(directory)]).toEqual([
+      ended('applied'),
+      false,
+    ])
+  })
+
+  test('are not counted, and the attempt is closed, where the password has no form in the directory', async () => {
+    const world = await openWorld({ operation: 'change', limits: { perAccountAndHour: 1 } })
+    world.dc.state.beforeModify = () => {
+      throw new WritebackError('ERR_PASSWORD_UNREPRESENTABLE', 'the password begins like a hash')
+    }
+    await world.finish()
+    expect(await world.outcome()).toEqual(ended('failed', 'request_invalid'))
+    const { directory, subject, id } = world.document
+    expect(world.journal.intents(id)).toMatchObject([{ answer: 'not_sent' }])
+    expect(world.journal.countWrongPasswords(directory, subject.anchor, 0)).toBe(0)
+    expect(world.parts.limits.find(directory, subject.anchor)).toBeUndefined()
   })
 
   test('are not counted where nothing was sent, also after a restart', async () => {

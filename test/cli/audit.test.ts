@@ -3,9 +3,11 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { EXPORT_FORMATS } from '../../src/agent/audit/export-formats.ts'
 import { writeEnrolment } from '../../src/agent/keys/enrolment-file.ts'
 import { generateKeySet } from '../../src/agent/keys/key-file.ts'
 import { openKeys } from '../../src/agent/keys/open-keys.ts'
+import { describeRecord } from '../../src/cli/describe-record.ts'
 import type { Io } from '../../src/cli/io.ts'
 import { runProgram } from '../../src/cli/run-program.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
@@ -138,4 +140,22 @@ test('without a record show fails, and verify finds that there is none', async (
   expect(await run('show')).toMatchObject({ status: 1, err: expect.stringContaining('ERR_AUDIT_UNREADABLE') })
   expect(await run('verify')).toMatchObject({ status: 1, out: expect.stringContaining('there is no record') })
   writeFileSync(file, kept)
+})
+
+test('a name from the directory neither reaches the terminal with control characters nor becomes a formula', () => {
+  const chain = {
+    sequence: 1,
+    time: '2026-10-11T22:14:15.003Z',
+    kind: 'intent',
+    entry: 1,
+    previous: '',
+    hash: '',
+  }
+  const fields = {
+    account: { name: 'ada\u001b[2J\u0085\nroot\u202e' },
+    actor: { kind: 'user', name: 'x', methods: ['=cmd|x', 'badge'] },
+  }
+  const line = { ...chain, fields }
+  expect(describeRecord(line)).toContain('ada\ufffd[2J\ufffd\ufffdroot\ufffd by user x')
+  expect(EXPORT_FORMATS.csv.row({ line, text: '' })).toContain(",'=cmd|x badge,")
 })

@@ -47,10 +47,10 @@ async function collect(certificate = ca.server, port = 0) {
   return { messages, stop, port: (server.address() as AddressInfo).port }
 }
 
-function forwardTo(port: number, mostKept = 100) {
+function forwardTo(port: number, mostKept = 100, serverName?: string) {
   const told: (string | undefined)[] = []
   const syslog: Syslog = createSyslog({
-    ...{ host: '127.0.0.1', port, serverName: undefined, source: SOURCE, clock: systemClock, mostKept },
+    ...{ host: '127.0.0.1', port, serverName, source: SOURCE, clock: systemClock, mostKept },
     ca: readFileSync(ca.caFile, 'utf8'),
     told: (failure) => told.push(failure),
   })
@@ -114,4 +114,40 @@ test('a stop lets what waits leave', async () => {
   for (let at = 1; at < 20; at += 1) send(`{"sequence":${at}}`)
   await stop()
   await until(() => messages.length === 20)
+})
+
+test('a certificate is held against the server name, also when that is an address', async () => {
+  const { messages, port } = await collect()
+  const { send, told } = forwardTo(port, 100, '127.0.0.99')
+  send('{}')
+  await until(() => told.length > 0)
+  expect(told[0]).toMatch(/127\.0\.0\.99/)
+  expect(messages).toEqual([])
+})
+
+test('a collector that hangs does not keep the agent: its connection is gone soon after the stop', async () => {
+  const key = readFileSync(ca.server.keyFile)
+  const held: TLSSocket[] = []
+  const options = { key, cert: readFileSync(ca.server.certFile), allowHalfOpen: true }
+  // It reads nothing and answers no end.
+  const server = createServer(options, (socket) => {
+    socket.on('error', () => {})
+    held.push(socket.pause())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  cleanUp.push(() => {
+    for (const socket of held) socket.destroy()
+    return new Promise((resolve) => server.close(resolve))
+  })
+  const { port } = server.address() as AddressInfo
+  const { send, stop } = forwardTo(port)
+  send('{}')
+  await until(() => held.length === 1)
+  const connections = () =>
+    process.getActiveResourcesInfo().filter((name) => name === 'TLSSocketWrap' || name === 'TCPSocketWrap')
+      .length
+  const before = connections()
+  await stop()
+  await systemClock.sleep(50)
+  expect(connections()).toBeLessThan(before)
 })

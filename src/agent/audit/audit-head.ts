@@ -1,7 +1,9 @@
 // Where the record ends, in a small signed file beside it: without it, lines cut off at the end would leave no trace.
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { syncDirectory } from './audit-files.ts'
 import { type CheckpointSigner, isSignedText, signText } from './checkpoint.ts'
 
 /** The last line that is known to stand in the record. */
@@ -20,18 +22,43 @@ const textOf = ({ sequence, hash }: AuditHead): string => JSON.stringify({ seque
 const pathOf = (directory: string): string => join(directory, 'head.json')
 
 /**
- * Replaces the head. Not synced: after a power cut an older one, or none, is there, which still tells the truth about what must be
- * there.
+ * Gives what replaces the head, one after the other and never by an older one. It is on the disk when the promise resolves.
+ * Throws what the file system says.
  */
-export async function writeHead(
+export function createHeadWriter(
+  directory: string,
+  signer: CheckpointSigner,
+): (end: AuditHead) => Promise<void> {
+  let written = 0
+  let turn: Promise<void> = Promise.resolve()
+  return (end) => {
+    const step = turn.then(async () => {
+      if (end.sequence <= written) return
+      await writeHead(directory, end, signer)
+      written = end.sequence
+    })
+    turn = step.catch(() => {})
+    return step
+  }
+}
+
+async function writeHead(
   directory: string,
   { sequence, hash }: AuditHead,
   signer: CheckpointSigner,
 ): Promise<void> {
   const signature = await signText(textOf({ sequence, hash }), signer)
   const unfinished = `${pathOf(directory)}.new`
-  await writeFile(unfinished, `${JSON.stringify({ sequence, hash, signature })}\n`, { mode: 0o600 })
+  const file = await open(unfinished, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600)
+  try {
+    await file.writeFile(`${JSON.stringify({ sequence, hash, signature })}\n`)
+    // A name that a power cut leaves without its bytes would be a head that nobody signed.
+    await file.sync()
+  } finally {
+    await file.close()
+  }
   await rename(unfinished, pathOf(directory))
+  await syncDirectory(directory)
 }
 
 /** The head; `missing` when there is none, `invalid` when it is damaged or not signed by the key of this thumbprint. */

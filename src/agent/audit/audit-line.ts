@@ -32,6 +32,12 @@ export function chainText(
   return JSON.stringify({ sequence, time, kind, entry, ...fields, previous }).slice(0, -1)
 }
 
+/** The text of the line that tells an entry of the journal. */
+export function entryText(sequence: number, entry: number, record: string, previous: string): string {
+  const { kind, time, ...fields } = JSON.parse(record)
+  return chainText({ sequence, time: String(time), kind: String(kind), entry }, fields, previous)
+}
+
 /** SHA-256 in hex. */
 export const sha256 = (bytes: string | Buffer): string => createHash('sha256').update(bytes).digest('hex')
 
@@ -50,7 +56,10 @@ export function readLine(bytes: Buffer): AuditLine | undefined {
   const hash = TAIL.exec(bytes.toString('latin1', Math.max(0, end)))?.[1]
   if (hash === undefined || end < 0 || sha256(bytes.subarray(0, end)) !== hash) return undefined
   try {
-    const { hash: _, ...fields } = JSON.parse(bytes.toString('utf8'))
+    const parsed = JSON.parse(bytes.toString('utf8'))
+    // A member that stands there twice is read once: what is read must be all that is there.
+    if (!bytes.equals(Buffer.from(JSON.stringify(parsed)))) return undefined
+    const { hash: _, ...fields } = parsed
     const { sequence, time, kind, entry, previous } = fields
     const isSound = Number.isSafeInteger(sequence) && Number.isSafeInteger(entry) && typeof kind === 'string'
     if (!isSound || typeof time !== 'string' || typeof previous !== 'string') return undefined

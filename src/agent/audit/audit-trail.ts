@@ -17,8 +17,10 @@ export interface AuditSource {
     after: number,
     limit: number,
   ) => readonly { readonly entry: number; readonly record: string }[]
-  /** The record has all up to this one. */
-  readonly appended: (through: number) => void
+  /** The record has all up to this one; `line`: where it ends now. */
+  readonly appended: (through: number, line: TakenLine) => void
+  /** At the start, before `resume`: what the record must hold; undefined: nothing was ever taken over. */
+  readonly taken: () => Taken | undefined
   /**
    * Once, at the start: the last entry that stands in the record. Gives the last one that must: when it is larger, the record
    * has lost lines.
@@ -26,4 +28,15 @@ export interface AuditSource {
   readonly resume: (through: number, atMs: number) => number
   /** Makes every entry available. */
   readonly settle: () => void
+}
+
+/** A line of the record. */
+export interface TakenLine {
+  readonly sequence: number
+  readonly hash: string
+}
+
+/** The line with which the record ended at the last word of it, and every entry that may stand behind. */
+export interface Taken extends TakenLine {
+  readonly waiting: readonly { readonly entry: number; readonly record: string }[]
 }

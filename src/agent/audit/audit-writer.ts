@@ -1,14 +1,14 @@
 // Appends lines: one write and one sync for all that wait, a new file when the old one is large or old enough, and signed
 // checkpoints. Whatever fails leaves the record as it was.
 import { constants } from 'node:fs'
-import { chmod, type FileHandle, mkdir, open, rm } from 'node:fs/promises'
+import { chmod, type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises'
 import type { Clock } from '../../clock/clock.ts'
 import { type AuditFile, fileOf, readFirstLine, syncDirectory } from './audit-files.ts'
-import { readHead } from './audit-head.ts'
-import { chainText, closeLine } from './audit-line.ts'
+import { createHeadWriter, readHead } from './audit-head.ts'
+import { chainText, closeLine, entryText } from './audit-line.ts'
 import { type CheckpointReason, type CheckpointSigner, signText } from './checkpoint.ts'
 import { findEnd } from './find-end.ts'
-import { type AuditKeeping, removeOutdated } from './retention.ts'
+import { type RetentionOptions, removeOutdated } from './retention.ts'
 
 /** An entry of the journal that waits for its line. */
 export interface WaitingEntry {
@@ -17,10 +17,8 @@ export interface WaitingEntry {
 }
 
 /** What a writer is made of. */
-export interface AuditWriterOptions {
-  readonly directory: string
+export interface AuditWriterOptions extends RetentionOptions {
   readonly signer: CheckpointSigner
-  readonly keeping: AuditKeeping
   readonly clock: Clock
   /** Told of each line after it is on the disk, without its line feed. */
   readonly written: (lines: readonly string[]) => void
@@ -42,6 +40,12 @@ export interface AuditWriter {
   readonly append: (entries: readonly WaitingEntry[]) => Promise<void>
   /** Signs the record as it is. */
   readonly checkpoint: (reason: CheckpointReason, fields?: Readonly<Record<string, unknown>>) => Promise<void>
+  /** The name of its file, when that is not where it was any more: what is written goes nowhere. */
+  readonly findGone: () => Promise<string | undefined>
+  /** Begins a new file, whose checkpoint says that the old one is gone. */
+  readonly goOnWithout: (gone: string) => Promise<void>
+  /** Puts the signed head on the disk: it names the end as it is now. */
+  readonly keepHead: () => Promise<void>
   /** Deletes the files that are older than they must be, behind a checkpoint that says so. */
   readonly retain: () => Promise<void>
   readonly close: () => Promise<void>
@@ -64,6 +68,8 @@ export async function openAuditWriter(options: AuditWriterOptions): Promise<Audi
   await chmod(directory, 0o700)
   const head = await readHead(directory, signer.publicKey.kid)
   const found = await findEnd(directory, typeof head === 'string' ? undefined : head)
+  // The first head is there before the first entry.
+  const headless = typeof head === 'string' && found.entry > 0 ? { head } : {}
   const first = found.file && found.size > 0 ? await readFirstLine(found.file.path) : undefined
   const file = found.file ?? fileOf(directory, found.sequence + 1)
   let place: Place = {
@@ -78,8 +84,12 @@ export async function openAuditWriter(options: AuditWriterOptions): Promise<Audi
       place = next
     },
   )
+  const putHead = createHeadWriter(directory, signer)
+  const keepHead = () => putHead({ sequence: place.sequence, hash: place.hash })
   try {
-    await write.checkpoint('start', { ...found.remarks })
+    await write.checkpoint('start', { ...found.remarks, ...headless })
+    // Before the first entry: so a record of entries without a head has lost it.
+    await keepHead()
   } catch (error) {
     await place.handle.close()
     throw error
@@ -87,9 +97,25 @@ export async function openAuditWriter(options: AuditWriterOptions): Promise<Audi
   return {
     end: () => place,
     ...write,
-    retain: () => removeOutdated(options, (removed) => write.checkpoint('retention', { removed })),
+    keepHead,
+    findGone: async () => ((await isInPlace(place)) ? undefined : place.file.name),
+    retain: () =>
+      removeOutdated(options, async (removed) => {
+        await write.checkpoint('retention', { removed })
+        // The old head may name a line that goes now.
+        await keepHead()
+      }),
     close: () => place.handle.close(),
   }
+}
+
+async function isInPlace({ handle, file }: Place): Promise<boolean> {
+  const own = await handle.stat({ bigint: true })
+  const there = await stat(file.path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  return there !== undefined && there.ino === own.ino && there.dev === own.dev
 }
 
 async function openFile(directory: string, file: AuditFile, size: number): Promise<FileHandle> {
@@ -137,7 +163,7 @@ function createWriting(
   options: AuditWriterOptions,
   at: () => Place,
   goOn: (next: Place) => void,
-): Pick<AuditWriter, 'append' | 'checkpoint' | 'isUnsigned'> {
+): Pick<AuditWriter, 'append' | 'checkpoint' | 'isUnsigned' | 'goOnWithout'> {
   let sinceCheckpoint = 0
   const pen = createPen(at, goOn, options.written)
   const checkpoint: AuditWriter['checkpoint'] = async (reason, fields = {}) => {
@@ -146,15 +172,14 @@ function createWriting(
     await pen.put(batch)
     sinceCheckpoint = 0
   }
-  const rotate = async () => {
+  const rotate = async (fields: Readonly<Record<string, unknown>> = {}) => {
     const old = at()
-    if (!isFull(old, options)) return
     await pen.clean()
     const file = fileOf(options.directory, old.sequence + 1)
     const handle = await openFile(options.directory, file, 0)
     goOn({ ...old, file, handle, size: 0, begunMs: options.clock.wallMs() })
     try {
-      await checkpoint('rotation')
+      await checkpoint('rotation', fields)
     } catch (error) {
       goOn(old)
       await handle.close()
@@ -166,10 +191,14 @@ function createWriting(
   return {
     checkpoint,
     isUnsigned: () => sinceCheckpoint > 0,
+    goOnWithout: async (file) => {
+      await mkdir(options.directory, { recursive: true, mode: 0o700 })
+      await rotate({ gone: { file } })
+    },
     append: async (entries) => {
-      await rotate()
+      if (isFull(at(), options)) await rotate()
       const batch = createBatch(at())
-      for (const { entry, record } of entries) addEntry(batch, entry, JSON.parse(record))
+      for (const { entry, record } of entries) addEntry(batch, entry, record)
       const isDue = sinceCheckpoint + entries.length >= LINES_BETWEEN_CHECKPOINTS
       if (isDue) await addCheckpoint(batch, options, 'interval', {})
       await pen.put(batch)
@@ -194,10 +223,9 @@ const createBatch = ({ sequence, hash, entry, size }: Place): Batch => ({
   lines: [],
 })
 
-function addEntry(batch: Batch, entry: number, record: Record<string, unknown>): void {
-  const { kind, time, ...fields } = record
-  const chain = { sequence: batch.sequence + 1, time: String(time), kind: String(kind), entry }
-  addLine(batch, chain, chainText(chain, fields, batch.hash))
+function addEntry(batch: Batch, entry: number, record: string): void {
+  const sequence = batch.sequence + 1
+  addLine(batch, { sequence, entry }, entryText(sequence, entry, record, batch.hash))
 }
 
 async function addCheckpoint(

@@ -2,10 +2,10 @@
 // the disk does not let it.
 import type { Conditions } from '../../telemetry/conditions.ts'
 import { errorFields, type Logger } from '../../telemetry/logger.ts'
-import { writeHead } from './audit-head.ts'
 import type { AuditSource, AuditTrail } from './audit-trail.ts'
 import { createTurns } from './audit-turns.ts'
 import { type AuditWriter, type AuditWriterOptions, openAuditWriter } from './audit-writer.ts'
+import { findForeign } from './find-foreign.ts'
 
 /** The record with its life. */
 export interface Audit extends AuditTrail {
@@ -32,6 +32,7 @@ export function createAudit(options: AuditOptions): Audit {
   const { source, log } = options
   let writer: AuditWriter | undefined
   let isResumed = false
+  let gone: string | undefined
   let isDraining = false
   let isStopped = false
   const waiters = createWaiters()
@@ -40,6 +41,8 @@ export function createAudit(options: AuditOptions): Audit {
     writer ??= await openAuditWriter(options)
     if (!isResumed) await resume(options, writer)
     isResumed = true
+    if (gone !== undefined) await writer.goOnWithout(gone)
+    gone = undefined
     for (;;) {
       isDraining = false
       const waiting = source.entries(writer.end().entry, MOST_AT_ONCE)
@@ -49,7 +52,7 @@ export function createAudit(options: AuditOptions): Audit {
       await writer.append(waiting)
       waiters.reached(last.entry)
       head.note()
-      forget(options, last.entry)
+      forget(options, last.entry, writer)
     }
   }
   const turns = createTurns(options, takeOver, waiters.refuse)
@@ -74,6 +77,8 @@ export function createAudit(options: AuditOptions): Audit {
     start: () => turns.take(takeOver),
     housekeep: () =>
       turns.take(async () => {
+        gone ??= await writer?.findGone()
+        if (gone !== undefined) throw tellGone(options, gone)
         await settle()
         if (writer) await keep(writer, log)
         head.note()
@@ -94,6 +99,13 @@ export function createAudit(options: AuditOptions): Audit {
   }
 }
 
+/** The next try begins a new file; until then nothing may be written to a directory. */
+function tellGone({ conditions }: AuditOptions, file: string): Error {
+  const detail = `the audit file ${file} was moved or deleted while it was written`
+  conditions.raise('audit_changed', '', detail)
+  return new Error(detail)
+}
+
 async function keep(writer: AuditWriter, log: Logger): Promise<void> {
   await writer
     .retain()
@@ -102,18 +114,31 @@ async function keep(writer: AuditWriter, log: Logger): Promise<void> {
 }
 
 /** Tells the journal where the record stands, and the record what it has lost by the journal's word. */
-async function resume({ source, clock, log }: AuditOptions, writer: AuditWriter): Promise<void> {
+async function resume(options: AuditOptions, writer: AuditWriter): Promise<void> {
+  const { source, clock, log } = options
   const { entry } = writer.end()
+  await tellForeign(options, writer)
   const mustHave = source.resume(entry, clock.wallMs())
   if (mustHave <= entry) return
   log.error('the audit record has lost lines', { afterEntry: entry, throughEntry: mustHave })
   await writer.checkpoint('start', { missing: { afterEntry: entry, throughEntry: mustHave } })
 }
 
+/** Says so when the end of the record was written by somebody else. */
+async function tellForeign({ source, directory, conditions }: AuditOptions, writer: AuditWriter) {
+  const taken = source.taken()
+  const foreign = taken && (await findForeign(directory, taken))
+  if (foreign === undefined) return
+  const detail = `record ${foreign} is not as this agent wrote it, or is gone`
+  conditions.raise('audit_changed', '', detail)
+  await writer.checkpoint('start', { foreign: { record: foreign } })
+}
+
 // They stand in the record now; what the journal does not forget at once it forgets with the next ones.
-function forget({ source, log }: AuditOptions, through: number): void {
+function forget({ source, log }: AuditOptions, through: number, writer: AuditWriter): void {
+  const { sequence, hash } = writer.end()
   try {
-    source.appended(through)
+    source.appended(through, { sequence, hash })
   } catch (error) {
     log.debug('the journal keeps entries that the audit record has', errorFields(error))
   }
@@ -141,14 +166,10 @@ function createWaiters() {
 
 /** The signed head follows the record at a small distance; nobody waits for it. */
 function createHead(options: AuditOptions, writer: () => AuditWriter | undefined) {
-  let written = 0
   let following: Promise<void> | undefined
   const write = async () => {
-    const end = writer()?.end()
-    if (!end || end.sequence === written) return
     try {
-      await writeHead(options.directory, end, options.signer)
-      written = end.sequence
+      await writer()?.keepHead()
     } catch (error) {
       options.log.warn('the head of the audit record cannot be written', errorFields(error))
     }

@@ -40,7 +40,7 @@ const COLUMNS: readonly Column[] = [
 /** RFC 4180. A text that a spreadsheet would take for a formula gets an apostrophe before it. */
 function csvCell(value: unknown): string {
   const plain = Array.isArray(value) ? value.join(' ') : String(value ?? '')
-  const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain
+  const text = typeof value !== 'number' && /^[=+\-@\t\r\n]/.test(plain) ? `'${plain}` : plain
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 

@@ -24,6 +24,8 @@ export interface StartRemarks {
   readonly damaged?: { readonly file: string; readonly lines: number }
   /** The record ended before the line that the signed head names. */
   readonly lost?: { readonly from: number; readonly to: number }
+  /** What was wrong with the head of a record that holds entries. */
+  readonly head?: 'missing' | 'invalid'
 }
 
 interface Reading {

@@ -28,9 +28,11 @@ export interface AuditVerdict {
   readonly unanswered: number
 }
 
-/** True when all that is wrong may be an agent at work: a line that is being written. */
+const HEAD_IS_OLD = 'the head is older than the first record: an earlier one was put in its place'
+
+/** True when all that is wrong may be an agent at work: a line that is being written, old files that are being removed. */
 export const isFleeting = ({ faults }: AuditVerdict): boolean =>
-  faults.length > 0 && faults.every(({ what }) => what === UNFINISHED)
+  faults.length > 0 && faults.every(({ what }) => what === UNFINISHED || what === HEAD_IS_OLD)
 
 /**
  * Looks at every byte of the record in `directory`; `thumbprint`: of the identity key that must have signed it. May run beside the
@@ -69,15 +71,15 @@ function createChain(thumbprint: string, head: AuditHead | 'missing' | 'invalid'
     if (place) say(place)
     first ??= { line, file: file.name }
     last = line
-    // A head that a power cut left behind may name a line that was removed since.
-    if (typeof head !== 'string' && (line.hash === head.hash || first.line.sequence > head.sequence))
-      isHeadThere = true
+    if (typeof head !== 'string' && line.hash === head.hash) isHeadThere = true
     if (number === 1 && line.sequence !== file.first) say(`the file is named for record ${file.first}`)
     if (number === 1 && line.kind !== 'checkpoint') say('the file does not begin with a checkpoint')
     countWrite(line, open, totals)
     if (line.kind !== 'checkpoint') return
     totals.checkpoints += 1
-    for (const what of await findCheckpointFaults(bytes, line, thumbprint)) say(what)
+    const isSigned = await isSignedLine(bytes, line, thumbprint)
+    if (!isSigned) return say('the checkpoint is not signed by the agent’s identity key')
+    for (const what of findToldFaults(line)) say(what)
     removed = readRemoved(line) ?? removed
   }
   return {
@@ -88,7 +90,7 @@ function createChain(thumbprint: string, head: AuditHead | 'missing' | 'invalid'
     conclude: (): AuditVerdict => {
       for (const fault of [
         findStartFault(first, removed),
-        findEndFault(head, last?.sequence ?? 0, isHeadThere),
+        findEndFault(head, first?.line.sequence ?? 0, last?.sequence ?? 0, isHeadThere),
       ])
         if (fault) faults.push(fault)
       return {
@@ -115,6 +117,7 @@ function findStartFault(
 /** A record holds what its head names. */
 function findEndFault(
   head: AuditHead | 'missing' | 'invalid',
+  begin: number,
   end: number,
   isThere: boolean,
 ): AuditFault | undefined {
@@ -123,6 +126,8 @@ function findEndFault(
   if (head === 'invalid') return inHead(1, 'the head was changed, or another key signed it')
   if (head.sequence > end)
     return { file: '', line: 0, what: `records ${end + 1} to ${head.sequence} are missing at the end` }
+  // The agent writes a new head before it removes the line that the old one names.
+  if (head.sequence < begin) return inHead(1, HEAD_IS_OLD)
   return isThere ? undefined : inHead(1, `the head names a record ${head.sequence} that is not there`)
 }
 
@@ -150,16 +155,25 @@ function findPlaceFault(
 
 const SIGNATURE = ',"signature":"'
 
-async function findCheckpointFaults(
+/** True when every byte of the line before its hash is signed: what stands behind a signature nobody vouches for. */
+async function isSignedLine(
   bytes: Buffer,
-  { fields }: AuditLine,
+  { fields, hash }: AuditLine,
   thumbprint: string,
-): Promise<readonly string[]> {
-  const { signature, damaged, lost, missing } = fields as Record<string, Record<string, unknown> | undefined>
+): Promise<boolean> {
+  const signature = String(fields['signature'])
   const text = bytes.toString('utf8', 0, Math.max(0, bytes.lastIndexOf(SIGNATURE)))
-  const isSigned = await isSignedText(text, String(signature), thumbprint)
+  const isWhole = bytes.equals(Buffer.from(`${text}${SIGNATURE}${signature}","hash":"${hash}"}`))
+  return isWhole && (await isSignedText(text, signature, thumbprint))
+}
+
+/** What the agent itself found wrong, and said in a checkpoint. */
+function findToldFaults({ fields }: AuditLine): readonly string[] {
+  const { damaged, lost, missing, foreign, gone } = fields as Record<
+    string,
+    Record<string, unknown> | undefined
+  >
   return [
-    ...(isSigned ? [] : ['the checkpoint is not signed by the agent’s identity key']),
     ...(damaged ? [`the agent found ${damaged['lines']} damaged lines in ${damaged['file']}`] : []),
     ...(lost ? [`the agent missed records ${lost['from']} to ${lost['to']} at its start`] : []),
     ...(missing
@@ -167,6 +181,11 @@ async function findCheckpointFaults(
           `the agent missed entries behind ${missing['afterEntry']} up to ${missing['throughEntry']} at its start`,
         ]
       : []),
+    ...(foreign
+      ? [`the agent found at its start that record ${foreign['record']} is not as it wrote it`]
+      : []),
+    ...(gone ? [`the agent found that ${gone['file']} was moved or deleted while it wrote it`] : []),
+    ...(fields['head'] ? [`the agent found the head ${fields['head']} at its start`] : []),
   ]
 }
 

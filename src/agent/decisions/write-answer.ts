@@ -46,6 +46,17 @@ export type WriteAnswer =
   | { readonly kind: 'not_sent'; readonly cause: unknown }
   | { readonly kind: 'lost'; readonly phase: 'partly_written' | 'written'; readonly cause: unknown }
 
-/** True when the modify cannot have changed anything, now or later: it was not sent, or the right to it is missing. */
+/** What the directory only says after it looked at the password: of these a user has so many. */
+const JUDGED_PASSWORDS: ReadonlySet<RefusalKind> = new Set([
+  'password_policy',
+  'wrong_current_password',
+  'account_locked',
+  'change_not_permitted',
+])
+
+/**
+ * True when the modify cannot have changed anything, now or later, and said nothing about a password: it was not sent, or the
+ * directory was busy, read only, without the right, or the like. Such a one is no write of the account.
+ */
 export const isWithoutEffect = (answer: WriteAnswer): boolean =>
-  answer.kind === 'not_sent' || (answer.kind === 'refused' && answer.refusal.kind === 'missing_right')
+  answer.kind === 'not_sent' || (answer.kind === 'refused' && !JUDGED_PASSWORDS.has(answer.refusal.kind))

@@ -26,8 +26,10 @@ export function createAttempts(db: DatabaseSync, outbox: AuditOutbox): Attempts 
   const all = db.prepare(`${select} ORDER BY n`)
   const recent = db.prepare(
     `SELECT directory, subject, started_at_ms FROM intents JOIN requests USING (request_id)
-     WHERE kind = 'write' AND answer IS NOT 'not_sent' AND ifnull(answer, '') NOT LIKE 'refused:missing_right:%'
-       AND started_at_ms > ? ORDER BY started_at_ms`,
+     WHERE kind = 'write' AND started_at_ms > ?
+       AND (answer IS NULL OR answer IN ('accepted', 'lost') OR answer LIKE 'refused:password_policy:%'
+         OR answer LIKE 'refused:wrong_current_password:%' OR answer LIKE 'refused:account_locked:%'
+         OR answer LIKE 'refused:change_not_permitted:%') ORDER BY started_at_ms`,
   )
   const wrong = db.prepare(
     `SELECT count(*) AS number FROM requests JOIN intents USING (request_id)

@@ -7,7 +7,7 @@ import { guarded, transaction, unsynced } from './transaction.ts'
 
 /** The part of the journal that the audit record is fed from. */
 export interface AuditOutbox
-  extends Pick<Journal, 'auditEntries' | 'auditAppended' | 'auditResume' | 'auditSettle'> {
+  extends Pick<Journal, 'auditEntries' | 'auditAppended' | 'auditTaken' | 'auditResume' | 'auditSettle'> {
   /** Within a transaction: keeps one entry and gives its number. */
   readonly put: (entry: AuditEntry) => number
   /** Within a transaction: gives every intent of a request that has no result the one that will ever be known. */
@@ -47,21 +47,33 @@ export function createAuditOutbox(db: DatabaseSync): AuditOutbox {
 function emptying(
   db: DatabaseSync,
   durable: () => number,
-): Pick<AuditOutbox, 'auditEntries' | 'auditAppended'> {
+): Pick<AuditOutbox, 'auditEntries' | 'auditAppended' | 'auditTaken'> {
   const waiting = db.prepare(
     'SELECT entry, record FROM audit_outbox WHERE entry > ? AND entry <= ? ORDER BY entry LIMIT ?',
   )
   const remove = db.prepare('DELETE FROM audit_outbox WHERE entry <= ?')
+  const note = db.prepare(`INSERT OR REPLACE INTO settings (key, value) VALUES ('audit taken', ?)`)
+  const noted = db.prepare(`SELECT value FROM settings WHERE key = 'audit taken'`)
+  const all = db.prepare('SELECT entry, record FROM audit_outbox ORDER BY entry')
+  const toEntry = (row: Row) => ({ entry: Number(row['entry']), record: String(row['record']) })
   return {
     // What a power cut could still take back must not stand in the record: it would be told again, otherwise or never.
     auditEntries: (after, limit) =>
       guarded('read what the audit record waits for', () =>
-        waiting
-          .all(after, durable(), limit)
-          .map((row) => ({ entry: Number(row['entry']), record: String(row['record']) })),
+        waiting.all(after, durable(), limit).map(toEntry),
       ),
-    auditAppended: (through) =>
-      unsynced(db, () => guarded('note what the audit record has', () => void remove.run(through))),
+    auditAppended: (through, { sequence, hash }) =>
+      unsynced(db, () =>
+        transaction(db, 'note what the audit record has', () => {
+          remove.run(through)
+          note.run(JSON.stringify({ sequence, hash }))
+        }),
+      ),
+    auditTaken: () =>
+      guarded('read what the audit record has', () => {
+        const row = noted.get()
+        return row && { ...JSON.parse(String(row['value'])), waiting: all.all().map(toEntry) }
+      }),
   }
 }
 

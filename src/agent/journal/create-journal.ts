@@ -21,12 +21,12 @@ export function createJournal(directory: string): Journal {
 export function createJournalOn(db: DatabaseSync): Journal {
   return guarded('prepare the journal', () => {
     const outbox = createAuditOutbox(db)
-    const { auditEntries, auditAppended, auditResume, auditSettle } = outbox
+    const { auditEntries, auditAppended, auditTaken, auditResume, auditSettle } = outbox
     return {
       ...createDocuments(db),
       ...createAttempts(db, outbox),
       ...createOutcomes(db, outbox),
-      ...{ auditEntries, auditAppended, auditResume, auditSettle },
+      ...{ auditEntries, auditAppended, auditTaken, auditResume, auditSettle },
       ...settings(db),
       close: () => {
         if (db.isOpen) db.close()

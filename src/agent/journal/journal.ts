@@ -152,7 +152,7 @@ export interface Journal {
   readonly intents: (requestId: string) => readonly AnsweredIntent[]
   /**
    * The writes that were begun after `sinceMs` (store time) and may have been sent, of every directory, oldest first; those
-   * that were refused for a missing right are left out. `account` is the anchor.
+   * that were refused without a look at a password (busy, read only, a missing right) are left out. `account` is the anchor.
    */
   readonly recentWrites: (
     sinceMs: number,
@@ -205,8 +205,22 @@ export interface Journal {
     after: number,
     limit: number,
   ) => readonly { readonly entry: number; readonly record: string }[]
-  /** The audit record holds every entry up to this one. A power cut may lose this word: the record itself tells it again. */
-  readonly auditAppended: (through: number) => void
+  /**
+   * The audit record holds every entry up to this one, and ends with this line. A power cut may lose this word: the record
+   * itself tells it again.
+   */
+  readonly auditAppended: (
+    through: number,
+    line: { readonly sequence: number; readonly hash: string },
+  ) => void
+  /** The line of the last such word, and every entry behind it; undefined: there was none. */
+  readonly auditTaken: () =>
+    | {
+        readonly sequence: number
+        readonly hash: string
+        readonly waiting: readonly { readonly entry: number; readonly record: string }[]
+      }
+    | undefined
   /**
    * At the start: `through` is the last entry that stands in the audit record. Intents of an earlier process get the result
    * that will ever be known of them. Gives the last entry that the record had taken over before; `through` if not less.

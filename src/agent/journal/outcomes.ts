@@ -53,7 +53,8 @@ function recordOutcome(db: DatabaseSync, outbox: AuditOutbox): Journal['outcome'
       if (told) outbox.put(told)
       return 'recorded'
     })
-    outbox.synced()
+    // Otherwise nothing was written, and nothing waited for the disk.
+    if (recording === 'recorded') outbox.synced()
     return recording
   }
 }

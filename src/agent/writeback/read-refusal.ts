@@ -10,7 +10,9 @@ import { lacksMarkerRight } from './marker-right.ts'
 import { AGAIN, end, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
-const UNAVAILABLE_LOOK_MS = 1_000
+const LOOK_MS = { first: 1_000, longest: 15_000 }
+// The account changed between read and write: a race ends after a round or two.
+const MOST_RACES = 3
 
 /** The step after a refusal. `broken`: what explains a refused password. Throws what reading the account throws. */
 export async function readRefusal(
@@ -24,14 +26,21 @@ export async function readRefusal(
   const { kind, code, hex, diagnostic } = refusal
   const meaning = meaningOf(kind)
   work.log.info('the directory refused the write', { kind, resultCode: code, hex, diagnostic })
-  if (meaning === 'again') return AGAIN
-  if (meaning === 'later') return wait(UNAVAILABLE_LOOK_MS)
+  const refusedBefore = countRefused(work)
+  if (meaning === 'again' && refusedBefore < MOST_RACES) return AGAIN
+  // These count against no limit, so the pause is what keeps them few.
+  if (meaning === 'again' || meaning === 'later')
+    return wait(Math.min(LOOK_MS.longest, LOOK_MS.first * 2 ** refusedBefore))
   if (kind === 'missing_right') return readMissingRight(parts, work, session, account, diagnostic)
   const here = { server: session.server, marker: account.marker, detail: diagnostic }
   if (!broken) return end(meaning, here)
   const { reason, rule, policy } = broken
   return end({ outcome: 'refused', reason }, { ...here, rule, policy })
 }
+
+/** How many of the newest attempts in a row the directory refused. */
+const countRefused = ({ tried }: Work): number =>
+  tried.length - 1 - tried.findLastIndex(({ answer }) => !answer?.startsWith('refused:'))
 
 /** An account that was moved out of scope, or became protected, after it was read loses the granted right as well. */
 async function readMissingRight(

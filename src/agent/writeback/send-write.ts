@@ -1,4 +1,5 @@
 // Sends one write: its intent is journaled first, everything that must hold is looked at right before the first byte.
+import { WritebackError } from '../../errors/writeback-error.ts'
 import type { Account } from '../decisions/account.ts'
 import { isWithoutEffect, type WriteAnswer } from '../decisions/write-answer.ts'
 import type { Effect, Write, WriterSession } from '../directory/directory.ts'
@@ -77,8 +78,23 @@ async function send(
       return !withheld
     },
   }
-  const answer = withheld ? WITHHELD.answer : await session.write(write)
+  const attempt = withheld ? WITHHELD.answer : await writeOrFail(session, write)
+  const answer = attempt instanceof WritebackError ? { kind: 'not_sent' as const, cause: attempt } : attempt
   close(answer)
   if (isWithoutEffect(answer)) takeOff()
+  if (attempt instanceof WritebackError) throw attempt
   return { answer, markerAfter: withoutMarker ? undefined : markerAfter, withheld }
+}
+
+/** The answer; the error when a value of the write has no form in this directory, and so nothing was sent. */
+async function writeOrFail(session: WriterSession, write: Write): Promise<WriteAnswer | WritebackError> {
+  try {
+    return await session.write(write)
+  } catch (error) {
+    const isBadValue =
+      error instanceof WritebackError &&
+      (error.code === 'ERR_PASSWORD_UNREPRESENTABLE' || error.code === 'ERR_DOCUMENT_INVALID')
+    if (isBadValue) return error
+    throw error
+  }
 }

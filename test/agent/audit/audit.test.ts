@@ -15,7 +15,7 @@ import {
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from '@jest/globals'
-import { readLine } from '../../../src/agent/audit/audit-line.ts'
+import { closeLine, readLine } from '../../../src/agent/audit/audit-line.ts'
 import { verifyAudit } from '../../../src/agent/audit/verify-audit.ts'
 import { generateKeySet } from '../../../src/agent/keys/key-file.ts'
 import { openKeys } from '../../../src/agent/keys/open-keys.ts'
@@ -183,6 +183,118 @@ test('a forged chain is found: its checkpoints are not signed by the agent', asy
   expect(await faultsOf(state)).toEqual([])
 })
 
+/** Lines as somebody without a key closes them: each with its hash, and the hash of the line before. */
+function rechain(lines: readonly string[], change: (line: string, at: number) => string): string[] {
+  let previous: string | undefined
+  return lines.map((line, at) => {
+    const open = change(line, at).replace(/,"hash":"[0-9a-f]{64}"\}$/, '')
+    const linked =
+      previous === undefined ? open : open.replace(/"previous":"[0-9a-f]{64}"/, `"previous":"${previous}"`)
+    const closed = closeLine(linked)
+    previous = closed.hash
+    return closed.line.trimEnd()
+  })
+}
+
+test.each(['behind the signature', 'twice'])(
+  'a removal that was written into a signed checkpoint without the key is found (%s)',
+  async (where) => {
+    const state = freshState()
+    const recorded = await open(state, { keeping: { fileBytes: 4_000 } })
+    await carryOut(recorded, 'early', 1)
+    await recorded.audit.housekeep()
+    await sleep(300)
+    const early = readFileSync(path.join(auditOf(state), 'head.json'))
+    for (let at = 0; at < 12; at += 1) await carryOut(recorded, `r${at}`, at + 2)
+    await recorded.close()
+    const files = filesOf(state)
+    const last = files.at(-1) as string
+    const lines = readFileSync(last, 'utf8').trimEnd().split('\n')
+    const first = readLine(Buffer.from(lines[0] as string))
+    for (const file of files.slice(0, -1)) rmSync(file)
+    const { sequence = 0, previous } = first ?? {}
+    const removal = `"removed":${JSON.stringify({ files: [], through: sequence - 1, hash: previous })}`
+    const forged = rechain(lines, (line, at) => {
+      if (at !== lines.length - 1) return line
+      return where === 'twice'
+        ? line.replace(/("signature":"[^"]+")/, `$1,${removal},$1`)
+        : line.replace(/("signature":"[^"]+")/, `$1,${removal}`)
+    })
+    writeFileSync(last, `${forged.join('\n')}\n`)
+    writeFileSync(path.join(auditOf(state), 'head.json'), early)
+    const faults = (await faultsOf(state)).map(({ what }) => what)
+    expect(faults).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^records 1 to \d+ are missing, and no signed statement says/),
+        'the head is older than the first record: an earlier one was put in its place',
+      ]),
+    )
+  },
+)
+
+test.each([
+  ['a changed line', (lines: string[]) => rechain(lines, (line) => line.replace('Grace', 'Linus')), 7],
+  [
+    'an added line',
+    (lines: string[]) => {
+      const last = lines.at(-1) as string
+      const added = last
+        .replace('"sequence":7,', '"sequence":8,')
+        .replace('"entry":6', '"entry":7')
+        .replace(/"previous":"[0-9a-f]+"/, `"previous":"${readLine(Buffer.from(last))?.hash}"`)
+      return [...lines, ...rechain([added], (line) => line)]
+    },
+    8,
+  ],
+])('%s behind the last signature is found at the next start, and for ever', async (_what, forge, record) => {
+  const state = await finished(2)
+  const [file] = filesOf(state) as [string]
+  // As it is after a crash before the next signature.
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n').slice(0, 7)
+  writeFileSync(file, `${forge(lines).join('\n')}\n`)
+  rmSync(path.join(auditOf(state), 'head.json'))
+  const again = await open(state)
+  expect(again.conditions.list()).toMatchObject([{ code: 'audit_changed' }])
+  await again.close()
+  const faults = (await faultsOf(state)).map(({ what }) => what)
+  expect(faults).toEqual([
+    'the agent found the head missing at its start',
+    `the agent found at its start that record ${record} is not as it wrote it`,
+  ])
+})
+
+test.each(['moved', 'deleted', 'replaced'])(
+  'a file that was %s under the running agent stops writes, and the record goes on in a new one that says so',
+  async (how) => {
+    const state = freshState()
+    const recorded = await open(state)
+    await carryOut(recorded, 'a', 1)
+    await recorded.audit.housekeep()
+    const [file] = filesOf(state) as [string]
+    const kept = `${file}.kept`
+    copyFileSync(file, kept)
+    rmSync(file)
+    if (how === 'replaced') copyFileSync(kept, file)
+    await recorded.audit.housekeep()
+    expect(recorded.audit.isWritable()).toBe(false)
+    const codes = () => recorded.conditions.list().map(({ code }) => code)
+    expect(codes()).toEqual(['audit_changed', 'audit_not_writable'])
+    for (let tries = 0; tries < 200 && !recorded.audit.isWritable(); tries += 1) await sleep(20)
+    expect(codes()).toEqual(['audit_changed'])
+    await carryOut(recorded, 'b', 2)
+    await recorded.audit.housekeep()
+    await recorded.close()
+    expectOnce(recordsOf(state), ['b'])
+    if (how === 'moved') copyFileSync(kept, file)
+    const said = `the agent found that ${path.basename(file)} was moved or deleted while it wrote it`
+    const faults = (await faultsOf(state)).map(({ what }) => what)
+    if (how === 'deleted')
+      expect(faults).toContainEqual(expect.stringMatching(/^records 1 to \d+ are missing/))
+    else expect(faults).toEqual([said])
+    expect(faults).toContain(said)
+  },
+)
+
 test('a record without any file is no record', async () => {
   expect((await faultsOf(freshState())).map(({ what }) => what)).toContain('there is no record')
 })
@@ -213,10 +325,11 @@ test('a file that is old enough is followed by a new one', async () => {
 
 test('what is kept no longer is removed behind a signed statement, and the rest still verifies', async () => {
   const state = freshState()
-  const recorded = await open(state, { keeping: { fileBytes: 4_000, keepBytes: 8_000 } })
+  const recorded = await open(state, { keeping: { fileBytes: 4_000, keepBytes: 12_000 } })
   for (let at = 0; at < 20; at += 1) await carryOut(recorded, `r${at}`, at + 1)
   await recorded.audit.housekeep()
   expect(filesOf(state)).toHaveLength(2)
+  expect(filesOf(state).reduce((sum, file) => sum + statSync(file).size, 0)).toBeLessThan(12_000)
   for (let at = 20; at < 40; at += 1) await carryOut(recorded, `r${at}`, at + 1)
   await recorded.audit.housekeep()
   await recorded.close()
@@ -226,6 +339,44 @@ test('what is kept no longer is removed behind a signed statement, and the rest 
   expect(recordsOf(state).find(({ removed }) => removed)?.removed).toMatchObject({
     through: verdict.first - 1,
   })
+})
+
+test('many small files are kept as long as there is room for their bytes', async () => {
+  const clock = createManualClock(1_790_000_000_000)
+  const state = freshState()
+  const recorded = await open(state, {
+    clock,
+    keeping: { fileMs: 1_000, fileBytes: 20_000, keepBytes: 60_000 },
+  })
+  for (let at = 0; at < 10; at += 1) {
+    await carryOut(recorded, `r${at}`, at + 1)
+    clock.pass(2_000)
+  }
+  await recorded.audit.housekeep()
+  expect(filesOf(state)).toHaveLength(11)
+})
+
+test('a host whose clock was set far ahead removes nothing until another clock confirms it', async () => {
+  const clock = createManualClock(1_790_000_000_000)
+  const state = freshState()
+  let confirmed: number | undefined
+  const recorded = await open(state, { clock, confirmedNowMs: () => confirmed, keeping: { fileMs: 1_000 } })
+  await carryOut(recorded, 'a', 1)
+  clock.pass(4_000 * 86_400_000)
+  await carryOut(recorded, 'b', 2)
+  await carryOut(recorded, 'c', 3)
+  clock.pass(4_000 * 86_400_000)
+  await carryOut(recorded, 'd', 4)
+  const files = filesOf(state)
+  expect(files.length).toBeGreaterThan(2)
+  await recorded.audit.housekeep()
+  expect(filesOf(state)).toEqual(files)
+  confirmed = 1_790_000_000_000
+  await recorded.audit.housekeep()
+  expect(filesOf(state)).toEqual(files)
+  confirmed = clock.wallMs()
+  await recorded.audit.housekeep()
+  expect(filesOf(state).length).toBeLessThan(files.length)
 })
 
 test('a removal that nobody stated is found', async () => {

@@ -26,6 +26,8 @@ export interface RecordWish {
   readonly keeping?: Partial<AuditKeeping>
   readonly clock?: Clock
   readonly auditDirectory?: string
+  /** What the store's clock says. */
+  readonly confirmedNowMs?: () => number | undefined
 }
 
 /** Opens both. */
@@ -38,8 +40,9 @@ export function openRecord(state: string, signer: CheckpointSigner, wish: Record
   const audit = createAudit({
     ...{ directory, signer, clock, conditions, log: silentLogger },
     keeping: { ...KEEPING, ...wish.keeping },
+    confirmedNowMs: wish.confirmedNowMs ?? clock.wallMs,
     source: {
-      ...{ entries: journal.auditEntries, appended: journal.auditAppended },
+      ...{ entries: journal.auditEntries, appended: journal.auditAppended, taken: journal.auditTaken },
       ...{ resume: journal.auditResume, settle: journal.auditSettle },
     },
     written: (lines) => void batches.push(lines),

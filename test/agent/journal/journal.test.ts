@@ -7,10 +7,12 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterEach, expect, test } from '@jest/globals'
+import { resultOf } from '../../../src/agent/decisions/audit-entry.ts'
 import { createJournal } from '../../../src/agent/journal/create-journal.ts'
 import type { Journal } from '../../../src/agent/journal/journal.ts'
 import { bareEnvironment } from '../../servers/child-process.ts'
 import { makeScratchDirectory } from '../../servers/scratch-directory.ts'
+import { intentEntry, outcomeEntry } from '../audit/recorded.ts'
 import { documentOf, intentOf } from './samples.ts'
 
 const CHILD = join(import.meta.dirname, 'crashing-child.ts')
@@ -265,4 +267,19 @@ test('one request costs the disk and the processor little', () => {
   const cpuMs = (user + system) / 1000 / requests
   console.info(`journal: ${wallMs.toFixed(2)} ms and ${cpuMs.toFixed(2)} ms processor time per request`)
   expect(cpuMs).toBeLessThan(10)
+})
+
+test('an outcome that was known before does not pass what a power cut could take back on to the audit record', () => {
+  const journal = openJournal()
+  journal.accept([documentOf('a', 1), documentOf('b', 2)])
+  const outcome = { requestId: 'a', outcome: 'applied', bytes: 'signed', atMs: 1 }
+  journal.outcome(outcome, outcomeEntry('a', 1))
+  journal.intent(intentOf('b', 1), intentEntry('b', 1))
+  const before = journal.auditEntries(0, 10).length
+  journal.answer('b', 1, 'accepted', resultOf(intentEntry('b', 1), 'accepted', 1))
+  expect(journal.outcome(outcome)).toBe('same')
+  expect(journal.outcome({ ...outcome, bytes: 'others' })).toBe('kept_out')
+  expect(journal.auditEntries(0, 10)).toHaveLength(before)
+  journal.auditSettle()
+  expect(journal.auditEntries(0, 10)).toHaveLength(before + 1)
 })

@@ -81,7 +81,7 @@ test('bash offers files where an option takes one, and nothing where it takes a 
     'writeback store --config store user l',
     'writeback enroll --name ',
   ])
-  expect([...files].sort()).toEqual(['agent one.yaml', 'agent-two.yaml'])
+  expect(new Set(files)).toEqual(new Set(['agent one.yaml', 'agent-two.yaml']))
   expect(others).toEqual([['agent-two.yaml'], ['list'], []])
 })
 

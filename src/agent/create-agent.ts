@@ -110,11 +110,6 @@ function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
     const { answer } = await sendHeartbeat(base, base.stopping.signal)
     base.setPaused(answer)
   }
-  const clock = async () => {
-    // Writes wait for a fresh reading of the store's time then.
-    if (!base.storeTime.isComparable()) await heartbeat().catch(() => {})
-    watchClock(base)
-  }
   const purge = async () => {
     base.journal.purge(base.clock.wallMs() - KEEP_FINISHED_MS)
   }
@@ -123,7 +118,7 @@ function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
       { name: 'heartbeat', when: '*/30 * * * * *', isDueAtStart: true, run: heartbeat },
       { name: 'directory', when: '*/5 * * * * *', run: () => watchDirectories(base) },
       { name: 'policies', when: '30 * * * * *', isDueAtStart: true, run: createPolicyPublisher(base) },
-      { name: 'clock', when: '*/5 * * * * *', run: clock },
+      { name: 'clock', when: '*/5 * * * * *', run: () => watchClock(base, heartbeat) },
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
       { name: 'journal', when: '17 * * * *', run: purge },
       { name: 'audit', when: '*/5 * * * *', run: base.audit.housekeep },

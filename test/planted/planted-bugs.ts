@@ -91,10 +91,10 @@ ${SENT}`,
     edits: [
       edit(
         'src/agent/writeback/settle-doubt.ts',
-        `    case 'free':
-      return fence(parts, work, session, account)`,
-        `    case 'free':
-      return undefined`,
+        `detail: OVERWRITTEN })
+        : fence(parts, work, session, account)`,
+        `detail: OVERWRITTEN })
+        : undefined`,
       ),
     ],
   },

@@ -161,7 +161,7 @@ function startProcess(options: ProcessOptions, owner: Owner, host: Host, databas
     heartbeat().catch(() => {})
     every(30_000, heartbeat)
     every(5_000, async () => watchDirectories(base))
-    every(5_000, async () => watchClock(base))
+    every(5_000, () => watchClock(base, heartbeat))
     every(10_000, work.queues.reconcile)
     await Promise.race([looked, base.clock.sleep(2_000)])
     work.reporter.start()

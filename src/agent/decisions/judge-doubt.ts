@@ -8,6 +8,7 @@ export interface UnansweredWrite {
   readonly n: number
   readonly server: string
   readonly passwordVersionBefore: number | undefined
+  readonly markerBefore?: string | undefined
 }
 
 /** What may have been sent for a request before now. */
@@ -33,6 +34,18 @@ export const canSettleOn = (server: string, doubt: Doubt, gone: GoneServers): bo
  */
 export const isSettledBy = (fence: Marker, lease: number, doubt: Doubt): boolean =>
   fence.lease === lease && doubt.unanswered.every(({ n }) => n < fence.n)
+
+/**
+ * True when the marker of somebody else may have taken the place of one that a write in doubt left: then no marker tells any
+ * more whether it landed. Where somebody else's stood before our write and still stands, ours never came.
+ */
+export function mayBeOverwritten(marker: string | undefined, store: string, doubt: Doubt): boolean {
+  const parsed = marker === undefined ? undefined : parseMarker(marker)
+  if (parsed === undefined || parsed.store === store) return false
+  const isAsBefore = ({ markerBefore }: UnansweredWrite) =>
+    markerBefore?.toLowerCase() === marker?.toLowerCase()
+  return doubt.earlier.length > 0 || !doubt.unanswered.every(isAsBefore)
+}
 
 /** How far the subject's previous request got, as the store knows it. */
 export interface PreviousRequest {

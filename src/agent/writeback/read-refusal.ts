@@ -1,4 +1,5 @@
 // What the directory's refusal of a write means for the request.
+import { CLOCK_UNCERTAINTY_MS } from '../../protocol/identifiers.ts'
 import type { Account } from '../decisions/account.ts'
 import { findRefusal } from '../decisions/judge-account.ts'
 import { meaningOf } from '../decisions/read-refusal.ts'
@@ -29,13 +30,19 @@ export async function readRefusal(
   const refusedBefore = countRefused(work)
   if (meaning === 'again' && refusedBefore < MOST_RACES) return AGAIN
   // These count against no limit, so the pause is what keeps them few.
-  if (meaning === 'again' || meaning === 'later')
-    return wait(Math.min(LOOK_MS.longest, LOOK_MS.first * 2 ** refusedBefore))
+  if (meaning === 'again' || meaning === 'later') return wait(pauseMs(parts, work, refusedBefore))
   if (kind === 'missing_right') return readMissingRight(parts, work, session, account, diagnostic)
   const here = { server: session.server, marker: account.marker, detail: diagnostic }
   if (!broken) return end(meaning, here)
   const { reason, rule, policy } = broken
   return end({ outcome: 'refused', reason }, { ...here, rule, policy })
+}
+
+/** Growing, and no longer than the request lives: its end must not be told late. */
+function pauseMs({ storeTime }: WritebackParts, { document }: Work, refusedBefore: number): number {
+  const leftMs = document.expiresAt - CLOCK_UNCERTAINTY_MS - storeTime.nowMs()
+  const growing = Math.min(LOOK_MS.longest, LOOK_MS.first * 2 ** refusedBefore)
+  return Math.max(LOOK_MS.first, Math.min(growing, leftMs))
 }
 
 /** How many of the newest attempts in a row the directory refused. */

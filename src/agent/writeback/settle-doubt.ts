@@ -2,7 +2,7 @@
 // never binds as the user.
 import type { Account } from '../decisions/account.ts'
 import { noticesFor } from '../decisions/judge-account.ts'
-import { canSettleOn, isProvenUnapplied, isSettledBy } from '../decisions/judge-doubt.ts'
+import { canSettleOn, isProvenUnapplied, isSettledBy, mayBeOverwritten } from '../decisions/judge-doubt.ts'
 import { isMarkerHidden, readPosition } from '../decisions/judge-marker.ts'
 import { findExclusion } from '../decisions/judge-protection.ts'
 import { isWithoutEffect, type WriteAnswer } from '../decisions/write-answer.ts'
@@ -18,6 +18,8 @@ import { AGAIN, end, GIVE_UP, type Step, wait } from './step.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
 const OTHER_SERVER_LOOK_MS = 1_000
+const OVERWRITTEN =
+  'somebody else wrote the marker attribute meanwhile, so nothing tells whether a lost write landed'
 const LIMIT_LOOK_MS = 5_000
 
 /**
@@ -74,7 +76,10 @@ export async function settleDoubt(
         ? undefined
         : fence(parts, work, session, account)
     case 'free':
-      return fence(parts, work, session, account)
+      return mayBeOverwritten(account.marker, parts.store, work.doubt) &&
+        !isProvenUnapplied(account, work.doubt, operation)
+        ? end({ outcome: 'unknown' }, { server: session.server, detail: OVERWRITTEN })
+        : fence(parts, work, session, account)
   }
 }
 

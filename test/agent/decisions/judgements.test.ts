@@ -4,10 +4,12 @@ import { findRefusal, noticesFor } from '../../../src/agent/decisions/judge-acco
 import { findMisaddress, isBeyondSettling, isExpired } from '../../../src/agent/decisions/judge-document.ts'
 import {
   canSettleOn,
+  type Doubt,
   isDoubtful,
   isPreviousVisible,
   isProvenUnapplied,
   isSettledBy,
+  mayBeOverwritten,
   type PreviousRequest,
   type UnansweredWrite,
 } from '../../../src/agent/decisions/judge-doubt.ts'
@@ -229,6 +231,23 @@ test('a previous request elsewhere must be settled and have arrived here', () =>
   // A second agent took over, and the first one's write may still be under way elsewhere.
   const taken = { server: SERVER, marker: null, settled: false, others: [OTHER_SERVER] }
   expect([isVisible(taken, undefined), isVisible(taken, undefined, [OTHER_SERVER])]).toEqual([false, true])
+})
+
+test('a marker of another store may have taken the place of what a lost write left', () => {
+  const foreign = formatMarker(marker({ requestId: newId() })).replace(STORE, '00000000')
+  const ours = formatMarker(marker({ requestId: newId(), sequence: NOW - 500 }))
+  const lost = (markerBefore: string | undefined): Doubt => ({
+    unanswered: [{ n: 1, server: SERVER, passwordVersionBefore: 1, markerBefore }],
+    earlier: [],
+  })
+  expect(mayBeOverwritten(foreign, STORE, lost(ours))).toBe(true)
+  expect(mayBeOverwritten(foreign, STORE, lost(undefined))).toBe(true)
+  // It stood there before: the write deletes it, so it never came.
+  expect(mayBeOverwritten(foreign, STORE, lost(foreign.toUpperCase()))).toBe(false)
+  // What stood before another agent's write is not known here.
+  expect(mayBeOverwritten(foreign, STORE, { unanswered: [], earlier: [{ server: SERVER }] })).toBe(true)
+  expect(mayBeOverwritten(ours, STORE, lost(undefined))).toBe(false)
+  expect(mayBeOverwritten(undefined, STORE, lost(undefined))).toBe(false)
 })
 
 test('the count of password writes proves that a lost one never came', () => {

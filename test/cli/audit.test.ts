@@ -1,18 +1,16 @@
 // writeback audit, as an operator types it, on a record that an agent's own parts have written.
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { PassThrough } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { EXPORT_FORMATS } from '../../src/agent/audit/export-formats.ts'
 import { writeEnrolment } from '../../src/agent/keys/enrolment-file.ts'
 import { generateKeySet } from '../../src/agent/keys/key-file.ts'
 import { openKeys } from '../../src/agent/keys/open-keys.ts'
 import { describeRecord } from '../../src/cli/describe-record.ts'
-import type { Io } from '../../src/cli/io.ts'
-import { runProgram } from '../../src/cli/run-program.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
 import { carryOut, openRecord } from '../agent/audit/recorded.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
+import { runWords } from './run-words.ts'
 
 const directory = makeScratchDirectory()
 const configFile = path.join(directory, 'agent.yaml')
@@ -46,13 +44,7 @@ directories:
 })
 afterAll(() => removeScratchDirectory(directory))
 
-async function run(...words: string[]) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
-  const io = { env: {}, execArgv: [], onStopSignal: () => () => {}, exitNow: () => {} }
-  const argv = ['audit', ...words, '--config', configFile]
-  const status = await runProgram({ ...io, argv, stdin: new PassThrough(), stdout, stderr } as unknown as Io)
-  return { status, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
-}
+const run = (...words: string[]) => runWords(['audit', ...words, '--config', configFile])
 const fileName = 'audit-000000000001.jsonl'
 const file = path.join(directory, 'audit', fileName)
 

@@ -3,13 +3,11 @@
 import { writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import path from 'node:path'
-import { PassThrough } from 'node:stream'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { createOpsServer } from '../../src/agent/ops/create-ops-server.ts'
 import type { AgentViews } from '../../src/agent/ops/describe-agent.ts'
-import type { Io } from '../../src/cli/io.ts'
-import { runProgram } from '../../src/cli/run-program.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
+import { runWords } from './run-words.ts'
 
 const directory = makeScratchDirectory()
 const configFile = path.join(directory, 'agent.yaml')
@@ -34,13 +32,7 @@ afterEach(async () => {
 })
 afterAll(() => removeScratchDirectory(directory))
 
-async function run(words: string) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
-  const io = { env: {}, execArgv: [], onStopSignal: () => () => {}, exitNow: () => {} }
-  const argv = ['breaker', ...words.split(' '), '--config', configFile]
-  const status = await runProgram({ ...io, argv, stdin: new PassThrough(), stdout, stderr } as unknown as Io)
-  return { status, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
-}
+const run = (words: string) => runWords(['breaker', ...words.split(' '), '--config', configFile])
 
 /** The agent's own operators' server, with breakers that are open for the given directories. */
 async function serve(open: string[]): Promise<void> {

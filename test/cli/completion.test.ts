@@ -1,12 +1,10 @@
 // writeback completion: the script for bash in a real bash, and the one for PowerShell held against it, word by word.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { PassThrough } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import type { Io } from '../../src/cli/io.ts'
-import { runProgram } from '../../src/cli/run-program.ts'
 import { runCommand } from '../servers/child-process.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
+import { runWords } from './run-words.ts'
 
 const directory = makeScratchDirectory()
 const bashScript = path.join(directory, 'completion.sh')
@@ -21,13 +19,7 @@ beforeAll(async () => {
 })
 afterAll(() => removeScratchDirectory(directory))
 
-async function run(words: string) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
-  const io = { env: {}, execArgv: [], onStopSignal: () => () => {}, exitNow: () => {} }
-  const argv = words.split(' ')
-  const status = await runProgram({ ...io, argv, stdin: new PassThrough(), stdout, stderr } as unknown as Io)
-  return { status, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
-}
+const run = (words: string) => runWords(words.split(' '))
 
 /** What a bash offers after each of the lines, whose last word is the unfinished one. */
 async function offered(lines: readonly string[]): Promise<readonly (readonly string[])[]> {

@@ -1,14 +1,12 @@
 // writeback config, as an administrator types it, and the schema as an editor uses it.
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { PassThrough } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fastify from 'fastify'
 import { parse } from 'yaml'
-import type { Io } from '../../src/cli/io.ts'
-import { runProgram } from '../../src/cli/run-program.ts'
 import { readAgentConfig } from '../../src/config/agent-config.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
+import { runWords } from './run-words.ts'
 
 const EXAMPLES = path.resolve(import.meta.dirname, '../../config')
 const directory = makeScratchDirectory()
@@ -34,13 +32,7 @@ beforeAll(() => {
 })
 afterAll(() => removeScratchDirectory(directory))
 
-async function run(words: string) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
-  const io = { env: {}, execArgv: [], onStopSignal: () => () => {}, exitNow: () => {} }
-  const argv = ['config', ...words.split(' ')]
-  const status = await runProgram({ ...io, argv, stdin: new PassThrough(), stdout, stderr } as unknown as Io)
-  return { status, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
-}
+const run = (words: string) => runWords(['config', ...words.split(' ')])
 
 test('a file without fault ends with 0', async () => {
   const text = await run(`check agent --config ${goodFile}`)

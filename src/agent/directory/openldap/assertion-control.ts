@@ -22,6 +22,8 @@ const equals = (attribute: string, value: string | undefined): Filter =>
 function stateOf(seen: SeenEntry, effect: Effect | undefined): readonly Filter[] {
   if (effect === undefined) return []
   const isSamePassword = equals('pwdChangedTime', seen.changedTime)
+  // A change is refused where a lockout holds, and slapd, which asks nobody but at a bind, would lift it.
+  if (effect.kind === 'change') return [isSamePassword, equals('pwdAccountLockedTime', seen.lockedTime)]
   // An administrator's lock that came since must not be lifted; a lock that is kept is compared by the write itself.
   const isNoLockLifted: Filter =
     effect.kind === 'reset' && !effect.unlock && seen.lockedTime === undefined

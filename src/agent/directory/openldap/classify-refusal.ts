@@ -35,7 +35,8 @@ const BY_CODE: Readonly<Record<number, RefusalKind>> = {
   // A value that was added is there, or a collision on pwdHistory: read again.
   20: 'busy',
   21: 'malformed_value',
-  32: 'account_not_found',
+  // The entry has another name by now, or is gone: whoever reads again by its entryUUID sees which.
+  32: 'busy',
   34: 'malformed_value',
   50: 'missing_right',
   51: 'busy',

@@ -60,6 +60,13 @@ export const findEntries = (
     attributes: [...ATTRIBUTES, markerAttribute],
   })
 
+/** True when the name still leads to the entry. Throws what a read throws. */
+export async function isNamedSo(client: ReadClient, { dn, entryUuid }: SeenEntry): Promise<boolean> {
+  const filter = new EqualityFilter({ attribute: 'entryUUID', value: entryUuid })
+  const found = await client.search(dn, { scope: 'base', filter, attributes: ['1.1'] })
+  return found.length === 1
+}
+
 /** DN of the policy that the account names itself. */
 export const policyDnOf = (entry: Entry): string | undefined => textOf(entry, POLICY)
 

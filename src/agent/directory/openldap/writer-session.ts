@@ -19,7 +19,7 @@ import { readProbe, rightProbe, slapdMarkerGrant } from './marker-right.ts'
 import { checkMarkerSchema, type MarkerNames } from './marker-schema.ts'
 import { createSlapdPolicyReader, type SlapdPolicyReader } from './policy-reader.ts'
 import { PPOLICY_CONTROL } from './ppolicy-control.ts'
-import { accountOf, entryUuidOf, findEntries, policyDnOf, seenEntryOf } from './read-account.ts'
+import { accountOf, entryUuidOf, findEntries, isNamedSo, policyDnOf, seenEntryOf } from './read-account.ts'
 import { type ConfiguredRules, resolveSlapdRules } from './resolve-rules.ts'
 import { readSlapdRoot } from './root-dse.ts'
 import type { SeenEntry } from './seen-entry.ts'
@@ -88,6 +88,7 @@ export async function openSlapdSession(options: SlapdSessionOptions): Promise<Ow
     ...createAccountWriter({
       ...{ marker: options.marker, controls: found.root.supportedControls, pools, time, clock, policies },
       seenOf: (account) => account && seen.get(account),
+      isStillThere: (entry) => pools.readers.use((client) => isNamedSo(client, entry)),
       policyBypassed: () => {
         isBypassed = true
       },

@@ -41,7 +41,7 @@ const REFUSALS: readonly Row[] = [
   ['busy', 20, 'modify/add: pwdHistory: value #0 already exists'],
   ['busy', 20, 'modify/add: objectClass: value #0 already exists'],
   ['malformed_value', 21, 'objectClass: value #0 invalid per syntax'],
-  ['account_not_found', 32, ''],
+  ['busy', 32, ''],
   ['missing_right', 50, ''],
   ['missing_right', 50, 'Must supply old password to be changed as well as new one', 4],
   ['change_not_permitted', 50, 'User alteration of password is not allowed', 3, 'change'],

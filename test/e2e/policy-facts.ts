@@ -74,6 +74,7 @@ export function policyFacts(kind: DirectoryKind, suite: () => Suite): void {
     historyFacts(suite)
     if (kind === 'active-directory') guessFacts(suite)
   })
+  describe('protection', () => protectedFacts(suite))
 }
 
 function currentPasswordFacts(suite: () => Suite): void {
@@ -204,10 +205,13 @@ function guessFacts(suite: () => Suite): void {
     })
     expect(await signIn(suite(), user, newPassword())).toBe('ok')
   })
+}
 
+function protectedFacts(suite: () => Suite): void {
   test('an inspect of a protected account tells nothing but that', async () => {
-    const { proxy, newUser } = suite()
-    const user = await newUser({ attributes: { adminCount: '1' } })
+    const { dialect, proxy, newUser } = suite()
+    const user = await newUser()
+    await dialect.protect(user)
     proxy.forget()
     const nothing = { account: null, policy: null, rule: null, detail: null, notices: [] }
     expect(await inspect(suite(), user)).toMatchObject({
@@ -215,5 +219,19 @@ function guessFacts(suite: () => Suite): void {
       ...nothing,
     })
     expect(proxy.count(MODIFY)).toBe(0)
+  })
+
+  test('a protected account is refused whatever is asked, and not one modify is sent', async () => {
+    const { world, dialect, proxy, newUser } = suite()
+    const user = await newUser()
+    await dialect.protect(user)
+    const before = await dialect.writesOf(user.dn)
+    proxy.forget()
+    const refused = { outcome: 'refused', reason: 'account_protected' }
+    expect(await world.reset(user, newPassword())).toMatchObject(refused)
+    expect(await change(suite(), user, oldPassword(), newPassword())).toMatchObject(refused)
+    expect(await world.run('unlock', user)).toMatchObject(refused)
+    expect(proxy.count(MODIFY)).toBe(0)
+    expect(await dialect.writesOf(user.dn)).toEqual(before)
   })
 }

@@ -7,7 +7,7 @@ import { type NewUser, readEntry, replaceAttribute, signInCode } from '../server
 import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import { createPasswordSettings } from '../servers/password-settings.ts'
 import type { DomainEdit } from '../servers/samba-template.ts'
-import { createPolicy } from '../servers/slapd-admin.ts'
+import { createGroup, createPolicy } from '../servers/slapd-admin.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
 import type { SignIn, StateName } from './state-cells.ts'
 
@@ -54,6 +54,8 @@ export interface StateDialect {
   /** How the two passwords are answered, after what hides the answer was seen and taken away. */
   readonly signIns: (user: WorldUser, right: Buffer, wrong: Buffer, isLocked: boolean) => Promise<SignIns>
   readonly signInsOf: (expected: SignIn) => SignIns
+  /** Makes the account one that nobody may write. */
+  readonly protect: (user: WorldUser) => Promise<void>
   /** Gives an entry another name for the people who use it, and its new DN. */
   readonly rename: (user: WorldUser) => Promise<string>
 }
@@ -65,19 +67,31 @@ interface SignIns {
   readonly freed?: string
 }
 
-/** Starts a world for the suites, with three wrong passwords to a lockout. */
-export function startStates<K extends DirectoryKind>(kind: K): Promise<World<K>> {
-  const people = kind === 'openldap' ? 'ou=People,dc=corp,dc=test' : 'OU=People,DC=corp,DC=test'
+// The group whose members, nested ones too, nobody may write.
+const GUARDED = 'cn=Guarded,ou=Groups,dc=corp,dc=test'
+
+/** Starts a world for the suites, with three wrong passwords to a lockout; OpenLDAP keeps passwords as {ARGON2}. */
+export function startStates(kind: DirectoryKind): Promise<World<DirectoryKind>> {
   const policy = {
     ...{ minPasswordAgeMs: 0, lockoutThreshold: LOCKOUT_THRESHOLD },
     ...{ lockoutDurationMs: 1_800_000, lockoutWindowMs: 1_800_000 },
   }
-  const values = { policyValues: { pwdLockout: 'TRUE', pwdMustChange: 'TRUE', pwdCheckQuality: '2' } }
+  if (kind === 'active-directory')
+    return startWorld<DirectoryKind>({
+      ...{ kind, domain: { policy } },
+      directorySettings: '    scope: { units: ["OU=People,DC=corp,DC=test"] }',
+    })
+  const policyValues = { pwdLockout: 'TRUE', pwdMustChange: 'TRUE', pwdCheckQuality: '2' }
   return startWorld<DirectoryKind>({
-    kind,
-    domain: { policy, ...(kind === 'openldap' ? values : {}) },
-    directorySettings: `    scope: { units: ["${people}"] }`,
-  }) as Promise<World<K>>
+    ...{ kind, domain: { policy, policyValues, scheme: '{ARGON2}' } },
+    directorySettings: [
+      '    scope: { units: ["ou=People,dc=corp,dc=test"] }',
+      `    protection: { groups: ["${GUARDED}"] }`,
+    ].join('\n'),
+    beforeAgent: async (_directory, domain) => {
+      await createGroup(await domain.admin(), 'Guarded', [domain.adminDn])
+    },
+  })
 }
 
 /** The dialect of a world. */
@@ -154,6 +168,7 @@ function activeDirectory(world: World<'active-directory'>): StateDialect {
       }
     },
     signInsOf: (expected) => ({ right: codes[expected], wrong: '52e' }),
+    protect: async ({ dn }) => replaceAttribute(await domain.admin(), dn, 'adminCount', ['1']),
     rename: async ({ dn, accountName }) => {
       const renamed = dn.replace('CN=', 'CN=renamed ')
       const admin = await domain.admin()
@@ -237,6 +252,10 @@ function openldap(world: World<'openldap'>): StateDialect {
     // slapd tells nobody why it refuses, and takes a password that has to be changed.
     signInsOf: (expected) =>
       expected === 'ok' || expected === 'must change' ? { right: 'ok', wrong: 'refused' } : refuses,
+    protect: async ({ dn, accountName }) => {
+      const inner = await createGroup(await domain.admin(), `Around ${accountName}`, [dn])
+      await write(GUARDED, 'member', [inner])
+    },
     rename: async ({ dn, accountName }) => {
       const renamed = dn.replace(/^uid=/, 'uid=new-')
       await (await domain.admin()).modifyDN(dn, renamed)

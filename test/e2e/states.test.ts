@@ -38,7 +38,7 @@ describe.each(DIRECTORY_KINDS)('on %s', (kind) => {
   let number = 0
 
   beforeAll(async () => {
-    world = await startStates<DirectoryKind>(kind)
+    world = await startStates(kind)
     dialect = dialectOf(world)
     proxy = world.proxy as LdapProxy
   }, 60_000)

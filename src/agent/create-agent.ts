@@ -11,8 +11,10 @@ import { createPolicyPublisher } from './publish-policies.ts'
 import { createSchedule, type Schedule } from './schedule/create-schedule.ts'
 import { sendHeartbeat } from './send-heartbeat.ts'
 import { viewAgent } from './view-agent.ts'
+import { watchBacklog } from './watch-backlog.ts'
 import { watchClock } from './watch-clock.ts'
 import { watchDirectories } from './watch-directories.ts'
+import { watchDisk } from './watch-disk.ts'
 
 /** The running agent. */
 export interface Agent {
@@ -119,6 +121,13 @@ function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
       { name: 'directory', when: '*/5 * * * * *', run: () => watchDirectories(base) },
       { name: 'policies', when: '30 * * * * *', isDueAtStart: true, run: createPolicyPublisher(base) },
       { name: 'clock', when: '*/5 * * * * *', run: () => watchClock(base, heartbeat) },
+      { name: 'backlog', when: '*/10 * * * * *', run: async () => watchBacklog(base) },
+      {
+        name: 'disk',
+        when: '*/30 * * * * *',
+        isDueAtStart: true,
+        run: () => watchDisk(base.config.stateDirectory, base.conditions),
+      },
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
       { name: 'journal', when: '17 * * * *', run: purge },
       { name: 'audit', when: '*/5 * * * *', run: base.audit.housekeep },

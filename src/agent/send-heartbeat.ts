@@ -15,7 +15,10 @@ export async function sendHeartbeat(parts: AgentBase, signal: AbortSignal): Prom
       conditions: parts.conditions
         .list()
         .slice(0, MOST_CONDITIONS)
-        .map(({ code, severity, since }) => ({ code, severity, since })),
+        .map(({ code, severity, since, dependsOn }) => ({
+          ...{ code, severity, since },
+          ...(dependsOn.length === 0 ? {} : { dependsOn: [...dependsOn] }),
+        })),
       queueDepth: open,
       storeOffsetMs: parts.storeTime.offsetMs() ?? null,
       sealingKeyIds: parts.keys.sealingKeys.map(({ publicKey }) => publicKey.kid),

@@ -12,7 +12,8 @@ export async function watchClock(
   if (!storeTime.isComparable()) await ask().catch(() => {})
   if (storeTime.isSkewed())
     conditions.raise('clock_skew', '', `the store's clock differs by ${storeTime.offsetMs() ?? 0} ms`)
-  else if (storeTime.isUncertain())
-    conditions.raise('clock_skew', '', 'the time of the store is not known: no quick answer came')
   else conditions.clear('clock_skew', '')
+  if (storeTime.isUncertain() && !storeTime.isSkewed())
+    conditions.raise('store_time_unknown', '', 'no quick answer came')
+  else conditions.clear('store_time_unknown', '')
 }

@@ -1,5 +1,6 @@
 // A running agent on one screen: what it is connected to, what waits, what is wrong and what to do about it.
 import pc from 'picocolors'
+import { byCause } from '../telemetry/order-by-cause.ts'
 import { alignRows, type Row } from './aligned-lines.ts'
 import type { AgentStatus } from './read-status.ts'
 
@@ -15,12 +16,10 @@ export interface StatusView {
 type Condition = AgentStatus['conditions'][number]
 type Colours = ReturnType<typeof pc.createColors>
 
-/** Lines of at most 80 columns; errors come first, then what has lasted longest. */
+/** Lines of at most 80 columns; of the conditions causes come first, then errors, then what has lasted longest. */
 export function describeStatus(status: AgentStatus, view: StatusView): readonly string[] {
   const colours = pc.createColors(view.inColour)
-  const conditions = [...status.conditions].sort(
-    (a, b) => Number(a.severity !== 'error') - Number(b.severity !== 'error') || a.since - b.since,
-  )
+  const conditions = [...status.conditions].sort(byCause)
   return [
     headOf(status, view.nowMs, colours),
     ...alignRows([
@@ -105,12 +104,12 @@ function directoryRows(
 }
 
 function conditionRows(condition: Condition, nowMs: number, colours: Colours): readonly Row[] {
-  const { code, subject, severity, since, detail, remedy } = condition
+  const { code, subject, severity, since, detail, remedy, dependsOn } = condition
   const paint = severity === 'error' ? colours.red : colours.yellow
   const what = [code, subject].filter((word) => word !== '').join(' ')
   return [
     [severity, plain(`${what}, for ${describeAge(nowMs - since)}`), paint],
     ...(detail === '' ? [] : [['', plain(detail)] as const]),
-    ['', plain(`next: ${remedy}`)],
+    ['', plain(dependsOn.length > 0 ? `follows from ${dependsOn.join(', ')}` : `next: ${remedy}`)],
   ]
 }

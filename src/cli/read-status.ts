@@ -33,6 +33,7 @@ const statusSchema = z.looseObject({
       since: z.number(),
       detail: z.string(),
       remedy: z.string(),
+      dependsOn: z.array(z.string()).default([]),
     }),
   ),
 })

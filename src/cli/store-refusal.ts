@@ -1,6 +1,6 @@
 // A call that the store refused, with what the person at the command line can do about it.
 import { WritebackError } from '../errors/writeback-error.ts'
-import type { ProblemCode } from '../protocol/codes.ts'
+import type { ProblemCode } from '../protocol/problem-codes.ts'
 
 const REMEDIES: ReadonlyMap<string, string> = new Map<ProblemCode, string>([
   ['user_not_found', 'see: writeback store user list; link the user with: writeback store user add'],

@@ -127,9 +127,15 @@ export const heartbeatCallSchema = z.strictObject({
         code: plainTextSchema(64),
         severity: z.enum(['warning', 'error']),
         since: timeSchema,
+        dependsOn: z
+          .array(plainTextSchema(64))
+          .max(64)
+          .optional()
+          .describe('codes of conditions in this list that it follows from; left out: it is a cause'),
       }),
     )
-    .max(64),
+    .max(64)
+    .describe('causes first, then what follows from them'),
   queueDepth: z.int().min(0),
   storeOffsetMs: z.int().nullable().describe('store time minus host time, null when not known'),
   sealingKeyIds: z.array(z.string().max(64)).max(16),

@@ -220,33 +220,3 @@ export const NOTICES = {
   },
 } as const satisfies Record<string, CodeExplanation>
 export type Notice = keyof typeof NOTICES
-
-/** Codes of RFC 9457 problem documents, with the HTTP status each goes with. */
-export const PROBLEMS = {
-  body_invalid: { status: 400, meaning: 'the body is not strict JSON or not of the contract’s form' },
-  call_invalid: { status: 400, meaning: 'the path or the query is not of the contract’s form' },
-  credential_missing: { status: 401, meaning: 'no credential, or one that is not understood' },
-  credential_refused: { status: 401, meaning: 'the credential is wrong, stale, replayed or revoked' },
-  not_allowed: { status: 403, meaning: 'the credential does not allow this call' },
-  request_not_found: { status: 404, meaning: 'no such request' },
-  user_not_found: { status: 404, meaning: 'no such user' },
-  agent_not_found: { status: 404, meaning: 'no such agent' },
-  policies_not_found: {
-    status: 404,
-    meaning: 'no agent has published the policies of this directory yet',
-  },
-  route_not_found: { status: 404, meaning: 'no such call' },
-  already_sealed: { status: 409, meaning: 'another value was sealed for this request before' },
-  user_exists: { status: 409, meaning: 'the user name or the anchor is taken' },
-  request_closed: { status: 409, meaning: 'the request has ended' },
-  enrolment_code_refused: { status: 403, meaning: 'the enrolment code is wrong, used or too old' },
-  body_too_large: { status: 413, meaning: 'the body is larger than allowed' },
-  media_type_unsupported: { status: 415, meaning: 'the body is not application/json' },
-  outcome_invalid: { status: 422, meaning: 'a signed outcome does not verify or does not fit its request' },
-  sealed_invalid: { status: 422, meaning: 'the sealed value does not fit its request' },
-  too_many_requests: { status: 429, meaning: 'too many calls, or too many open requests of one account' },
-  no_agent: { status: 503, meaning: 'no active agent serves this directory' },
-  unavailable: { status: 503, meaning: 'the reset store is stopping, or cannot write at the moment' },
-  internal: { status: 500, meaning: 'a defect in the reset store' },
-} as const satisfies Record<string, { readonly status: number; readonly meaning: string }>
-export type ProblemCode = keyof typeof PROBLEMS

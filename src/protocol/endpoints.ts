@@ -27,8 +27,8 @@ import {
   receiptsAnswerSchema,
   receiptsCallSchema,
 } from './agent-calls.ts'
-import type { ProblemCode } from './codes.ts'
 import { LONGEST_WAIT_MS, plainTextSchema } from './identifiers.ts'
+import type { ProblemCode } from './problem-codes.ts'
 import {
   createRequestAnswerSchema,
   createRequestCallSchema,

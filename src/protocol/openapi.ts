@@ -1,9 +1,10 @@
 // The contract as an OpenAPI 3.1 document, made from the same schemas that check every message.
 import { z } from 'zod'
-import { FAILURE_REASONS, NOTICES, OUTCOMES, PROBLEMS, type ProblemCode, REFUSAL_REASONS } from './codes.ts'
+import { FAILURE_REASONS, NOTICES, OUTCOMES, REFUSAL_REASONS } from './codes.ts'
 import { ENDPOINTS, type Endpoint } from './endpoints.ts'
 import { outcomeSchema } from './outcome.ts'
 import { problemSchema } from './problem.ts'
+import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 import { requestDocumentSchema } from './request-document.ts'
 
 type Json = Readonly<Record<string, unknown>>

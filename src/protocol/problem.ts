@@ -1,6 +1,6 @@
 // Errors on the wire: problem documents with a stable code (RFC 9457).
 import { z } from 'zod'
-import { PROBLEMS, type ProblemCode } from './codes.ts'
+import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 
 const codes = Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]
 

@@ -1,6 +1,18 @@
 // Health as a list of conditions: what is wrong now, since when, and what to do about it.
 import type { Clock } from '../clock/clock.ts'
 import type { Logger } from './logger.ts'
+import { orderByCause } from './order-by-cause.ts'
+
+/** What the table says of one condition. `dependsOn`: while one of these holds, it follows from that, and is no cause. */
+export interface ConditionRule {
+  readonly severity: 'warning' | 'error'
+  readonly remedy: string
+  readonly dependsOn?: readonly string[]
+}
+
+// Of a directory that cannot be had, the rest is only what was seen there last.
+const SEEN_THERE = ['directory_unreachable'] as const
+const NO_STORE = ['store_unreachable', 'store_refuses_agent'] as const
 
 /** What can be wrong. `error`: the agent is not ready. `warning`: it works, somebody should look. */
 export const CONDITIONS = {
@@ -16,15 +28,21 @@ export const CONDITIONS = {
     severity: 'error',
     remedy: 'check the directory server, its certificate and the service account',
   },
-  queue_unreachable: { severity: 'error', remedy: 'check Redis; requests wait in the journal meanwhile' },
+  queue_unreachable: {
+    severity: 'error',
+    remedy: 'check Redis; requests wait in the journal meanwhile',
+    dependsOn: ['disk_full'],
+  },
   journal_unusable: {
     severity: 'error',
     remedy: 'check the state directory: disk space and rights; nothing is written to the directory meanwhile',
+    dependsOn: ['disk_full'],
   },
   audit_not_writable: {
     severity: 'error',
     remedy:
       'make room on the disk of the state directory, or mend it; nothing is written to the directory meanwhile, and no record is lost',
+    dependsOn: ['disk_full'],
   },
   audit_changed: {
     severity: 'warning',
@@ -40,6 +58,44 @@ export const CONDITIONS = {
     severity: 'error',
     remedy: 'synchronise the clocks of this host, the store and the domain controllers',
   },
+  store_time_unknown: {
+    severity: 'error',
+    remedy:
+      'nothing was heard of the store since the start, or since this host’s clock was set: see why it does not answer quickly',
+    dependsOn: NO_STORE,
+  },
+  disk_full: {
+    severity: 'error',
+    remedy:
+      'make room on the disk of the state directory; nothing is written to the directory that cannot be recorded first',
+  },
+  disk_low: {
+    severity: 'warning',
+    remedy: 'make room on the disk of the state directory before it is full',
+  },
+  requests_waiting: {
+    severity: 'warning',
+    remedy:
+      'look what else is wrong; if nothing is, look at the load of this host and of the domain controller',
+    dependsOn: [
+      ...NO_STORE,
+      ...SEEN_THERE,
+      'queue_unreachable',
+      'journal_unusable',
+      'audit_not_writable',
+      'clock_skew',
+      'store_time_unknown',
+      'paused',
+      'breaker_open',
+      'server_declared_gone',
+    ],
+  },
+  outcomes_waiting: {
+    severity: 'warning',
+    remedy:
+      'see why the store does not confirm what is reported; nothing is lost, users see no verdict meanwhile',
+    dependsOn: [...NO_STORE, 'outcome_not_delivered', 'journal_unusable'],
+  },
   paused: { severity: 'warning', remedy: 'resume writing at the reset store when the reason is gone' },
   breaker_open: {
     severity: 'error',
@@ -48,6 +104,7 @@ export const CONDITIONS = {
   missing_right: {
     severity: 'warning',
     remedy: 'grant the service account the rights that the README lists',
+    dependsOn: SEEN_THERE,
   },
   unsafe_runtime: {
     severity: 'warning',
@@ -57,25 +114,30 @@ export const CONDITIONS = {
     severity: 'warning',
     remedy:
       'give the service account the grant that is named; until then the accounts there are not written, or without the proof that a marker gives, as withoutMarker of the directory says',
+    dependsOn: SEEN_THERE,
   },
   marker_implausible: {
     severity: 'warning',
     remedy:
       'look at the marker attribute of the account named in the log, and clear it if nobody else needs it',
+    dependsOn: SEEN_THERE,
   },
   history_not_enforced: {
     severity: 'warning',
     remedy: 'know it: this directory cannot check password history on a reset',
+    dependsOn: SEEN_THERE,
   },
   history_not_enforceable: {
     severity: 'error',
     remedy:
       'mend what the detail names: a domain controller without the policy hints control, or an OpenLDAP that holds the service account to no policy; or set history: preferred for this directory; no reset is written meanwhile',
+    dependsOn: SEEN_THERE,
   },
   policy_unreadable: {
     severity: 'warning',
     remedy:
       'grant the service account read access on the policy that is named, as the README of install/ for this kind of directory shows',
+    dependsOn: SEEN_THERE,
   },
   server_declared_gone: {
     severity: 'error',
@@ -85,8 +147,9 @@ export const CONDITIONS = {
   outcome_not_delivered: {
     severity: 'warning',
     remedy: 'read the log: the store refuses the signature or the form of an outcome',
+    dependsOn: ['store_refuses_agent'],
   },
-} as const satisfies Record<string, { readonly severity: 'warning' | 'error'; readonly remedy: string }>
+} as const satisfies Record<string, ConditionRule>
 export type ConditionCode = keyof typeof CONDITIONS
 
 /** One condition that holds now. `subject` says of what: a directory's name, or empty. */
@@ -98,18 +161,26 @@ export interface Condition {
   readonly since: number
   readonly detail: string
   readonly remedy: string
+  /** What it follows from, of the conditions that hold now; none: it is a cause. */
+  readonly dependsOn: readonly ConditionCode[]
 }
 
 /** The conditions of one process. Raising and clearing are idempotent; only changes are logged. */
 export interface Conditions {
   readonly raise: (code: ConditionCode, subject: string, detail: string) => void
   readonly clear: (code: ConditionCode, subject: string) => void
+  /** Causes first, then errors, then what has lasted longest. */
   readonly list: () => readonly Condition[]
+}
+
+const causesOf = (code: ConditionCode): readonly string[] => {
+  const rule: ConditionRule = CONDITIONS[code]
+  return rule.dependsOn ?? []
 }
 
 /** Makes an empty list. */
 export function createConditions(options: { readonly clock: Clock; readonly log: Logger }): Conditions {
-  const held = new Map<string, Condition>()
+  const held = new Map<string, Omit<Condition, 'dependsOn'>>()
   return {
     raise: (code, subject, detail) => {
       const key = `${code} ${subject}`
@@ -135,7 +206,7 @@ export function createConditions(options: { readonly clock: Clock; readonly log:
       if (held.delete(`${code} ${subject}`))
         options.log.info('condition cleared', { condition: code, subject })
     },
-    list: () => [...held.values()],
+    list: () => orderByCause([...held.values()], causesOf),
   }
 }
 

@@ -438,6 +438,31 @@ test('a store that is away or refuses the agent is a condition, and a growing wa
   }
 })
 
+test('a store that was away and now refuses is not away any more, and the other way round', async () => {
+  const [away, refuses] = [
+    () => new HttpResponse(null, { status: 503 }),
+    () => new HttpResponse(null, { status: 401 }),
+  ]
+  const world = openIntake([away(), refuses(), away()])
+  const held: string[] = []
+  const { raise } = world.parts.conditions
+  Object.assign(world.parts.conditions, {
+    raise: (...fault: Parameters<typeof raise>) => {
+      raise(...fault)
+      held.push(
+        world.conditions
+          .list()
+          .map(({ code }) => code)
+          .join(' '),
+      )
+    },
+  })
+  world.intake.start()
+  await world.until(world.intake.hasClaimed)
+  expect(held).toEqual(['store_unreachable', 'store_refuses_agent', 'store_unreachable'])
+  await world.intake.stop()
+})
+
 test('stopping does not wait for a long poll', async () => {
   const world = openIntake()
   server.use(http.post(`${URL}/v1/requests/claim`, () => new Promise<Response>(() => {})))

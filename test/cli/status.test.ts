@@ -41,9 +41,15 @@ afterEach(async () => {
 })
 afterAll(() => removeScratchDirectory(directory))
 
-const condition = (code: ConditionCode, subject: string, since: number, detail = ''): Condition => ({
-  ...{ code, subject, since, detail },
+const condition = (
+  code: ConditionCode,
+  subject: string,
+  since: number,
+  detail = '',
+  dependsOn: readonly ConditionCode[] = [],
+): Condition => ({
   ...CONDITIONS[code],
+  ...{ code, subject, since, detail, dependsOn },
 })
 
 const WELL: AgentView = {
@@ -77,6 +83,9 @@ const ILL: AgentView = {
     { name: 'people', connected: false, server: null, url: null, clockOffsetMs: null },
   ],
   conditions: [
+    condition('requests_waiting', 'people', NOW - 60_000, '2 open, the oldest for 185 s', [
+      'directory_unreachable',
+    ]),
     condition('audit_not_forwarded', '', NOW - 7_500_000, 'connect ECONNREFUSED 192.0.2.7:6514'),
     condition(
       ...(['directory_unreachable', 'people', NOW - 180_000] as const),

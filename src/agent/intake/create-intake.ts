@@ -135,7 +135,11 @@ function noteReachable({ conditions }: IntakeParts): void {
 
 function noteFailure(parts: IntakeParts, error: unknown, delayMs: number): number {
   const fields = errorFields(error)
-  parts.conditions.raise(conditionOf(error), '', String(fields['error']))
+  const condition = conditionOf(error)
+  // A store that refuses can be reached, and of one that cannot nobody knows what it would say.
+  if (condition === 'store_refuses_agent') parts.conditions.clear('store_unreachable', '')
+  if (condition === 'store_unreachable') parts.conditions.clear('store_refuses_agent', '')
+  parts.conditions.raise(condition, '', String(fields['error']))
   parts.log.warn('claiming failed', { retryInMs: Math.round(delayMs), ...fields })
   return delayMs
 }

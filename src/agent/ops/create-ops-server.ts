@@ -61,7 +61,9 @@ function addRoutes(server: FastifyInstance, views: AgentViews): void {
   server.get('/livez', () => ({ live: true }))
   server.get('/readyz', (_request, reply) => {
     const ready = views.isReady()
-    const conditions = views.conditions().map(({ code, subject, severity }) => ({ code, subject, severity }))
+    const conditions = views.conditions().map(({ code, subject, severity, dependsOn }) => ({
+      ...{ code, subject, severity, dependsOn },
+    }))
     return reply.code(ready ? 200 : 503).send({ ready, conditions })
   })
   server.get('/status', () => views.view())

@@ -1,6 +1,6 @@
 // How a rule says no to a call: the code of a problem document.
 import { WritebackError } from '../../errors/writeback-error.ts'
-import { PROBLEMS, type ProblemCode } from '../../protocol/codes.ts'
+import { PROBLEMS, type ProblemCode } from '../../protocol/problem-codes.ts'
 
 /** A call that is answered with a problem document. Code ERR_STORE_REJECTED. */
 export class CallRefused extends WritebackError {

@@ -23,6 +23,10 @@ export interface Agent {
    * ERR_KEYS_*, ERR_JOURNAL_*, ERR_REDIS_START, ERR_REDIS_UNSUITABLE, ERR_LISTEN, ERR_CONFIG_*; ERR_CONFIG_HISTORY where history is required and cannot be enforced.
    */
   readonly start: () => Promise<void>
+  /**
+   * Resolves when the agent cannot go on and only a new process helps: ERR_QUEUE_STUCK. It goes on running until `stop`.
+   */
+  readonly failed: Promise<WritebackError>
   /** Finishes what is under way within the configured time, then closes everything. */
   readonly stop: () => Promise<void>
 }
@@ -38,16 +42,21 @@ const KEEP_FINISHED_MS = 7 * 86_400_000
 /** Makes an agent; nothing runs before `start`. */
 export function createAgent(options: AgentOptions): Agent {
   let stopParts: (() => Promise<void>) | undefined
+  const failure = Promise.withResolvers<WritebackError>()
   return {
     start: async () => {
       const identity = await openIdentity(options.config)
-      stopParts = await startParts(createAgentBase(options, identity))
+      stopParts = await startParts(createAgentBase(options, identity), failure.resolve)
     },
+    failed: failure.promise,
     stop: async () => stopParts?.(),
   }
 }
 
-async function startParts(base: AgentBase): Promise<() => Promise<void>> {
+async function startParts(
+  base: AgentBase,
+  fail: (error: WritebackError) => void,
+): Promise<() => Promise<void>> {
   const { config } = base
   await using releases = new AsyncDisposableStack()
   releases.defer(base.close)
@@ -63,6 +72,7 @@ async function startParts(base: AgentBase): Promise<() => Promise<void>> {
   const looked = watchDirectories(base)
   releases.defer(() => work.queues.stop(0))
   await work.queues.start()
+  void work.queues.stuck.then(fail)
   const schedule = createHousekeeping(base, work)
   schedule.start()
   try {

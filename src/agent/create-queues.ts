@@ -22,6 +22,8 @@ export interface Queues {
   /** Puts back what the journal holds open and a queue has lost. */
   readonly reconcile: () => Promise<void>
   readonly counts: () => Promise<Readonly<Record<string, QueueCounts | null>>>
+  /** Resolves when a queue is stuck and only a new process can help: ERR_QUEUE_STUCK. */
+  readonly stuck: Promise<WritebackError>
   /** Once; a second call waits for the first one. */
   readonly stop: (deadlineMs: number) => Promise<void>
 }
@@ -49,6 +51,7 @@ export function createQueues(options: QueuesOptions): Queues {
     ? createPrivateRedis({ directory: join(config.stateDirectory, 'redis'), log, clock })
     : undefined
   const stopping = new AbortController()
+  const stuck = Promise.withResolvers<WritebackError>()
   let queues: ReadonlyMap<string, Queue> = new Map()
   let waiting: Promise<void> = Promise.resolve()
   let stopped: Promise<void> | undefined
@@ -62,11 +65,11 @@ export function createQueues(options: QueuesOptions): Queues {
         directory,
         connection,
         concurrency: connections,
-        log,
-        clock,
+        ...{ log, clock, conditions, heartbeatMs: config.queue.heartbeatSeconds * 1000 },
         process: options.process,
         openIds,
       })
+      void queue.stuck.then(stuck.resolve)
       opened.set(directory, queue)
       await queue.start().catch(async (error: unknown) => {
         await stopAll(opened, 0)
@@ -133,6 +136,7 @@ export function createQueues(options: QueuesOptions): Queues {
       )
       return Object.fromEntries(await Promise.all(entries))
     },
+    stuck: stuck.promise,
     stop: (deadlineMs) => {
       stopped ??= stop(deadlineMs)
       return stopped

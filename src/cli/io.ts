@@ -14,7 +14,7 @@ export interface Io {
   readonly exitNow: (status: number) => void
 }
 
-/** Exit statuses of every command. 3 to 6 tell the outcome of a request. */
+/** Exit statuses of every command. 3 to 6 tell the outcome of a request; 7: start the agent again. */
 export const EXIT = {
   done: 0,
   failed: 1,
@@ -23,6 +23,7 @@ export const EXIT = {
   overtaken: 4,
   unknown: 5,
   failedRequest: 6,
+  startAgain: 7,
 } as const
 
 /** How a command hands its exit status back. */

@@ -18,7 +18,8 @@ Exit statuses:
   1  failed                         5  unknown
   2  bad usage or configuration     6  the request failed
   3  the request was refused
-of writeback status: 0 ready, 1 not ready, 3 no answer`
+of writeback status: 0 ready, 1 not ready, 3 no answer
+of writeback agent: 0 stopped as asked, 7 stuck: start it again`
 
 /** Runs the program once. Never throws; failures become one message on standard error and an exit status. */
 export async function runProgram(io: Io): Promise<number> {

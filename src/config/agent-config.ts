@@ -203,6 +203,11 @@ const queueSchema = z.strictObject({
     .describe('private: the agent starts a redis-server of its own on a unix socket; or the URL of one'),
   passwordFile: text.optional().describe('file with the password for the URL'),
   caFile: text.optional().describe('PEM file with the authorities for rediss://'),
+  heartbeatSeconds: seconds(0.1, 3600)
+    .default(30)
+    .describe(
+      'how often a heartbeat job passes through each queue; after two periods in vain the worker is made anew, then the agent ends',
+    ),
 })
 
 const logSchema = z.strictObject({

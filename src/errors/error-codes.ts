@@ -155,6 +155,11 @@ export const ERRORS = {
     meaning: 'this Redis cannot hold the queue safely',
     remedy: 'see the setting that the message names',
   },
+  ERR_QUEUE_STUCK: {
+    meaning: 'a queue takes no jobs though Redis answers, and another worker did not help',
+    remedy:
+      'start the agent again, as a service manager does by itself; if it repeats, look at what stands between agent and Redis',
+  },
 
   ERR_DATABASE_UNUSABLE: {
     meaning: 'the database of the reset store cannot be opened or written',

@@ -33,6 +33,11 @@ export const CONDITIONS = {
     remedy: 'check Redis; requests wait in the journal meanwhile',
     dependsOn: ['disk_full'],
   },
+  queue_stuck: {
+    severity: 'error',
+    remedy:
+      'nothing at first: the worker is made anew, and if that does not help the agent ends with status 7 and the service manager starts it again; look at Redis and the log when it comes back',
+  },
   journal_unusable: {
     severity: 'error',
     remedy: 'check the state directory: disk space and rights; nothing is written to the directory meanwhile',

@@ -18,8 +18,13 @@ export interface TcpRelay {
   readonly connections: () => number
   /** From now on every connection carries so many bytes a second in each direction; undefined: as fast as it can. */
   readonly limitTo: (bytesPerSecond: number | undefined) => void
-  /** What is open stays open, and nothing of it arrives anywhere any more, as after a NAT forgot it. */
-  readonly forgetOpen: () => void
+  /**
+   * What is open stays open, and nothing of it arrives anywhere any more, as after a NAT forgot it. `which`: only connections
+   * whose client began with such words.
+   */
+  readonly forgetOpen: (which?: (words: string) => boolean) => void
+  /** So it goes with every connection, also a new one, as soon as its client says such words. Undefined: with none. */
+  readonly forgetNew: (which: ((words: string) => boolean) | undefined) => void
   /** Ends what is open; new connections go to `target`. */
   readonly leadTo: (target: RelayTarget) => void
   readonly stop: () => Promise<void>
@@ -28,9 +33,12 @@ export interface TcpRelay {
 interface Pair {
   readonly sockets: readonly [client: net.Socket, server: net.Socket]
   isForgotten: boolean
+  /** The first words of the client. */
+  words: string
 }
 
 const STEPS_A_SECOND = 20
+const MOST_WORDS = 4096
 
 /** Starts a relay to `target`, on the same port of another address. The caller stops it. */
 export async function startTcpRelay(target: RelayTarget): Promise<TcpRelay> {
@@ -39,10 +47,15 @@ export async function startTcpRelay(target: RelayTarget): Promise<TcpRelay> {
   let leadsTo = target
   let limit: number | undefined
   let total = 0
+  let isToForget: ((words: string) => boolean) | undefined
   const listener = net.createServer((client) => {
     total += 1
     const server = net.connect(leadsTo)
-    const pair: Pair = { sockets: [client, server], isForgotten: false }
+    const pair: Pair = { sockets: [client, server], isForgotten: false, words: '' }
+    client.on('data', (data) => {
+      if (pair.words.length < MOST_WORDS) pair.words += data.toString('latin1')
+      if (isToForget?.(pair.words)) pair.isForgotten = true
+    })
     pairs.add(pair)
     for (const [from, to] of [
       [client, server],
@@ -63,8 +76,11 @@ export async function startTcpRelay(target: RelayTarget): Promise<TcpRelay> {
     limitTo: (bytesPerSecond) => {
       limit = bytesPerSecond
     },
-    forgetOpen: () => {
-      for (const pair of pairs) pair.isForgotten = true
+    forgetOpen: (which = () => true) => {
+      for (const pair of pairs) pair.isForgotten ||= which(pair.words)
+    },
+    forgetNew: (which) => {
+      isToForget = which
     },
     leadTo: (next) => {
       leadsTo = next

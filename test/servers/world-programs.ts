@@ -32,6 +32,8 @@ export interface Program {
   readonly start: () => Promise<void>
   /** SIGTERM, and waits for the end; gives the exit status. */
   readonly stop: () => Promise<number | string>
+  /** Waits for it to end by itself; gives the exit status. */
+  readonly ended: () => Promise<number | string>
   /** SIGKILL to the program itself, not to its children; waits for the end. */
   readonly kill: () => Promise<void>
   /** All it has written so far. */
@@ -71,6 +73,7 @@ export function describeProgram(
       clearTimeout(timer)
       return status
     },
+    ended: async () => (await child?.exited) ?? 0,
     kill: async () => {
       if (!child?.isRunning()) return
       process.kill(child.pid, 'SIGKILL')

@@ -142,6 +142,7 @@ export function createSimulatedQueues(
       },
       reconcile,
       counts: async () => ({}),
+      stuck: new Promise(() => {}),
       stop: async () => {
         stopping.abort()
         await Promise.allSettled([...running.values()])

@@ -266,7 +266,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   {
     ...{ id: 'C35', what: 'the job is completed in the queue' },
     before: at(JOB, `if (result === 'done') return`, 'before', { request: 'requestId' }),
-    after: at(WORKER, `worker.on('completed', () => {`, 'after'),
+    after: at(WORKER, `worker.on('completed', (job) => {`, 'after', { when: `job.name === 'request'` }),
   },
   {
     ...{ id: 'C36', what: 'the sealed value is purged' },

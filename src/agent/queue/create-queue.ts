@@ -6,6 +6,7 @@ import type { Queue, QueueOptions } from './queue.ts'
 import { createQueueWorker, type QueueWorker } from './queue-worker.ts'
 import { bounded, COMMAND_LIMIT_MS } from './redis-connection.ts'
 import { createJobRunner } from './run-job.ts'
+import { createWorkerWatch } from './watch-worker.ts'
 
 const REPAIR_DELAY_MS = 100
 
@@ -19,10 +20,23 @@ export function createQueue(options: QueueOptions): Queue {
   const log = options.log.child({ component: 'queue', directory: options.directory })
   const name = queueName(options.agent, options.directory)
   const stopping = new AbortController()
-  const runner = createJobRunner({ ...options, log }, stopping.signal)
   const jobs = createJobStore(name, options.connection)
   const repair = createRepair({ ...options, log }, jobs, stopping.signal)
+  const runner = createJobRunner({ ...options, log, passed: (jobId) => watch.passed(jobId) }, stopping.signal)
+  const makeWorker = () => createQueueWorker(name, { ...options, log, runner, repair: repair.soon })
   let worker: QueueWorker | undefined
+  let isStopped = false
+  const watch = createWorkerWatch({
+    ...{ ...options, log, periodMs: options.heartbeatMs, isPaused: repair.isPaused },
+    ...{ send: jobs.beat, isQueued: jobs.holds },
+    activity: () => worker?.activity() ?? { handed: 0, ended: 0, isFull: false },
+    rebuild: async () => {
+      await worker?.abandon()
+      if (isStopped) return
+      // Not waited for: whether it works the next heartbeat tells.
+      worker = makeWorker()
+    },
+  })
 
   return {
     start: async () => {
@@ -31,9 +45,10 @@ export function createQueue(options: QueueOptions): Queue {
         // One agent owns its queue: what is in it now belongs to a dead process, with its locks and its pause.
         await jobs.empty()
         await repair.reconcile()
-        worker = createQueueWorker(name, { ...options, log, runner, repair: repair.soon })
+        worker = makeWorker()
       }
       await bounded('start to work', COMMAND_LIMIT_MS, worker.ready())
+      watch.start()
     },
     add: jobs.add,
     missing: jobs.missing,
@@ -45,7 +60,10 @@ export function createQueue(options: QueueOptions): Queue {
     },
     pause: repair.pause,
     resume: repair.resume,
+    stuck: watch.stuck,
     stop: async (deadlineMs) => {
+      isStopped = true
+      watch.stop()
       await worker?.stop(deadlineMs, stopping)
       stopping.abort()
       jobs.disconnect()
@@ -73,6 +91,7 @@ function createRepair(options: QueueOptions, jobs: JobStore, stopped: AbortSigna
   }
   return {
     reconcile,
+    isPaused: () => paused,
     /** One outage shows as many errors; one comparison after them is enough. */
     soon: () => {
       if (due) return

@@ -4,7 +4,7 @@ import { Queue as BullQueue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { QueueCounts } from './queue.ts'
 import { bounded, COMMAND_LIMIT_MS, createClient, type RedisConnection } from './redis-connection.ts'
-import { jobIdOf } from './run-job.ts'
+import { HEARTBEAT, jobIdOf } from './run-job.ts'
 
 /** What begins the name of every key. */
 export const KEY_PREFIX = 'wb'
@@ -17,6 +17,10 @@ export interface JobStore {
   readonly empty: () => Promise<void>
   readonly add: (requestIds: readonly string[]) => Promise<void>
   readonly missing: (requestIds: readonly string[]) => Promise<readonly string[]>
+  /** Adds a heartbeat, first in line. */
+  readonly beat: (jobId: string) => Promise<void>
+  /** True while the queue holds this job. */
+  readonly holds: (jobId: string) => Promise<boolean>
   readonly counts: () => Promise<QueueCounts>
   readonly pause: () => Promise<void>
   readonly resume: () => Promise<void>
@@ -70,6 +74,11 @@ export function createJobStore(name: string, connection: RedisConnection): JobSt
       }
       return lost
     },
+    beat: async (jobId) => {
+      await within('add a heartbeat', (queue) => queue.add(HEARTBEAT, {}, { ...JOB, jobId, lifo: true }))
+    },
+    holds: (jobId) =>
+      within('look for a heartbeat', async (queue) => (await client.exists(queue.toKey(jobId))) === 1),
     counts: () => within('count the queue', count),
     pause: () => within('pause the queue', (queue) => queue.pause()),
     resume: () => within('resume the queue', (queue) => queue.resume()),

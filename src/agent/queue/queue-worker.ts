@@ -1,16 +1,28 @@
 // The BullMQ worker of one queue, and the end of it, which BullMQ alone does not reach while Redis is away.
-import { Worker } from 'bullmq'
+import { type Job, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { createBackoff } from '../../clock/backoff.ts'
 import { errorFields } from '../../telemetry/logger.ts'
 import { KEY_PREFIX } from './job-store.ts'
 import type { QueueOptions } from './queue.ts'
 import { createClient } from './redis-connection.ts'
-import type { JobRunner } from './run-job.ts'
+import { HEARTBEAT, type JobRunner } from './run-job.ts'
+
+/** What a worker has done since it was made. */
+export interface WorkerActivity {
+  /** Jobs that it was handed. */
+  readonly handed: number
+  readonly ended: number
+  /** It has no place for another one. */
+  readonly isFull: boolean
+}
 
 /** A running worker. */
 export interface QueueWorker {
   readonly ready: () => Promise<void>
+  readonly activity: () => WorkerActivity
+  /** Lets go of Redis at once; what is being processed goes on, and its jobs are handed out again. */
+  readonly abandon: () => Promise<void>
   /** Ends within `deadlineMs`; aborts `stopping` when only a last part of that is left. */
   readonly stop: (deadlineMs: number, stopping: AbortController) => Promise<void>
 }
@@ -31,7 +43,17 @@ const DISCONNECT_MS = 50
 export function createQueueWorker(name: string, options: WorkerOptions): QueueWorker {
   const { clock, runner } = options
   const clients = openClients(options)
-  const worker: Worker = new Worker(name, (job) => runner.run(job, worker), {
+  let handed = 0
+  let ended = 0
+  const run = async (job: Job) => {
+    handed += 1
+    try {
+      await runner.run(job, worker)
+    } finally {
+      ended += 1
+    }
+  }
+  const worker: Worker = new Worker(name, run, {
     connection: clients.main,
     prefix: KEY_PREFIX,
     concurrency: options.concurrency,
@@ -49,6 +71,12 @@ export function createQueueWorker(name: string, options: WorkerOptions): QueueWo
   return {
     ready: async () => {
       await worker.waitUntilReady()
+    },
+    activity: () => ({ handed, ended, isFull: handed - ended >= options.concurrency }),
+    abandon: async () => {
+      unwatch()
+      await waitFor([worker.close(true)], DISCONNECT_MS)
+      clients.disconnect()
     },
     stop: async (deadlineMs, stopping) => {
       const until = clock.monotonicMs() + Math.max(0, deadlineMs - 2 * DISCONNECT_MS)
@@ -143,16 +171,18 @@ function createCalm(worker: Worker, { log, clock, repair }: WorkerOptions) {
     repair()
     await worker.resume()
   }
-  worker.on('completed', () => {
-    if (resting) return
+  worker.on('completed', (job) => {
+    // A heartbeat says nothing about the work.
+    if (resting || job.name === HEARTBEAT) return
     troubled = false
     backoff.reset()
   })
   return {
     afterError: (error: Error) => {
+      if (ended.signal.aborted) return
       if (!troubled) log.warn('Redis refuses the work of the queue, it is tried again', errorFields(error))
       troubled = true
-      if (resting || ended.signal.aborted) return
+      if (resting) return
       resting = true
       rest().catch((cause) => log.error('the worker of the queue does not go on', errorFields(cause)))
     },

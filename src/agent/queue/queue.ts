@@ -1,5 +1,7 @@
 // What the queue of one directory can do, as others see it.
 import type { Clock } from '../../clock/clock.ts'
+import type { WritebackError } from '../../errors/writeback-error.ts'
+import type { Conditions } from '../../telemetry/conditions.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
@@ -18,6 +20,9 @@ export interface QueueOptions {
   readonly concurrency: number
   readonly log: Logger
   readonly clock: Clock
+  readonly conditions: Pick<Conditions, 'raise' | 'clear'>
+  /** Between the heartbeats that show that the worker takes jobs. */
+  readonly heartbeatMs: number
   /**
    * Carries one request on. May be called for a request again at any time, also for one that is closed or unknown (a
    * Redis that was wound back); never twice at once. Something thrown is a defect: it is logged, and the request is
@@ -52,6 +57,11 @@ export interface Queue {
   /** Lets no further request begin. Those being processed go on. */
   readonly pause: () => Promise<void>
   readonly resume: () => Promise<void>
+  /**
+   * Resolves when the worker takes no jobs, and another one that took its place did not either: ERR_QUEUE_STUCK. Only a
+   * new process helps then.
+   */
+  readonly stuck: Promise<WritebackError>
   /**
    * Stops: no new request begins, those being processed may end; shortly before the deadline their signal aborts.
    * Returns within `deadlineMs`, whatever Redis does.

@@ -36,12 +36,20 @@ export function createClient(connection: RedisConnection, role: ClientRole): Red
     // The installed types want a mutable object.
     ...(connection.tls === undefined ? {} : { tls: { ...connection.tls } }),
     lazyConnect: true,
+    // As Redis's CLIENT LIST shows it.
+    connectionName: `writeback-${role}`,
     connectTimeout: COMMAND_LIMIT_MS,
     // ioredis keeps a timer that long after a disconnect, and with it the process.
     disconnectTimeout: 100,
     ...(role === 'worker'
       ? { maxRetriesPerRequest: null }
-      : { maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: COMMAND_LIMIT_MS }),
+      : {
+          maxRetriesPerRequest: 0,
+          enableOfflineQueue: false,
+          commandTimeout: COMMAND_LIMIT_MS,
+          // Without it a connection that a firewall forgot is asked again and again.
+          socketTimeout: COMMAND_LIMIT_MS,
+        }),
     retryStrategy: (times) => (role === 'once' ? null : Math.min(25 * 2 ** times, LONGEST_RECONNECT_MS)),
   })
   client.on('error', () => {})

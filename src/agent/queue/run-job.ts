@@ -4,6 +4,8 @@ import { errorFields } from '../../telemetry/logger.ts'
 import type { ProcessResult, QueueOptions } from './queue.ts'
 
 const PREFIX = 'request-'
+/** The name of a job that carries no request: it shows that jobs are taken. */
+export const HEARTBEAT = 'heartbeat'
 
 /** The job's id. BullMQ takes no colon and no plain number. */
 export function jobIdOf(requestId: string): string {
@@ -19,7 +21,9 @@ export interface JobRunner {
 
 /** Makes the runner of one queue; `signal` aborts when the queue stops. */
 export function createJobRunner(
-  options: Pick<QueueOptions, 'process' | 'log' | 'clock'>,
+  options: Pick<QueueOptions, 'process' | 'log' | 'clock'> & {
+    readonly passed: (heartbeatId: string) => void
+  },
   signal: AbortSignal,
 ): JobRunner {
   const running = new Map<string, Promise<ProcessResult>>()
@@ -35,6 +39,7 @@ export function createJobRunner(
 
   return {
     run: async (job, worker) => {
+      if (job.name === HEARTBEAT) return options.passed(String(job.id))
       const requestId = String(job.id).slice(PREFIX.length)
       const result = await once(requestId).catch((error: unknown) => {
         const fields = errorFields(error)

@@ -12,6 +12,8 @@ const queue = createQueue({
   concurrency: 1,
   log: silentLogger,
   clock: systemClock,
+  conditions: { raise: () => {}, clear: () => {} },
+  heartbeatMs: 30_000,
   openIds: () => [requestId],
   process: async (id) => {
     console.log(id)

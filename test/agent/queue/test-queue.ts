@@ -30,6 +30,8 @@ export function createTestQueue(
     concurrency: 1,
     log: listeningLogger(logged),
     clock: systemClock,
+    conditions: { raise: () => {}, clear: () => {} },
+    heartbeatMs: 30_000,
     openIds: () => [...open],
     process: async (requestId, signal) => {
       processed.push(requestId)

@@ -11,7 +11,7 @@ export function describeKeys(keys: readonly ListedKey[], nowMs: number): readonl
   return rows.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
+      .join(' ')
       .trimEnd(),
   )
 }

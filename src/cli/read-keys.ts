@@ -26,7 +26,7 @@ const rotationSchema = z.looseObject({
   problem: z.string().nullable(),
 })
 /** What a rotation came to. */
-export type RotationAnswer = z.output<typeof rotationSchema>
+export type RotationAnswer = Pick<z.output<typeof rotationSchema>, 'state' | 'key' | 'problem'>
 
 /** The rotation in an answer; undefined: no agent answered, or it could make no key. */
 export const readRotation = (answer: unknown): RotationAnswer | undefined =>

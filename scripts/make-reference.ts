@@ -11,9 +11,9 @@ import {
   FAILURE_REASONS,
   NOTICES,
   OUTCOMES,
-  PROBLEMS,
   REFUSAL_REASONS,
 } from '../src/protocol/codes.ts'
+import { PROBLEMS } from '../src/protocol/problem-codes.ts'
 import { CONDITIONS } from '../src/telemetry/conditions.ts'
 
 interface Schema {

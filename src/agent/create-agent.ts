@@ -6,6 +6,8 @@ import { errorFields } from '../telemetry/logger.ts'
 import { type AgentBase, type AgentOptions, createAgentBase } from './agent-base.ts'
 import { openIdentity } from './agent-identity.ts'
 import { type AgentWork, createWork } from './create-work.ts'
+import { keepSealingKeys } from './keep-sealing-keys.ts'
+import type { SealingKeys } from './keys/sealing-keys.ts'
 import { createOpsServer } from './ops/create-ops-server.ts'
 import { createPolicyPublisher } from './publish-policies.ts'
 import { createSchedule, type Schedule } from './schedule/create-schedule.ts'
@@ -62,7 +64,8 @@ async function startParts(
   releases.defer(base.close)
   await base.audit.start()
   const work = createWork(base)
-  const views = viewAgent(base, work.queues, work.intake.hasClaimed)
+  const sealingKeys = keepSealingKeys(base)
+  const views = viewAgent(base, { queues: work.queues, hasClaimed: work.intake.hasClaimed, sealingKeys })
   const socket = config.ops.socket ?? join(config.stateDirectory, 'ops.sock')
   const ops = createOpsServer({ socket, port: config.ops.port }, views)
   await ops.start()
@@ -73,7 +76,7 @@ async function startParts(
   releases.defer(() => work.queues.stop(0))
   await work.queues.start()
   void work.queues.stuck.then(fail)
-  const schedule = createHousekeeping(base, work)
+  const schedule = createHousekeeping(base, work, sealingKeys)
   schedule.start()
   try {
     await Promise.race([looked, base.clock.sleep(FIRST_LOOK_MS, base.stopping.signal)])
@@ -117,7 +120,7 @@ async function stopAll(
   await rest.disposeAsync()
 }
 
-function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
+function createHousekeeping(base: AgentBase, { queues }: AgentWork, sealingKeys: SealingKeys): Schedule {
   const heartbeat = async () => {
     const { answer } = await sendHeartbeat(base, base.stopping.signal)
     base.setPaused(answer)
@@ -140,6 +143,7 @@ function createHousekeeping(base: AgentBase, { queues }: AgentWork): Schedule {
       },
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
       { name: 'journal', when: '17 * * * *', run: purge },
+      { name: 'keys', when: '45 * * * * *', isDueAtStart: true, run: sealingKeys.tend },
       { name: 'audit', when: '*/5 * * * *', run: base.audit.housekeep },
     ],
     base.log,

@@ -86,7 +86,10 @@ function makeIntake(
       store: enrolled.store,
       tenant: enrolled.tenant,
       directories: new Set(Object.keys(config.directories)),
-      sealingKeyIds: new Set(keys.sealingKeys.map(({ publicKey }) => publicKey.kid)),
+      // Asked anew each time: keys are rotated while requests come in.
+      get sealingKeyIds() {
+        return new Set(keys.sealingKeys.map(({ publicKey }) => publicKey.kid))
+      },
     },
     serverOf: (name) => {
       const status = directories.get(name)?.directory.status()

@@ -100,6 +100,7 @@ export function measureStoreClient(client: StoreClient, { metrics, clock }: Meas
     receipts: measure('receipts', client.receipts),
     outcomes: measure('outcomes', client.outcomes),
     heartbeat: measure('heartbeat', client.heartbeat),
+    publishSealingKeys: measure('sealing_keys', client.publishSealingKeys),
     publishPolicies: measure('policies', client.publishPolicies),
   }
 }

@@ -4,10 +4,19 @@ import { isReady } from '../telemetry/conditions.ts'
 import type { Reading } from '../telemetry/metrics.ts'
 import type { AgentBase } from './agent-base.ts'
 import type { Queues } from './create-queues.ts'
+import type { SealingKeys } from './keys/sealing-keys.ts'
 import type { AgentView, AgentViews } from './ops/describe-agent.ts'
+import { rotateKey, viewKeys } from './view-keys.ts'
 
-/** Makes the views. `hasClaimed`: the store answered a claim since the start. */
-export function viewAgent(base: AgentBase, queues: Queues, hasClaimed: () => boolean): AgentViews {
+/** What is looked at beside the ground. `hasClaimed`: the store answered a claim since the start. */
+export interface ViewedParts {
+  readonly queues: Queues
+  readonly hasClaimed: () => boolean
+  readonly sealingKeys: SealingKeys
+}
+
+/** Makes the views. */
+export function viewAgent(base: AgentBase, { queues, hasClaimed, sealingKeys }: ViewedParts): AgentViews {
   const { conditions, directories, metrics } = base
   const startedAt = base.clock.wallMs()
   const statuses = () =>
@@ -33,6 +42,8 @@ export function viewAgent(base: AgentBase, queues: Queues, hasClaimed: () => boo
     isReady: isAgentReady,
     conditions: conditions.list,
     closeBreaker: base.limits.closeBreaker,
+    keys: () => viewKeys(base),
+    rotateKey: () => rotateKey(sealingKeys, base.keys),
     view,
     metrics: async () => ({
       contentType: metrics.contentType,

@@ -12,6 +12,8 @@ export interface AgentQuestion<T> {
   readonly path: string
   /** Takes what it needs out of the answer; undefined, or an error: something else than an agent answered. */
   readonly read: (answer: unknown) => T | undefined
+  /** Longest wait for the answer; default 5 s. */
+  readonly withinMs?: number
   /** Gives up early. */
   readonly signal?: AbortSignal
 }
@@ -20,7 +22,7 @@ export interface AgentQuestion<T> {
 export const operatorsSocketOf = ({ ops, stateDirectory }: AgentConfig): string =>
   ops.socket ?? join(stateDirectory, 'ops.sock')
 
-/** Asks, for at most 5 s. Throws ERR_AGENT_UNREACHABLE. */
+/** Asks. Throws ERR_AGENT_UNREACHABLE. */
 export async function askAgent<T>(config: AgentConfig, question: AgentQuestion<T>): Promise<T> {
   const socketPath = operatorsSocketOf(config)
   try {
@@ -43,8 +45,11 @@ function parse(text: string): unknown {
 
 type Answer = { readonly status: number | undefined; readonly text: string }
 
-function send(socketPath: string, { method, path, signal }: AgentQuestion<unknown>): Promise<Answer> {
-  const limit = AbortSignal.timeout(ANSWER_LIMIT_MS)
+function send(
+  socketPath: string,
+  { method, path, signal, withinMs = ANSWER_LIMIT_MS }: AgentQuestion<unknown>,
+): Promise<Answer> {
+  const limit = AbortSignal.timeout(withinMs)
   const signals = signal === undefined ? limit : AbortSignal.any([limit, signal])
   return new Promise((resolve, reject) => {
     const outgoing = request({ socketPath, path, method, signal: signals }, (incoming) => {

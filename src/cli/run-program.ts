@@ -8,6 +8,7 @@ import { addCompletionCommand } from './completion.ts'
 import { addConfigCommand } from './config.ts'
 import { addEnrollCommand } from './enroll.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
+import { addKeysCommand } from './keys.ts'
 import { reportFailure } from './report-failure.ts'
 import { addStatusCommand } from './status.ts'
 import { addStoreCommand } from './store.ts'
@@ -53,6 +54,7 @@ function createProgram(io: Io, setExit: SetExit): Command {
   addConfigCommand(program, io, setExit)
   addBreakerCommand(program, io)
   addAuditCommand(program, io, setExit)
+  addKeysCommand(program, io, setExit)
   addStoreCommand(program, io, setExit)
   addCompletionCommand(program, io)
   return program

@@ -253,6 +253,12 @@ export const agentConfigSchema = z.strictObject({
       passphraseFile: text
         .optional()
         .describe('file with the passphrase that protects the private keys at rest'),
+      rotateDays: z
+        .number()
+        .min(1)
+        .max(30)
+        .default(28)
+        .describe('age in days at which the agent changes to a new sealing key'),
     })
     .prefault({}),
   queue: queueSchema.prefault({}),

@@ -1,6 +1,6 @@
 // Files that only this service may read: written whole or not at all, and refused when others could read them.
 import { constants } from 'node:fs'
-import { chmod, mkdir, open, readFile, rename, stat } from 'node:fs/promises'
+import { chmod, type FileHandle, mkdir, open, readFile, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { ErrorCode } from '../errors/error-codes.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
@@ -17,10 +17,18 @@ export async function makePrivateDirectory(path: string, code: ErrorCode): Promi
   }
 }
 
-/** Writes a file of mode 0600 so that after a crash either the old or the new content is there. Throws ERR_KEYS_UNUSABLE. */
-export async function writePrivateFile(path: string, content: string): Promise<void> {
+/**
+ * Writes a file of mode 0600 so that after a crash either the old or the new content is there. `wipesOld`: the bytes that were
+ * there before are overwritten where nothing else names them; a disk may still keep copies. Throws ERR_KEYS_UNUSABLE.
+ */
+export async function writePrivateFile(
+  path: string,
+  content: string,
+  { wipesOld = false }: { readonly wipesOld?: boolean } = {},
+): Promise<void> {
   const unfinished = `${path}.new`
   try {
+    await using old = wipesOld ? await open(path, constants.O_RDWR).catch(() => undefined) : undefined
     const file = await open(unfinished, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600)
     try {
       await file.chmod(0o600)
@@ -31,9 +39,18 @@ export async function writePrivateFile(path: string, content: string): Promise<v
     }
     await rename(unfinished, path)
     await syncDirectory(dirname(path))
+    if (old) await wipeUnnamed(old)
   } catch (cause) {
     throw new WritebackError('ERR_KEYS_UNUSABLE', `file ${path} cannot be written`, { cause })
   }
+}
+
+// A second name is somebody's copy, and theirs to keep.
+async function wipeUnnamed(file: FileHandle): Promise<void> {
+  const { nlink, size } = await file.stat()
+  if (nlink > 0) return
+  await file.write(Buffer.alloc(size), 0, size, 0)
+  await file.datasync()
 }
 
 /** Reads a private file; undefined when it is not there. Throws ERR_KEYS_UNUSABLE when others could read it. */

@@ -158,6 +158,30 @@ export const heartbeatAnswerSchema = z.strictObject({
 export type HeartbeatCall = z.infer<typeof heartbeatCallSchema>
 export type HeartbeatAnswer = z.infer<typeof heartbeatAnswerSchema>
 
+/** Most sealing keys of one agent at a time. */
+export const MOST_SEALING_KEYS = 16
+
+export const sealingKeysCallSchema = z.strictObject({
+  sealingKeys: z
+    .array(compactJwsSchema)
+    .min(1)
+    .max(MOST_SEALING_KEYS)
+    .describe(
+      'every sealing key that this agent holds, oldest first, each a JWS of type wb-sealing-key+jws by its identity key; they replace those before, and from now on passwords are sealed to the last one',
+    ),
+})
+export const sealingKeysAnswerSchema = z.strictObject({
+  storeTime: timeSchema.describe('stamped at sending'),
+  needed: z
+    .array(z.string().max(64))
+    .max(MOST_SEALING_KEYS)
+    .describe(
+      'ids of those keys that a request which has not ended may be sealed to; none but the last can become needed again',
+    ),
+})
+export type SealingKeysCall = z.infer<typeof sealingKeysCallSchema>
+export type SealingKeysAnswer = z.infer<typeof sealingKeysAnswerSchema>
+
 /** Most password policies of one directory. */
 const MOST_POLICIES = 256
 

@@ -26,6 +26,8 @@ import {
   policiesCallSchema,
   receiptsAnswerSchema,
   receiptsCallSchema,
+  sealingKeysAnswerSchema,
+  sealingKeysCallSchema,
 } from './agent-calls.ts'
 import { LONGEST_WAIT_MS, plainTextSchema } from './identifiers.ts'
 import type { ProblemCode } from './problem-codes.ts'
@@ -111,6 +113,17 @@ export const ENDPOINTS = {
     summary: 'tell the store how the agent is, at least every 60 s',
     body: heartbeatCallSchema,
     answer: heartbeatAnswerSchema,
+    status: 200,
+    problems: ['body_invalid', 'credential_refused'],
+  },
+  publishSealingKeys: {
+    method: 'PUT',
+    path: '/v1/agents/self/sealing-keys',
+    caller: 'agent',
+    summary:
+      'publish the sealing keys that this agent holds, at the start, at each rotation and now and then; they replace those before. An old key may be dropped 10 minutes after its successor was accepted, once it is not needed',
+    body: sealingKeysCallSchema,
+    answer: sealingKeysAnswerSchema,
     status: 200,
     problems: ['body_invalid', 'credential_refused'],
   },

@@ -26,6 +26,7 @@ import { createAdministratorCheck, ensureAdministrator } from './verification/ad
 import { type AgentGate, createAgentGate } from './verification/agent-gate.ts'
 import { listAgents, revokeAgent, takeHeartbeat } from './verification/agents.ts'
 import { createEnrolment, type Enrolment } from './verification/enrolment.ts'
+import { publishSealingKeys } from './verification/sealing-keys.ts'
 import { loadStoreKeys } from './verification/store-keys.ts'
 
 /** Everything a store needs to be told. */
@@ -118,6 +119,7 @@ function callsOf(context: StoreContext, gate: AgentGate, enrolment: Enrolment): 
     receipts: ({ caller, body }) => takeReceipts(context, caller, body),
     outcomes: ({ caller, body }) => takeOutcomes(caller, body.outcomes),
     heartbeat: ({ caller, body }) => takeHeartbeat(context, caller, body),
+    publishSealingKeys: ({ caller, body }) => publishSealingKeys(context, caller, body.sealingKeys),
     publishPolicies: ({ caller, parameter, body }) => publishPolicies(context, caller, parameter, body),
     createRequest: ({ caller, parameter, body }) => createRequest(context, caller, parameter, body),
     seal: ({ caller, parameter, body }) => sealRequest(context, caller, parameter, body),

@@ -111,6 +111,11 @@ export const CONDITIONS = {
     remedy: 'grant the service account the rights that the README lists',
     dependsOn: SEEN_THERE,
   },
+  sealing_key_old: {
+    severity: 'warning',
+    remedy:
+      'read the detail: the store does not accept a new key, or the key file cannot be written; then: writeback keys rotate',
+  },
   unsafe_runtime: {
     severity: 'warning',
     remedy: 'end the debugging, and start the agent without --allow-debug',

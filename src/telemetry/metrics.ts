@@ -181,7 +181,10 @@ function show(gauges: Gauges, reading: Reading): void {
   gauges.undelivered.set(reading.undeliveredOutcomes)
   gauges.oldestUndelivered.set(reading.oldestUndeliveredSeconds)
   if (reading.storeOffsetSeconds !== undefined) gauges.storeOffset.set(reading.storeOffsetSeconds)
-  for (const gauge of [gauges.condition, gauges.jobs, gauges.directoryUp, gauges.directoryOffset])
+  for (const gauge of [
+    ...[gauges.condition, gauges.jobs, gauges.directoryUp, gauges.directoryOffset],
+    gauges.keyAge,
+  ])
     gauge.reset()
   for (const { code, subject, severity } of reading.conditions)
     gauges.condition.set({ code, subject, severity }, 1)

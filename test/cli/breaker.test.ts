@@ -40,6 +40,8 @@ async function serve(open: string[]): Promise<void> {
     isReady: () => false,
     conditions: () => [],
     view: () => Promise.reject(new Error('nobody asks')),
+    keys: () => [],
+    rotateKey: () => Promise.reject(new Error('nobody asks')),
     metrics: () => Promise.reject(new Error('nobody asks')),
     closeBreaker: (name) => open.splice(open.indexOf(name) >>> 0, 1).length === 1,
   }

@@ -108,7 +108,7 @@ async function serve(view: () => AgentView): Promise<void> {
     { socket, port: undefined },
     {
       ...{ isReady: () => view().ready, conditions: () => view().conditions, metrics: unasked },
-      ...{ view: async () => view(), closeBreaker: () => false },
+      ...{ view: async () => view(), closeBreaker: () => false, keys: () => [], rotateKey: unasked },
     },
   )
   await server.start()

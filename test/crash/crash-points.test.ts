@@ -6,6 +6,7 @@ import { makeScratchDirectory } from '../servers/scratch-directory.ts'
 import { planCrash, readDiary, takePlan } from '../test-build/crash-plan.ts'
 import { PLANTS } from '../test-build/crash-plants.ts'
 import { ABSENT_POINTS, CRASH_POINTS, crashEdits } from '../test-build/crash-points.ts'
+import { ROTATION_POINTS } from '../test-build/rotation-points.ts'
 import { applyEdit, type SourceEdit } from '../test-build/source-edits.ts'
 import { findMissed } from './plan-death.ts'
 
@@ -23,7 +24,7 @@ function applyAll(edits: readonly SourceEdit[]): ReadonlyMap<string, string> {
 
 test('every edit of every crash point fits the source, all of them together', () => {
   const edited = [...applyAll(crashEdits()).values()].join('')
-  for (const { id, openldap } of CRASH_POINTS)
+  for (const { id, openldap } of [...CRASH_POINTS, ...ROTATION_POINTS])
     for (const side of ['before', 'after'] as const) {
       const places = openldap?.[side] === undefined ? 1 : 2
       expect(edited.split(`('${id}:${side}',`)).toHaveLength(places + 1)
@@ -31,7 +32,7 @@ test('every edit of every crash point fits the source, all of them together', ()
 })
 
 test('each of the 42 points is run, or has the reason why it is not there', () => {
-  const numbers = [...CRASH_POINTS, ...ABSENT_POINTS].map(({ id }) => Number(id.slice(1)))
+  const numbers = [...CRASH_POINTS, ...ROTATION_POINTS, ...ABSENT_POINTS].map(({ id }) => Number(id.slice(1)))
   expect(numbers.toSorted((one, other) => one - other)).toEqual(
     Array.from({ length: 42 }, (_, index) => index + 1),
   )

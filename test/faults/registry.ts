@@ -179,7 +179,6 @@ export const FAULTS = {
   agent_key_rotated: {
     group: 'trust',
     what: 'The agent gets a new sealing key while requests wait.',
-    notHere: 'an agent of this version keeps its sealing key; enrolling anew makes another agent',
   },
   agent_certificate_expires: {
     group: 'trust',

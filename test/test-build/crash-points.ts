@@ -1,6 +1,7 @@
 // Where the agent can be made to die or to stop: 42 places on the way of a request, each with the source text before and
 // after which a call is put. What this design does not have is named too, with the reason.
 import type { Operation } from '../../src/protocol/identifiers.ts'
+import { ROTATION_POINTS } from './rotation-points.ts'
 import type { SourceEdit } from './source-edits.ts'
 
 /** The operations that write. */
@@ -293,8 +294,6 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
 const ONE_MODIFY =
   'an unlock is in the one modify of its request, or is that modify itself: C17 to C24 are its points'
 const NO_BIND = 'nothing is verified by a bind: the marker that came with the write is read instead'
-const NO_ROTATION =
-  'an agent’s keys are made at its enrolment and never change; a new enrolment makes a new agent'
 
 /** What the design does not have. */
 export const ABSENT_POINTS: readonly AbsentPoint[] = [
@@ -302,14 +301,11 @@ export const ABSENT_POINTS: readonly AbsentPoint[] = [
   { id: 'C26', what: 'the separate unlock is answered', reason: ONE_MODIFY },
   { id: 'C27', what: 'the verification begins', reason: NO_BIND },
   { id: 'C28', what: 'the verification is done', reason: NO_BIND },
-  { id: 'C39', what: 'rotation: the new key is stored', reason: NO_ROTATION },
-  { id: 'C40', what: 'rotation: the new key is announced', reason: NO_ROTATION },
-  { id: 'C41', what: 'rotation: the old key is dropped', reason: NO_ROTATION },
 ]
 
 /** The edits that put every point into the source. */
 export const crashEdits = (): readonly SourceEdit[] =>
-  CRASH_POINTS.flatMap(({ id, before, after, openldap }) =>
+  [...CRASH_POINTS, ...ROTATION_POINTS].flatMap(({ id, before, after, openldap }) =>
     [
       { name: `${id}:before`, places: [before, openldap?.before] },
       { name: `${id}:after`, places: [after, openldap?.after] },

@@ -15,12 +15,21 @@ export type PrivateKey = z.infer<typeof privateKeySchema>
 const keySetSchema = z.strictObject({
   identity: privateKeySchema,
   sealing: z
-    .array(z.strictObject({ key: privateKeySchema, createdAt: timeSchema }))
+    .array(
+      z.strictObject({
+        key: privateKeySchema,
+        createdAt: timeSchema,
+        /** When the store accepted it, by the store's clock; left out before. */
+        acceptedAt: timeSchema.optional(),
+      }),
+    )
     .min(1)
     .max(16),
 })
 /** All private keys of one agent. The newest sealing key is the last. */
 export type KeySet = z.infer<typeof keySetSchema>
+/** One sealing key of them. */
+export type KeptSealingKey = KeySet['sealing'][number]
 
 const fileSchema = z.discriminatedUnion('protection', [
   z.strictObject({ version: z.literal(1), protection: z.literal('none'), keys: keySetSchema }),
@@ -33,9 +42,15 @@ const fileOf = (stateDirectory: string): string => join(stateDirectory, 'keys.js
 export async function generateKeySet(nowMs: number): Promise<KeySet> {
   return {
     identity: await generateKey('sig', 'ES256'),
-    sealing: [{ key: await generateKey('enc', 'ECDH-ES+A256KW'), createdAt: nowMs }],
+    sealing: [await generateSealingKey(nowMs)],
   }
 }
+
+/** Makes one more sealing key. */
+export const generateSealingKey = async (nowMs: number): Promise<KeptSealingKey> => ({
+  key: await generateKey('enc', 'ECDH-ES+A256KW'),
+  createdAt: nowMs,
+})
 
 /** The public part of a private key. */
 export function publicPartOf({ d: _private, ...key }: PrivateKey): PublicKey {
@@ -55,7 +70,7 @@ export async function writeKeyFile(
         locked: await lockWithPassphrase(JSON.stringify(keys), passphrase),
       }
     : { version: 1, protection: 'none', keys }
-  await writePrivateFile(fileOf(stateDirectory), `${JSON.stringify(content)}\n`)
+  await writePrivateFile(fileOf(stateDirectory), `${JSON.stringify(content)}\n`, { wipesOld: true })
 }
 
 /** Reads the key file; undefined when there is none. Throws ERR_KEYS_UNUSABLE or ERR_KEYS_PASSPHRASE. */

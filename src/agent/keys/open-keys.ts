@@ -5,13 +5,22 @@ import type { PublicKey } from '../../protocol/identifiers.ts'
 import { openSealed, type Sealed, type SealedFor, splitPasswords } from '../../protocol/sealed-password.ts'
 import type { SigningKey } from '../../protocol/signed-message.ts'
 import type { ClearBytes } from '../decisions/clear-bytes.ts'
-import { type KeySet, publicPartOf } from './key-file.ts'
+import { type KeptSealingKey, type KeySet, publicPartOf } from './key-file.ts'
+
+/** A sealing key that can still open. `acceptedAt`: when the store accepted it, by its clock. */
+export interface SealingKey {
+  readonly publicKey: PublicKey
+  readonly createdAt: number
+  readonly acceptedAt: number | undefined
+}
 
 /** What the rest of the agent can do with its keys; the private parts stay inside. */
 export interface Keys {
   readonly identity: { readonly publicKey: PublicKey; readonly signer: SigningKey }
   /** Every key that can still open, newest last. */
-  readonly sealingKeys: readonly { readonly publicKey: PublicKey; readonly createdAt: number }[]
+  readonly sealingKeys: readonly SealingKey[]
+  /** From now on these open, and no others. */
+  readonly replaceSealingKeys: (kept: readonly KeptSealingKey[]) => Promise<void>
   /**
    * Opens a sealed value for one request and hands its passwords to `use`, in the order of the operation. The bytes are
    * wiped when `use` ends, however it ends. Throws ERR_SEALED_INVALID or ERR_PASSWORD_UNREPRESENTABLE.
@@ -29,12 +38,17 @@ export async function openKeys(set: KeySet): Promise<Keys> {
     kid: set.identity.kid,
     key: (await importJWK(set.identity, 'ES256', { extractable: false })) as CryptoKey,
   }
-  const openers = new Map<string, CryptoKey>()
-  for (const { key } of set.sealing)
-    openers.set(key.kid, (await importJWK(key, key.alg, { extractable: false })) as CryptoKey)
+  let openers = await importOpeners(set.sealing)
+  let sealingKeys = set.sealing.map(describe)
   return {
     identity: { publicKey: publicPartOf(set.identity), signer },
-    sealingKeys: set.sealing.map(({ key, createdAt }) => ({ publicKey: publicPartOf(key), createdAt })),
+    get sealingKeys() {
+      return sealingKeys
+    },
+    replaceSealingKeys: async (kept) => {
+      openers = await importOpeners(kept)
+      sealingKeys = kept.map(describe)
+    },
     withOpened: async (sealed, expected, use) => {
       const content = await openSealed(sealed, findOpener(sealed, openers), expected)
       try {
@@ -44,6 +58,18 @@ export async function openKeys(set: KeySet): Promise<Keys> {
       }
     },
   }
+}
+
+const describe = ({ key, createdAt, acceptedAt }: KeptSealingKey): SealingKey => ({
+  publicKey: publicPartOf(key),
+  ...{ createdAt, acceptedAt },
+})
+
+async function importOpeners(kept: readonly KeptSealingKey[]): Promise<ReadonlyMap<string, CryptoKey>> {
+  const openers = new Map<string, CryptoKey>()
+  for (const { key } of kept)
+    openers.set(key.kid, (await importJWK(key, key.alg, { extractable: false })) as CryptoKey)
+  return openers
 }
 
 function findOpener(

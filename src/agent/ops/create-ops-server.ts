@@ -77,4 +77,6 @@ function addActions(server: FastifyInstance, views: AgentViews): void {
   server.post<{ Params: { directory: string } }>('/breakers/:directory/close', (request, reply) =>
     reply.code(200).send({ closed: views.closeBreaker(request.params.directory) }),
   )
+  server.get('/keys', () => ({ keys: views.keys() }))
+  server.post('/keys/rotate', () => views.rotateKey())
 }

@@ -33,6 +33,31 @@ export interface AgentView {
   readonly conditions: readonly Condition[]
 }
 
+/** One key as operators see it; times in milliseconds since 1970. Never a private part. */
+export interface KeyView {
+  /** `identity` and `sealing` are this agent's own, `store` is what requests are signed with. */
+  readonly kind: 'identity' | 'sealing' | 'store'
+  /** Its SHA-256 thumbprint, or the id that the store gave it. */
+  readonly id: string
+  /** Of the identity and the store's key: the enrolment. */
+  readonly createdAt: number
+  /** When the store accepted it; null: not yet, or by the enrolment. */
+  readonly acceptedAt: number | null
+  /** Until when it is used: of an old key at least; null: no end is set. */
+  readonly validUntil: number | null
+  /** `new`: not accepted by the store yet. `old`: opens what was sealed to it, nothing new is. */
+  readonly state: 'current' | 'new' | 'old'
+}
+
+/** What a rotation came to. */
+export interface RotationView {
+  /** `full`: so many old keys are kept that no new one was made. */
+  readonly state: 'rotated' | 'not_accepted' | 'full'
+  readonly key: string | null
+  /** Why the store has not accepted the new key yet, else null. */
+  readonly problem: string | null
+}
+
 /** The questions an operator may ask. */
 export interface AgentViews {
   readonly isReady: () => boolean
@@ -40,6 +65,9 @@ export interface AgentViews {
   readonly view: () => Promise<AgentView>
   /** The metrics as they are now, in the text format of Prometheus. */
   readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>
+  readonly keys: () => readonly KeyView[]
+  /** Changes to a new sealing key. Throws ERR_KEYS_* when it cannot be made. */
+  readonly rotateKey: () => Promise<RotationView>
   /** Lets writing go on after a burst; false: the breaker of this directory was not open. */
   readonly closeBreaker: (directory: string) => boolean
 }

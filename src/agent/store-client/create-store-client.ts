@@ -17,6 +17,9 @@ import {
   type ReceiptsAnswer,
   type ReceiptsCall,
   receiptsAnswerSchema,
+  type SealingKeysAnswer,
+  type SealingKeysCall,
+  sealingKeysAnswerSchema,
 } from '../../protocol/agent-calls.ts'
 import { signAgentCall } from '../../protocol/agent-token.ts'
 import { ENDPOINTS, type Endpoint, pathOf } from '../../protocol/endpoints.ts'
@@ -50,6 +53,10 @@ export interface StoreClient {
   readonly receipts: (call: ReceiptsCall, signal: AbortSignal) => Promise<Timed<ReceiptsAnswer>>
   readonly outcomes: (outcomes: readonly string[], signal: AbortSignal) => Promise<Timed<OutcomesAnswer>>
   readonly heartbeat: (call: HeartbeatCall, signal: AbortSignal) => Promise<Timed<HeartbeatAnswer>>
+  readonly publishSealingKeys: (
+    call: SealingKeysCall,
+    signal: AbortSignal,
+  ) => Promise<Timed<SealingKeysAnswer>>
   readonly publishPolicies: (
     directory: string,
     policies: PoliciesCall,
@@ -109,6 +116,8 @@ export function createStoreClient(options: StoreClientOptions): StoreClient {
     receipts: (call, signal) => send(ENDPOINTS.receipts, call, receiptsAnswerSchema, signal),
     outcomes: (outcomes, signal) => send(ENDPOINTS.outcomes, { outcomes }, outcomesAnswerSchema, signal),
     heartbeat: (call, signal) => send(ENDPOINTS.heartbeat, call, heartbeatAnswerSchema, signal),
+    publishSealingKeys: (call, signal) =>
+      send(ENDPOINTS.publishSealingKeys, call, sealingKeysAnswerSchema, signal),
     publishPolicies: (name, policies, signal) =>
       send(withPath(ENDPOINTS.publishPolicies, { name }), policies, z.undefined(), signal),
   }

@@ -36,6 +36,7 @@ export interface AgentRecord {
   readonly id: string
   readonly name: string
   readonly identityKey: PublicKey
+  /** Oldest first; the last one is what passwords are sealed to. */
   readonly sealingKeys: readonly SealingKeyRecord[]
   readonly directories: readonly string[]
   readonly enrolledAt: number
@@ -170,6 +171,8 @@ export interface AgentRecords {
   readonly findAgent: (id: string) => Promise<AgentRecord | undefined>
   readonly listAgents: () => Promise<readonly AgentRecord[]>
   readonly revokeAgent: (id: string, at: number) => Promise<void>
+  /** Replaces the sealing keys of an agent; oldest first. */
+  readonly replaceSealingKeys: (id: string, keys: readonly SealingKeyRecord[]) => Promise<void>
   readonly recordHeartbeat: (id: string, heartbeat: HeartbeatCall) => Promise<void>
   /** Remembers the id of a call until it expires, and that its agent was there. */
   readonly rememberCall: (call: {
@@ -234,6 +237,8 @@ export interface RequestRecords {
   ) => Promise<RequestRecord | undefined>
   /** Closes or, with `replaces`, replaces an `unknown`. Ends the lease and erases the document. */
   readonly closeRequest: (id: string, closing: Closing, replaces: boolean) => Promise<void>
+  /** Those of the keys that a request which is not closed is sealed to, or may yet be. */
+  readonly findNeededKeys: (kids: readonly string[]) => Promise<readonly string[]>
   readonly findOutcome: (id: string, digest: string) => Promise<OutcomeResult | undefined>
   readonly countOutcomes: (id: string) => Promise<number>
   /** Keeps a delivered outcome as evidence with the answer it got. */

@@ -81,4 +81,5 @@ export const MIGRATIONS: readonly string[] = [
   DROP INDEX requests_leased;
   CREATE INDEX requests_leased ON requests (lease_agent) WHERE state = 'open';
   `,
+  'ALTER TABLE sealing_keys ADD COLUMN place INTEGER NOT NULL DEFAULT 0',
 ]

@@ -58,13 +58,19 @@ export function createAgentRecords(database: DatabaseSync): AgentRecords {
 
 function agentMethods(
   database: DatabaseSync,
-): Pick<AgentRecords, 'addAgent' | 'findAgent' | 'listAgents' | 'revokeAgent' | 'recordHeartbeat'> {
+): Pick<
+  AgentRecords,
+  'addAgent' | 'findAgent' | 'listAgents' | 'revokeAgent' | 'replaceSealingKeys' | 'recordHeartbeat'
+> {
   const add = database.prepare(
     'INSERT INTO agents (id, name, identity_key, directories, enrolled_at, last_seen_at) VALUES (?, ?, ?, ?, ?, ?)',
   )
-  const addKey = database.prepare('INSERT INTO sealing_keys (agent, kid, statement) VALUES (?, ?, ?)')
+  const addKey = database.prepare(
+    'INSERT INTO sealing_keys (agent, kid, statement, place) VALUES (?, ?, ?, ?)',
+  )
+  const dropKeys = database.prepare('DELETE FROM sealing_keys WHERE agent = ?')
   const find = database.prepare('SELECT * FROM agents WHERE id = ?')
-  const keysOf = database.prepare('SELECT kid, statement FROM sealing_keys WHERE agent = ? ORDER BY kid')
+  const keysOf = database.prepare('SELECT kid, statement FROM sealing_keys WHERE agent = ? ORDER BY place')
   const list = database.prepare('SELECT * FROM agents ORDER BY enrolled_at, id')
   const revoke = database.prepare('UPDATE agents SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL')
   const lapse = database.prepare(
@@ -73,11 +79,14 @@ function agentMethods(
   const heartbeat = database.prepare('UPDATE agents SET heartbeat = ? WHERE id = ?')
   const parse = createParse()
   const complete = (row: AgentRow) => agentOf(row, keysOf.all(row.id) as unknown as SealingKeyRecord[], parse)
+  const addKeys = (id: string, keys: readonly SealingKeyRecord[]) => {
+    for (const [place, { kid, statement }] of keys.entries()) addKey.run(id, kid, statement, place)
+  }
   return {
     addAgent: async (agent) => {
       const { id, name, identityKey, directories, enrolledAt, lastSeenAt } = agent
       add.run(id, name, JSON.stringify(identityKey), JSON.stringify(directories), enrolledAt, lastSeenAt)
-      for (const key of agent.sealingKeys) addKey.run(id, key.kid, key.statement)
+      addKeys(id, agent.sealingKeys)
     },
     findAgent: async (id) => {
       const row = find.get(id) as unknown as AgentRow | undefined
@@ -87,6 +96,10 @@ function agentMethods(
     revokeAgent: async (id, at) => {
       revoke.run(at, id)
       lapse.run(at, id, at)
+    },
+    replaceSealingKeys: async (id, keys) => {
+      dropKeys.run(id)
+      addKeys(id, keys)
     },
     recordHeartbeat: async (id, beat) => void heartbeat.run(JSON.stringify(beat), id),
   }

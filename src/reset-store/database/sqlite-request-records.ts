@@ -18,6 +18,7 @@ export function createRequestRecords(database: DatabaseSync): RequestRecords {
     findClaimable: claimableMethod(database),
     ...leaseMethods(database),
     ...outcomeMethods(database),
+    findNeededKeys: neededKeysMethod(database),
     purgeRequests: purgeMethod(database),
   }
 }
@@ -199,6 +200,16 @@ function leaseMethods(
     listLeases: async (id) => leases.all(id) as unknown as LeaseRecord[],
     listReceipts: async (id) => receipts.all(id) as unknown as ReceiptRecord[],
   }
+}
+
+function neededKeysMethod(database: DatabaseSync): RequestRecords['findNeededKeys'] {
+  const needed = database.prepare(
+    `SELECT DISTINCT key.value AS kid
+     FROM requests AS r INDEXED BY requests_out,
+       json_each(CASE r.state WHEN 'unsealed' THEN r.offered_keys ELSE r.sealed_keys END) AS key
+     WHERE r.state <> 'closed' AND r.operation <> 'inspect' AND key.value IN (SELECT value FROM json_each(?))`,
+  )
+  return async (kids) => needed.all(JSON.stringify(kids)).map(({ kid }) => String(kid))
 }
 
 function outcomeMethods(

@@ -57,10 +57,12 @@ export const isServing = (agent: AgentRecord, directory: string, now: number): b
   agent.lastSeenAt !== null &&
   now - agent.lastSeenAt <= SILENT_AFTER_MS
 
-const keysOf = ({ sealingKeys }: AgentRecord): string[] => sealingKeys.map(({ kid }) => kid)
+// One recipient an agent: its newest key. The older ones are for requests that were begun before.
+const newestKeyOf = ({ sealingKeys }: AgentRecord) => sealingKeys.slice(-1)
+const keysOf = (agent: AgentRecord): string[] => newestKeyOf(agent).map(({ kid }) => kid)
 
 const keysToSealTo = (agent: AgentRecord): CreateRequestAnswer['agents'] =>
-  agent.sealingKeys.map(({ statement }) => ({
+  newestKeyOf(agent).map(({ statement }) => ({
     agent: agent.name,
     identityKey: agent.identityKey,
     sealingKey: statement,

@@ -14,6 +14,7 @@ import type { AgentRecord, EnrolmentCodeRecord } from '../database/repository.ts
 import { CallRefused } from '../requests/call-refused.ts'
 import type { StoreContext } from '../requests/store-context.ts'
 import { createFailureLimit } from './failure-limit.ts'
+import { requireUntaken } from './sealing-keys.ts'
 import type { StoreKeys } from './store-keys.ts'
 
 type EnrolCall = z.infer<typeof enrolCallSchema>
@@ -74,7 +75,7 @@ async function redeem(context: StoreContext, keys: StoreKeys, call: EnrolCall): 
   const enrolled = await context.repository.transaction(async (records) => {
     if (!(await records.useEnrolmentCode(code.lookup, agent.id)))
       return requireSameAgent(await records.findEnrolmentCode(code.lookup), call, records.findAgent)
-    await requireFreshKey(await records.listAgents(), sealingKey.kid)
+    requireUntaken(await records.listAgents(), [sealingKey.kid])
     await records.addAgent(agent)
     return agent
   })
@@ -120,13 +121,6 @@ async function requireSameAgent(
     agent.identityKey.y === call.identityKey.y
   if (!isSame) throw new CallRefused('enrolment_code_refused')
   return agent
-}
-
-async function requireFreshKey(agents: readonly AgentRecord[], kid: string): Promise<void> {
-  const isTaken = agents.some(
-    ({ revokedAt, sealingKeys }) => revokedAt === null && sealingKeys.some((key) => key.kid === kid),
-  )
-  if (isTaken) throw new CallRefused('body_invalid', 'another agent has a sealing key with this id')
 }
 
 async function promise(context: StoreContext, keys: StoreKeys, agent: AgentRecord): Promise<EnrolAnswer> {

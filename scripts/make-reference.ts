@@ -1,5 +1,5 @@
-// Writes what is generated from the source: the configuration reference in README.md, the codes in docs/codes.md, and the
-// schemas beside the example configurations. With --check it writes nothing and fails when something is stale.
+// Writes what is generated from the source: the configuration reference in README.md, the codes in docs/codes.md, the table in
+// docs/runbook.md, and the schemas beside the example configurations. With --check it writes nothing and fails when something is stale.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { agentConfigSchema } from '../src/config/agent-config.ts'
@@ -14,7 +14,7 @@ import {
   REFUSAL_REASONS,
 } from '../src/protocol/codes.ts'
 import { PROBLEMS } from '../src/protocol/problem-codes.ts'
-import { CONDITIONS } from '../src/telemetry/conditions.ts'
+import { CONDITIONS, type ConditionRule } from '../src/telemetry/conditions.ts'
 
 interface Schema {
   readonly type?: string
@@ -98,6 +98,22 @@ const codeTable = (codes: Readonly<Record<string, CodeExplanation>>): string =>
     ),
   )
 
+/** Errors of one part are mended by the same people. */
+function whoMends(code: string): string {
+  if (code === 'ERR_PASSWORD_UNREPRESENTABLE') return 'user'
+  if (code === 'ERR_USAGE') return 'whoever typed it'
+  return /^ERR_(DIRECTORY|LDAP)_/.test(code) ? 'directory administrator' : 'operator'
+}
+
+const linkOf = (code: string): string => `[\`${code}\`](runbook.md#${code})`
+
+const conditionTable = table(
+  ['condition', 'severity', 'follows from, where that holds too'],
+  Object.entries<ConditionRule>(CONDITIONS).map(([code, { severity, dependsOn = [] }]) =>
+    row(`[\`${code}\`](#${code})`, severity, dependsOn.map((one) => `\`${one}\``).join(', ')),
+  ),
+)
+
 const codes = `# Every code
 
 Generated from the tables in the source; the API document and the command line use the same ones.
@@ -122,48 +138,55 @@ ${codeTable(NOTICES)}
 
 ## Conditions of a running agent
 
+What each one means, what users feel, how to check it and how it clears: [runbook.md](runbook.md).
+
 ${table(
   ['condition', 'severity', 'what to do'],
-  Object.entries(CONDITIONS).map(([code, { severity, remedy }]) => row(`\`${code}\``, severity, remedy)),
+  Object.entries(CONDITIONS).map(([code, { severity, remedy }]) => row(linkOf(code), severity, remedy)),
 )}
 
 ## Errors of the programs
 
 ${table(
-  ['code', 'meaning', 'what to do'],
-  Object.entries(ERRORS).map(([code, { meaning, remedy }]) => row(`\`${code}\``, meaning, remedy)),
+  ['code', 'meaning', 'who can act', 'what to do'],
+  Object.entries(ERRORS).map(([code, { meaning, remedy }]) =>
+    row(`\`${code}\``, meaning, whoMends(code), remedy),
+  ),
 )}
 
 ## Problems that the reset store answers with
 
 ${table(
-  ['code', 'HTTP status', 'meaning'],
-  Object.entries(PROBLEMS).map(([code, { status, meaning }]) => row(`\`${code}\``, String(status), meaning)),
+  ['code', 'HTTP status', 'meaning', 'who can act', 'next step'],
+  Object.entries(PROBLEMS).map(([code, { status, meaning, whoActs, nextStep }]) =>
+    row(`\`${code}\``, String(status), meaning, whoActs, nextStep),
+  ),
 )}
 `
 
 const MARKS = { agent: agentConfigSchema, store: storeConfigSchema }
 const file = (name: string): URL => new URL(`../${name}`, import.meta.url)
 
-function readmeWithReference(readme: string): string {
-  let text = readme
-  for (const [name, schema] of Object.entries(MARKS)) {
-    const [begin, end] = [
-      `<!-- ${name} configuration: generated -->`,
-      `<!-- end of ${name} configuration -->`,
-    ]
-    const [before, rest] = text.split(begin)
-    const after = rest?.split(end)[1]
-    if (before === undefined || after === undefined)
-      throw new Error(`README.md has no place for the ${name} configuration`)
-    text = `${before}${begin}\n${configTable(schema)}\n${end}${after}`
-  }
-  return text
+/** The page with this table in the place that it has for it. */
+function filled(page: string, name: string, generated: string): string {
+  const [begin, end] = [`<!-- ${name}: generated -->`, `<!-- end of ${name} -->`]
+  const [before, rest] = page.split(begin)
+  const after = rest?.split(end)[1]
+  if (before === undefined || after === undefined) throw new Error(`no page has a place for: ${name}`)
+  return `${before}${begin}\n${generated}\n${end}${after}`
 }
 
-const readme = readFileSync(file('README.md'), 'utf8')
+const readme = Object.entries(MARKS).reduce(
+  (page, [name, schema]) => filled(page, `${name} configuration`, configTable(schema)),
+  readFileSync(file('README.md'), 'utf8'),
+)
 const wanted = {
-  'README.md': readmeWithReference(readme),
+  'README.md': readme,
+  'docs/runbook.md': filled(
+    readFileSync(file('docs/runbook.md'), 'utf8'),
+    'the table of conditions',
+    conditionTable,
+  ),
   'docs/codes.md': codes,
   'config/agent.schema.json': writeJsonSchema('agent'),
   'config/store.schema.json': writeJsonSchema('store'),

@@ -1,5 +1,5 @@
 // What the documents say is what the program is: examples parse, generated parts are fresh.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from '@jest/globals'
@@ -7,8 +7,16 @@ import { PROTECTED_GROUPS } from '../src/agent/decisions/judge-protection.ts'
 import { agentConfigSchema, findAgentConfigFaults } from '../src/config/agent-config.ts'
 import { parseConfig } from '../src/config/read-config.ts'
 import { storeConfigSchema } from '../src/config/store-config.ts'
-import { REFUSAL_REASONS } from '../src/protocol/codes.ts'
+import {
+  type CodeExplanation,
+  FAILURE_REASONS,
+  NOTICES,
+  OUTCOMES,
+  REFUSAL_REASONS,
+} from '../src/protocol/codes.ts'
+import { ENDPOINTS } from '../src/protocol/endpoints.ts'
 import { MIGRATIONS } from '../src/reset-store/database/schema.ts'
+import { CONDITIONS } from '../src/telemetry/conditions.ts'
 import { runCommand } from './servers/child-process.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '..')
@@ -33,32 +41,56 @@ test('the generated references are fresh', async () => {
   ])
 })
 
-test('every file that the README links to is there', () => {
-  const links = [...read('README.md').matchAll(/\]\((?!#|https?:)([^)#]+)/g)].map(([, link = '']) => link)
-  expect(links.length).toBeGreaterThan(3)
-  for (const link of links)
-    expect(() => read(link.startsWith('test/vectors') ? 'test/vectors/keys.json' : link)).not.toThrow()
+/** Every page of the manual, by its path from the root. */
+const PAGES = [
+  'README.md',
+  ...readdirSync(path.join(ROOT, 'docs')).map((name) => `docs/${name}`),
+  ...globSync('*/README.md', { cwd: path.join(ROOT, 'install') }).map((name) => `install/${name}`),
+].filter((name) => name.endsWith('.md'))
+
+/** The name that a heading gets in the address of its page. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replace(/[^\p{L}\p{N}_ -]/gu, '')
+    .replaceAll(' ', '-')
+
+const headingsOf = (page: string): readonly string[] =>
+  [
+    ...read(page)
+      .replace(/^ *```.*?^ *```/gms, '')
+      .matchAll(/^#+ (.+)$/gm),
+  ].map(([, title = '']) => anchorOf(title))
+
+test.each(PAGES)('every link of %s leads to a file, and to a heading where it names one', (page) => {
+  const links = [...read(page).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map(([, link = '']) => link)
+  const broken = links.filter((link) => {
+    const [file = '', heading] = link.split('#')
+    const target = path.normalize(file === '' ? page : path.join(path.dirname(page), file))
+    if (!existsSync(path.join(ROOT, target))) return true
+    return heading !== undefined && !headingsOf(target).includes(heading)
+  })
+  expect(broken).toEqual([])
 })
 
-test('every file that the manual links to is there', () => {
-  for (const page of ['operations', 'states', 'reasons', 'codes', 'openldap', 'status']) {
-    const links = [...read(`docs/${page}.md`).matchAll(/\]\(([^)#]+)/g)].map(([, link = '']) => link)
-    expect(links).not.toEqual([])
-    expect(links.filter((link) => !existsSync(path.join(ROOT, 'docs', link)))).toEqual([])
-  }
+test('the index of the manual leads to every page of it', () => {
+  const index = read('docs/README.md')
+  const pages = PAGES.filter((page) => page.startsWith('docs/') && page !== 'docs/README.md')
+  expect(pages.filter((page) => !index.includes(`](${path.basename(page)})`))).toEqual([])
 })
 
 const STATES_TEST = 'test/e2e/states.test.ts'
 /** Where the facts of that suite are. */
 const STATES_FACTS = [STATES_TEST, 'test/e2e/state-cells.ts', 'test/e2e/policy-facts.ts']
-/** The cells of every row of the tables in a page, without heads and rules. */
-const rowsOf = (page: string): readonly (readonly string[])[] =>
-  [...read(page).matchAll(/^\| (.*) \|$/gm)]
+/** The cells of every row of the tables in a text, without heads and rules. */
+const tableRows = (text: string): readonly (readonly string[])[] =>
+  [...text.matchAll(/^\| (.*) \|$/gm)]
     .map(([, row = '']) => row.split(' | '))
     .filter((cells) => cells.at(-1) !== 'test' && !cells.includes('next step'))
 
 test('every row of the page on states names a test that is there, and every such test has its row', () => {
-  const named = rowsOf('docs/states.md').map((cells) => {
+  const named = tableRows(read('docs/states.md')).map((cells) => {
     const [, file = STATES_TEST, title = ''] = /^(?:`([^`]+)`: )?(.+)$/.exec(cells.at(-1) ?? '') ?? []
     return { file, title }
   })
@@ -72,18 +104,58 @@ test('every row of the page on states names a test that is there, and every such
   )
 })
 
-test('the page on reasons has every reason for a refusal, with who acts and the next step of the one table', () => {
-  const rows = new Map(
-    rowsOf('docs/reasons.md').map((cells) => [cells[0], { whoActs: cells.at(-2), nextStep: cells.at(-1) }]),
+test('the page on reasons has every outcome, reason and notice, with who acts and the next step of the one table', () => {
+  const page = read('docs/reasons.md').split(/^## /m)
+  const told = (isHere: (title: string) => boolean) =>
+    page
+      .filter((part) => isHere(part.split('\n', 1)[0] ?? ''))
+      .flatMap((part) => tableRows(part))
+      .map((cells) => [cells[0]?.replaceAll('`', ''), { whoActs: cells.at(-2), nextStep: cells.at(-1) }])
+  const known = (codes: Readonly<Record<string, CodeExplanation>>) =>
+    Object.entries(codes).map(([code, { whoActs, nextStep }]) => [code, { whoActs, nextStep }])
+  const [failures, outcomes, notices] = ['Failed is not refused', 'The outcomes themselves', 'Notices']
+  expect(told((title) => title === failures)).toEqual(known(FAILURE_REASONS))
+  expect(told((title) => title === outcomes)).toEqual(known(OUTCOMES))
+  expect(told((title) => title === notices)).toEqual(known(NOTICES))
+  const refusals = told((title) => ![failures, outcomes, notices].includes(title))
+  expect(Object.fromEntries(refusals)).toEqual(Object.fromEntries(known(REFUSAL_REASONS)))
+})
+
+test('the runbook has an entry for every condition, and none for others; each says the same five things', () => {
+  const entries = read('docs/runbook.md').split(/^### /m).slice(1)
+  expect(new Set(entries.map((entry) => /^`(\w+)`/.exec(entry)?.[1]))).toEqual(
+    new Set(Object.keys(CONDITIONS)),
   )
-  expect(Object.fromEntries(rows)).toEqual(
-    Object.fromEntries(
-      Object.entries(REFUSAL_REASONS).map(([code, { whoActs, nextStep }]) => [
-        `\`${code}\``,
-        { whoActs, nextStep },
-      ]),
-    ),
-  )
+  expect(entries.length).toBe(Object.keys(CONDITIONS).length)
+  for (const entry of entries)
+    expect([...entry.matchAll(/^- \*\*(\w+):\*\*/gm)].map(([, word]) => word)).toEqual([
+      ...['Means', 'Users', 'Check', 'Do', 'Clears'],
+    ])
+})
+
+test('the commands of the page on rights are those of install/, line by line', () => {
+  const installed = ['active-directory', 'openldap']
+    .map((name) => read(`install/${name}/README.md`))
+    .join('\n')
+  const commands = [
+    ...read('docs/rights.md').matchAll(/^(?:dsacls|do samba|samba-tool|ldap\w+ -[axY]|sed| *"\(OA).*$/gm),
+  ]
+  expect(commands.length).toBeGreaterThan(15)
+  expect(commands.filter(([line]) => !installed.includes(`${line}\n`))).toEqual([])
+})
+
+test('every test that the threat model and the page on disasters name is there', () => {
+  const text = `${read('docs/threat-model.md')}${read('docs/disaster-recovery.md')}`.replaceAll(/\s+/g, ' ')
+  const named = [...text.matchAll(/`(test\/[\w/-]+\.test\.ts)`(?:: ([^|)]+?)(?: \||\.\s|\)))?/g)]
+  expect(named.length).toBeGreaterThan(15)
+  expect(named.filter(([, , title]) => title !== undefined).length).toBeGreaterThan(10)
+  for (const [, file = '', title = ''] of named) expect(read(file)).toContain(title)
+})
+
+test('the page on writing a store lists the calls that there are', () => {
+  const listed = (/```text\n([\s\S]*?)```/.exec(read('docs/writing-a-reset-store.md')) ?? [])[1] ?? ''
+  const calls = Object.values(ENDPOINTS).map(({ method, path }) => `${method.toLowerCase()} ${path}`)
+  expect(new Set(listed.trim().split('\n'))).toEqual(new Set(calls))
 })
 
 test('the manual lists the protected groups of the program, and no others', () => {

@@ -37,6 +37,7 @@ export const CONDITIONS = {
     severity: 'error',
     remedy:
       'nothing at first: the worker is made anew, and if that does not help the agent ends with status 7 and the service manager starts it again; look at Redis and the log when it comes back',
+    dependsOn: ['queue_unreachable'],
   },
   journal_unusable: {
     severity: 'error',
@@ -86,6 +87,7 @@ export const CONDITIONS = {
       ...NO_STORE,
       ...SEEN_THERE,
       'queue_unreachable',
+      'queue_stuck',
       'journal_unusable',
       'audit_not_writable',
       'clock_skew',
@@ -115,6 +117,7 @@ export const CONDITIONS = {
     severity: 'warning',
     remedy:
       'read the detail: the store does not accept a new key, or the key file cannot be written; then: writeback keys rotate',
+    dependsOn: [...NO_STORE, 'disk_full'],
   },
   unsafe_runtime: {
     severity: 'warning',

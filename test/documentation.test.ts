@@ -146,7 +146,7 @@ test('the commands of the page on rights are those of install/, line by line', (
 
 test('every test that the threat model and the page on disasters name is there', () => {
   const text = `${read('docs/threat-model.md')}${read('docs/disaster-recovery.md')}`.replaceAll(/\s+/g, ' ')
-  const named = [...text.matchAll(/`(test\/[\w/-]+\.test\.ts)`(?:: ([^|)]+?)(?: \||\.\s|\)))?/g)]
+  const named = [...text.matchAll(/`(test\/[\w/-]+(?:\.test)?\.ts)`(?:: ([^|)]+?)(?: \||\.\s|\)))?/g)]
   expect(named.length).toBeGreaterThan(15)
   expect(named.filter(([, , title]) => title !== undefined).length).toBeGreaterThan(10)
   for (const [, file = '', title = ''] of named) expect(read(file)).toContain(title)

@@ -34,7 +34,7 @@ export async function runSeed(seed: number): Promise<SeedRun> {
   } finally {
     enterRun(undefined)
     world.store.close()
-    for (const { database } of world.agents) database.close()
+    for (const { giveBack } of world.agents) giveBack()
   }
 }
 

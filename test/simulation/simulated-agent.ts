@@ -1,6 +1,6 @@
 // One agent: a machine, a journal that outlives every process, and the process that runs now, put together from the
 // product's own parts.
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import type { AgentBase } from '../../src/agent/agent-base.ts'
 import { createWork } from '../../src/agent/create-work.ts'
 import { createLeases } from '../../src/agent/decisions/leases.ts'
@@ -24,6 +24,7 @@ import { openAudit } from '../fakes/open-audit.ts'
 import { type Crash, createCrashingJournal } from './crashing-journal.ts'
 import { createClock, createHost, type Host } from './host.ts'
 import { type AgentKeys, DIRECTORY, STORE, STORE_URL, storeKeys, TENANT } from './keys-of-the-run.ts'
+import { createDatabasePool } from './memory-database.ts'
 import type { Owner, Scheduler } from './scheduler.ts'
 import { createSimulatedQueues, type QueueHands } from './simulated-queue.ts'
 import { keyOf } from './token-jose.ts'
@@ -36,6 +37,8 @@ export interface SimulatedAgent {
   readonly keys: AgentKeys
   readonly host: Host
   readonly database: DatabaseSync
+  /** When the run is over. */
+  readonly giveBack: () => void
   /** True time at which something was made durable, by `intent <request> <n>` or `outcome <request> `. */
   readonly moments: ReadonlyMap<string, number>
   readonly process: () => AgentProcess | undefined
@@ -77,12 +80,13 @@ const LIMITS = { perAccountAndHour: 1_000, perMinute: 100_000, burst: 100_000, b
 const CALL_TIMEOUT_MS = 10_000
 const STOP_MS = 4_000
 
+const lendDatabase = createDatabasePool((database) => migrate(database, 'the journal'))
+
 /** Makes an agent; `start` runs a process of it. */
 export function createSimulatedAgent(options: SimulatedAgentOptions): SimulatedAgent {
   const { scheduler, name } = options
   const host = createHost(scheduler, options.wallAheadMs)
-  const database = new DatabaseSync(':memory:', { enableForeignKeyConstraints: true })
-  migrate(database, name)
+  const { database, giveBack } = lendDatabase()
   let running: (AgentProcess & { readonly end: () => Promise<void> }) | undefined
   let planned: PlannedCrash | undefined
   const kill = () => {
@@ -112,7 +116,7 @@ export function createSimulatedAgent(options: SimulatedAgentOptions): SimulatedA
     })
   }
   return {
-    ...{ name, id: options.id, keys: options.keys, host, database, moments, kill, start },
+    ...{ name, id: options.id, keys: options.keys, host, database, giveBack, moments, kill, start },
     process: () => running,
     askToEnd: async () => {
       const ending = running

@@ -1,6 +1,5 @@
 // The reset store with its real rules, over a database in memory: it can end, start again, and be restored from an older
 // copy of its database.
-import { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../src/clock/clock.ts'
 import { WritebackError } from '../../src/errors/writeback-error.ts'
 import { ENDPOINTS, type Endpoint } from '../../src/protocol/endpoints.ts'
@@ -21,6 +20,7 @@ import { takeHeartbeat } from '../../src/reset-store/verification/agents.ts'
 import type { Logger } from '../../src/telemetry/logger.ts'
 import { createClock } from './host.ts'
 import { STORE, storeKeys, TENANT } from './keys-of-the-run.ts'
+import { createDatabasePool, type MemoryDatabase } from './memory-database.ts'
 import type { Owner, Scheduler } from './scheduler.ts'
 
 /** One call as it arrives at the store. */
@@ -89,14 +89,14 @@ export function createSimulatedStore(options: {
   readonly observer: StoreObserver
 }): SimulatedStore {
   const { scheduler } = options
-  let database = emptyDatabase()
-  let snapshot: DatabaseSync | undefined
+  let lent = lendDatabase()
+  let snapshot: MemoryDatabase | undefined
   let running: StoreProcess | undefined
   const open = async (): Promise<StoreProcess> => {
     const owner = scheduler.makeOwner('store')
     const host = { wallMs: () => scheduler.now() + options.aheadMs, monotonicMs: scheduler.now }
     const clock: Clock = createClock(scheduler, owner, host)
-    const repository = createSqliteRepository(database)
+    const repository = createSqliteRepository(lent.database)
     const context: StoreContext = {
       ...{ repository, changes: createChanges(), clock, log: options.log, store: STORE, tenant: TENANT },
       ...{ signer: storeKeys().signer, requestLifetimeMs: options.lifetimeMs },
@@ -123,17 +123,17 @@ export function createSimulatedStore(options: {
       if (ended) scheduler.end(ended.owner)
     },
     takeSnapshot: () => {
-      snapshot?.close()
-      snapshot = copyOf(database)
+      snapshot?.giveBack()
+      snapshot = copyOf(lent)
     },
     restore: () => {
       if (!snapshot) return
-      database.close()
-      database = snapshot
+      lent.giveBack()
+      lent = snapshot
       snapshot = undefined
     },
     verdicts: () => {
-      const rows = database.prepare('SELECT id, outcome, reason, closed_at FROM requests').all()
+      const rows = lent.database.prepare('SELECT id, outcome, reason, closed_at FROM requests').all()
       const text = (value: unknown) => (value === null ? null : String(value))
       const moment = (value: unknown) => (value === null ? null : Number(value) - options.aheadMs)
       return new Map(
@@ -145,24 +145,22 @@ export function createSimulatedStore(options: {
     },
     countOpen: () =>
       Number(
-        database.prepare("SELECT count(*) AS number FROM requests WHERE state <> 'closed'").get()?.['number'],
+        lent.database.prepare("SELECT count(*) AS number FROM requests WHERE state <> 'closed'").get()?.[
+          'number'
+        ],
       ),
     close: () => {
-      database.close()
-      snapshot?.close()
+      lent.giveBack()
+      snapshot?.giveBack()
     },
   }
 }
 
-function emptyDatabase(): DatabaseSync {
-  const database = new DatabaseSync(':memory:')
-  migrate(database)
-  return database
-}
+const lendDatabase = createDatabasePool(migrate)
 
 /** Another database with the same rows. */
-function copyOf(database: DatabaseSync): DatabaseSync {
-  const copy = emptyDatabase()
+function copyOf({ database }: MemoryDatabase): MemoryDatabase {
+  const copy = lendDatabase()
   const tables = database
     .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     .all()
@@ -171,7 +169,9 @@ function copyOf(database: DatabaseSync): DatabaseSync {
     for (const row of database.prepare(`SELECT * FROM ${table}`).all()) {
       const names = Object.keys(row)
       const places = names.map(() => '?').join(', ')
-      copy.prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${places})`).run(...Object.values(row))
+      copy.database
+        .prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${places})`)
+        .run(...Object.values(row))
     }
   return copy
 }

@@ -14,14 +14,17 @@ export interface OpenLdapPlan {
   readonly users: number
   /** Connections of the agent for writing, and for reading; at most as many raw lanes. */
   readonly connections: number
+  /** Where the processor profiles of agent and store go, of the last level in the last round; undefined: none are taken. */
+  readonly profiles?: string | undefined
 }
 
-/** Processors' time in ms, each operation. */
+/** Processors' time in ms, each operation. `load`: the benchmark itself, which stands for the browsers. */
 export interface OpenLdapUsage {
   readonly agent: number
   readonly store: number
   readonly redis: number
   readonly slapd: number
+  readonly load: number
 }
 
 /** What one kind of operation did: how long each took, and how many a second all together. */
@@ -57,6 +60,9 @@ export async function measureOpenLdap(
     // Every account is written many times, all at once: what the limits are there to stop.
     directorySettings: `    connections: ${plan.connections}
     limits: { perAccountAndHour: 1000, perMinute: 100000, burst: 1000000 }`,
+    ...(plan.profiles === undefined
+      ? {}
+      : { agentEnv: profiling(plan.profiles, 'agent'), storeEnv: profiling(plan.profiles, 'store') }),
   })
   try {
     say(`creating ${plan.users} users`)
@@ -69,7 +75,9 @@ export async function measureOpenLdap(
     for (let round = 1; round <= plan.rounds; round += 1)
       for (const level of plan.levels) {
         say(`round ${round} of ${plan.rounds}: ${level.atOnce} at once`)
-        rounds.push(await measureLevel(world, users, level, plan.connections))
+        const isProfiled =
+          plan.profiles !== undefined && round === plan.rounds && level === plan.levels.at(-1)
+        rounds.push(await measureLevel(world, users, level, { ...plan, isProfiled }))
       }
     return { rounds, peakMemoryMb: peakMemoryMb(world.agent.pid()) }
   } finally {
@@ -81,7 +89,7 @@ async function measureLevel(
   world: OpenLdapWorld,
   users: readonly WorldUser[],
   { atOnce, operations }: OpenLdapPlan['levels'][number],
-  connections: number,
+  { connections, isProfiled }: { readonly connections: number; readonly isProfiled: boolean },
 ): Promise<OpenLdapRound> {
   const whose = Array.from({ length: operations }, (_, index) => users[index % users.length] as WorldUser)
   const lanes = await openOpenLdapLanes(world.domain, Math.min(atOnce, connections))
@@ -91,12 +99,14 @@ async function measureLevel(
   const sealed: Awaited<ReturnType<typeof begin>>[] = []
   for (const user of whose) sealed.push(await begin(world, user))
   let wholeWay: Flow = { timesMs: [], rate: 0 }
+  if (isProfiled) switchProfiles(world)
   const used = await usageDuring(pidsOf(world), async () => {
     wholeWay = await flow(Array(atOnce).fill(undefined), sealed, async (_, { seal, request }) => {
       await seal()
       await awaitApplied(world, request)
     })
   })
+  if (isProfiled) switchProfiles(world)
   const each = Object.entries(used).map(([name, ms]) => [name, ms / operations])
   return { atOnce, raw, wholeWay, usage: Object.fromEntries(each) as OpenLdapUsage }
 }
@@ -124,5 +134,23 @@ async function flow<Lane, Item>(
 
 function pidsOf(world: OpenLdapWorld): Record<keyof OpenLdapUsage, number> {
   const redis = Number(readFileSync(path.join(world.directory, 'state', 'redis', 'pid'), 'latin1'))
-  return { agent: world.agent.pid(), store: world.store.pid(), redis, slapd: world.domain.pid }
+  return {
+    agent: world.agent.pid(),
+    store: world.store.pid(),
+    redis,
+    slapd: world.domain.pid,
+    load: process.pid,
+  }
+}
+
+const PROFILER = path.join(import.meta.dirname, 'profile-process.ts')
+
+const profiling = (directory: string, name: string) => ({
+  NODE_OPTIONS: `--import=${PROFILER}`,
+  PROFILE_FILE: path.join(directory, `${name}.cpuprofile`),
+})
+
+/** Lets agent and store begin their profiles, or end them. */
+function switchProfiles(world: OpenLdapWorld): void {
+  for (const { pid } of [world.agent, world.store]) process.kill(pid(), 'SIGUSR2')
 }

@@ -39,5 +39,10 @@ function levelResults(all: OpenLdapMeasured['rounds'], atOnce: number, isSustain
     result('CPU of the store, each request', cpu('store'), 'ms'),
     result('CPU of the private Redis, each request', cpu('redis'), 'ms'),
     result('CPU of slapd, each request', cpu('slapd'), 'ms'),
+    result('CPU of the benchmark itself, each request', cpu('load'), 'ms'),
+    result('CPU of all of them, each request', median(rounds.map(({ usage }) => sumOf(usage))), 'ms'),
   ]
 }
+
+const sumOf = (usage: OpenLdapMeasured['rounds'][number]['usage']): number =>
+  Object.values(usage).reduce((sum, ms) => sum + ms, 0)

@@ -33,6 +33,8 @@ const { values: words } = parseArgs({
     directory: { type: 'string', default: 'active-directory' },
     json: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
+    // On OpenLDAP: a directory for the processor profiles of agent and store.
+    profile: { type: 'string' },
   },
 })
 if (!DIRECTORY_KINDS.some((kind) => kind === words.directory))
@@ -42,7 +44,7 @@ const say = (line: string) => process.stderr.write(`${line}\n`)
 /** Measures one kind of directory: what was planned, all that was measured, what it comes down to, and how much it was. */
 async function run() {
   if (words.directory === 'openldap') {
-    const plan = words.quick ? OPENLDAP_QUICK : OPENLDAP
+    const plan = { ...(words.quick ? OPENLDAP_QUICK : OPENLDAP), profiles: words.profile }
     const measured = await measureOpenLdap(plan, say)
     const amount = plan.levels.map(({ atOnce, operations }) => `${operations} by ${atOnce}`).join(', ')
     const size = `${plan.rounds} rounds of ${amount}; ${plan.connections} connections`

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from '@jest/globals'
 import type { Account } from '../../src/agent/decisions/account.ts'
 import { createStoreTime } from '../../src/agent/decisions/store-time.ts'
@@ -20,6 +21,11 @@ import {
 import { sealedForeign } from './sealed-foreign.ts'
 
 afterEach(closeWorlds)
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let looks = 0; looks < 400 && !isSo(); looks += 1) await sleep(5)
+  expect(isSo()).toBe(true)
+}
 
 test('writes once, says applied, and wipes the password', async () => {
   const world = await openWorld({ account: { locked: true } })
@@ -710,4 +716,35 @@ test('an unknown, closed or released request is done', async () => {
   expect(await processRequest(world.parts, newId(), new AbortController().signal)).toBe('done')
   world.journal.release(world.document.id, LEASE, NOW)
   expect([await world.run(), world.dc.state.calls]).toEqual(['done', []])
+})
+
+test('nothing is sent before its intent is on the disk, and nothing reported before its outcome is', async () => {
+  const world = await openWorld()
+  const disk = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  let waits = 0
+  world.flags.disk = () => disk[waits++]?.promise ?? Promise.resolve()
+  const running = world.run()
+  await until(() => waits === 1)
+  expect([world.dc.state.calls, world.journal.intents(world.document.id).length]).toEqual([['read'], 1])
+  disk[0]?.resolve()
+  await until(() => waits === 2)
+  expect([world.dc.state.effects.length, world.flags.reports]).toEqual([1, 0])
+  disk[1]?.resolve()
+  expect([await running, world.flags.reports]).toEqual(['done', 1])
+})
+
+test('an intent that cannot be put on the disk is not sent, counts no write, and is tried again', async () => {
+  const world = await openWorld({ limits: { perAccountAndHour: 1 } })
+  let isFull = true
+  world.flags.disk = async () => {
+    if (!isFull) return
+    isFull = false
+    throw new WritebackError('ERR_JOURNAL_UNUSABLE', 'no disk', { retry: 'later' })
+  }
+  await world.finish()
+  expect([await world.outcome(), world.dc.state.effects.length]).toEqual([ended('applied'), 1])
+  expect(world.journal.intents(world.document.id).map(({ answer }) => answer)).toEqual([
+    'not_sent',
+    'accepted',
+  ])
 })

@@ -66,7 +66,14 @@ export const QUARANTINE_MS = 135_000
 export async function openWorld(wish: Wish = {}) {
   const clock = createManualClock(NOW)
   const state = makeScratchDirectory()
-  const journal = createJournal(state)
+  const opened = createJournal(state)
+  const journal: typeof opened = {
+    ...opened,
+    durable: async () => {
+      await flags.disk()
+      await opened.durable()
+    },
+  }
   cleanUp.push(() => {
     journal.close()
     rmSync(state, { recursive: true, force: true })
@@ -105,6 +112,8 @@ export async function openWorld(wish: Wish = {}) {
       if (flags.auditIsFull) flags.auditHolds = false
       return flags.auditIsFull
     },
+    /** What is waited for before anything of the journal is on the disk. */
+    disk: async () => {},
     gone: new Set<string>(),
     receipts: [] as string[],
     receipt: async () => true,

@@ -73,6 +73,8 @@ export interface WorldOptions<K extends DirectoryKind = 'active-directory'> {
   readonly watch?: (agent: string) => ProxyWatch
   /** Environment of the agents. */
   readonly agentEnv?: Readonly<Record<string, string>>
+  /** Environment of the store. */
+  readonly storeEnv?: Readonly<Record<string, string>>
   /** Called with the world's directory and its first domain before the agent starts. */
   readonly beforeAgent?: (directory: string, domain: TestDomain<K>) => void | Promise<void>
   /** Runs each part of the start; a demo shows its progress with it. */
@@ -154,7 +156,7 @@ export async function startWorld<K extends DirectoryKind = 'active-directory'>(
   const store = describeProgram(
     [...program, 'store', '--config', files.storeConfigFile],
     path.join(directory, 'store.log'),
-    {},
+    options.storeEnv ?? {},
     storeReady,
     options.errorsAside ? path.join(directory, 'store.log.errors') : undefined,
   )

@@ -64,6 +64,7 @@ const WORKER = 'agent/queue/queue-worker.ts'
 const PROCESS = 'agent/writeback/process-request.ts'
 const WRITE_ONCE = 'agent/writeback/write-once.ts'
 const WRITE_PASSWORD = 'agent/writeback/write-password.ts'
+const ATTEMPT = 'agent/writeback/attempt.ts'
 const SEND = 'agent/writeback/send-write.ts'
 const CONCLUDE = 'agent/writeback/conclude.ts'
 const REPORT = 'agent/writeback/report-outcomes.ts'
@@ -166,7 +167,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   },
   {
     ...{ id: 'C14', what: 'the intent is durable' },
-    ...around('agent/journal/transaction.ts', `db.exec('COMMIT')`, { when: `what === 'journal an intent'` }),
+    ...around(ATTEMPT, 'await journal.durable()', { request: 'work.document.id' }),
   },
   {
     ...{ id: 'C15', what: 'the key is unwrapped', operations: PASSWORDS },
@@ -244,9 +245,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
     before: at(CONCLUDE, 'const recording = parts.journal.outcome(', 'before', {
       request: 'request.requestId',
     }),
-    after: at(CONCLUDE, 'parts.leases.drop({ request: request.requestId, lease: request.lease })', 'before', {
-      request: 'request.requestId',
-    }),
+    after: at(CONCLUDE, '  parts.audit.wake()', 'before', { request: 'request.requestId' }),
   },
   {
     ...{ id: 'C32', what: 'the outcome is sent' },

@@ -41,6 +41,7 @@ export async function takeIn(
   const all = await Promise.all(claimed.map((one) => verifyClaimed(one, parts.addressee, parts.findKey)))
   const verified = all.filter((one) => 'document' in one || !isUnderWay(parts, one))
   const acceptances = parts.journal.accept(verified.map(acceptedOf))
+  await parts.journal.durable()
   const fresh: Extract<Verified, { document: unknown }>[] = []
   let invalid = 0
   for (const [index, one] of verified.entries()) {

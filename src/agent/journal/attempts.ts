@@ -3,7 +3,7 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import type { AuditOutbox } from './audit-outbox.ts'
 import type { AnsweredIntent, ConfirmedWrite, Intent, Journal } from './journal.ts'
-import { guarded, transaction, unsynced } from './transaction.ts'
+import { guarded, transaction } from './transaction.ts'
 
 type Attempts = Pick<
   Journal,
@@ -97,13 +97,11 @@ export function createAttempts(db: DatabaseSync, outbox: AuditOutbox): Attempts 
 function recordAnswer(db: DatabaseSync, outbox: AuditOutbox): Journal['answer'] {
   const set = db.prepare('UPDATE intents SET answer = ?, untold = 0 WHERE request_id = ? AND n = ?')
   return (requestId, n, answer, told) =>
-    unsynced(db, () =>
-      transaction(db, 'journal an answer', () => {
-        if (set.run(answer, requestId, n).changes !== 1)
-          throw new WritebackError('ERR_INTERNAL', `no attempt ${n} of request ${requestId} to answer`)
-        if (told) outbox.put(told)
-      }),
-    )
+    transaction(db, 'journal an answer', () => {
+      if (set.run(answer, requestId, n).changes !== 1)
+        throw new WritebackError('ERR_INTERNAL', `no attempt ${n} of request ${requestId} to answer`)
+      if (told) outbox.put(told)
+    })
 }
 
 function recordIntent(db: DatabaseSync, outbox: AuditOutbox): Journal['intent'] {
@@ -115,8 +113,8 @@ function recordIntent(db: DatabaseSync, outbox: AuditOutbox): Journal['intent'] 
     `INSERT INTO intents (request_id, n, lease, kind, server, marker_before, marker_after, password_version_before,
      started_at_ms, notices, effect, without_marker, untold) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
-  return (intent, told) => {
-    const entry = transaction(db, 'journal an intent', () => {
+  return (intent, told) =>
+    transaction(db, 'journal an intent', () => {
       if (reserve.run(intent.n, intent.requestId).changes !== 1)
         throw new WritebackError(
           'ERR_INTERNAL',
@@ -139,9 +137,6 @@ function recordIntent(db: DatabaseSync, outbox: AuditOutbox): Journal['intent'] 
       )
       return told ? outbox.put(told) : 0
     })
-    outbox.synced()
-    return entry
-  }
 }
 
 function toConfirmedWrite(row: Record<string, SQLOutputValue>): ConfirmedWrite {

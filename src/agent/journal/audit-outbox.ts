@@ -3,7 +3,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { type AuditEntry, resultOf } from '../decisions/audit-entry.ts'
 import type { Journal } from './journal.ts'
-import { guarded, transaction, unsynced } from './transaction.ts'
+import { guarded, synced, transaction } from './transaction.ts'
 
 /** The part of the journal that the audit record is fed from. */
 export interface AuditOutbox
@@ -12,8 +12,8 @@ export interface AuditOutbox
   readonly put: (entry: AuditEntry) => number
   /** Within a transaction: gives every intent of a request that has no result the one that will ever be known. */
   readonly endIntents: (requestId: string, atMs: number) => void
-  /** After a transaction that waited for the disk: what was put before is durable. */
-  readonly synced: () => void
+  /** Gives what to do when everything that was put until now is on the disk. */
+  readonly atCommit: () => () => void
 }
 
 type Row = Record<string, SQLOutputValue>
@@ -31,16 +31,19 @@ export function createAuditOutbox(db: DatabaseSync): AuditOutbox {
     put(toResult(row, atMs))
     tell.run(String(row['request_id']), Number(row['n']))
   }
-  const synced = () => {
-    durable = Math.max(durable, Number(newest.get()?.['entry'] ?? 0))
+  const atCommit = () => {
+    const entry = Number(newest.get()?.['entry'] ?? 0)
+    return () => {
+      durable = Math.max(durable, entry)
+    }
   }
   return {
-    ...{ put, synced },
+    ...{ put, atCommit },
     endIntents: (requestId, atMs) => {
       for (const row of untoldOf.all(requestId)) end(row, atMs)
     },
     ...emptying(db, () => durable),
-    ...resuming(db, end, synced),
+    ...resuming(db, end, () => atCommit()()),
   }
 }
 
@@ -63,12 +66,10 @@ function emptying(
         waiting.all(after, durable(), limit).map(toEntry),
       ),
     auditAppended: (through, { sequence, hash }) =>
-      unsynced(db, () =>
-        transaction(db, 'note what the audit record has', () => {
-          remove.run(through)
-          note.run(JSON.stringify({ sequence, hash }))
-        }),
-      ),
+      transaction(db, 'note what the audit record has', () => {
+        remove.run(through)
+        note.run(JSON.stringify({ sequence, hash }))
+      }),
     auditTaken: () =>
       guarded('read what the audit record has', () => {
         const row = noted.get()
@@ -80,7 +81,7 @@ function emptying(
 function resuming(
   db: DatabaseSync,
   end: (row: Row, atMs: number) => void,
-  synced: () => void,
+  settled: () => void,
 ): Pick<AuditOutbox, 'auditResume' | 'auditSettle'> {
   const remove = db.prepare('DELETE FROM audit_outbox WHERE entry <= ?')
   const untold = db.prepare(`${UNTOLD} ORDER BY i.started_at_ms, i.n`)
@@ -102,7 +103,7 @@ function resuming(
   }
   return {
     auditResume: (through, atMs) => {
-      const taken = transaction(db, 'resume the audit record', () => {
+      const resume = () => {
         const { oldest, counted } = position.get() ?? {}
         remove.run(through)
         makeCounter.run()
@@ -110,13 +111,14 @@ function resuming(
         for (const row of untold.all()) end(row, atMs)
         settle()
         return Math.max(through, oldest == null ? Number(counted ?? 0) : Number(oldest) - 1)
-      })
-      synced()
+      }
+      const taken = synced(db, () => transaction(db, 'resume the audit record', resume))
+      settled()
       return taken
     },
     auditSettle: () => {
-      transaction(db, 'settle the audit record', settle)
-      synced()
+      synced(db, () => transaction(db, 'settle the audit record', settle))
+      settled()
     },
   }
 }

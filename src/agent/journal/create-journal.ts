@@ -1,12 +1,14 @@
 // The journal: what this agent promised, in one SQLite file that belongs to one process.
+import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { createAttempts } from './attempts.ts'
 import { createAuditOutbox } from './audit-outbox.ts'
 import { createDocuments } from './documents.ts'
+import { createDurability, createLogSync, type LogSync, NO_LOG } from './durability.ts'
 import type { Journal } from './journal.ts'
 import { openDatabase } from './open-database.ts'
 import { createOutcomes } from './outcomes.ts'
-import { guarded } from './transaction.ts'
+import { guarded, synced } from './transaction.ts'
 
 /**
  * Opens the journal in `directory`, which it makes when missing.
@@ -14,11 +16,14 @@ import { guarded } from './transaction.ts'
  * version does not serve.
  */
 export function createJournal(directory: string): Journal {
-  return createJournalOn(openDatabase(directory))
+  return createJournalOn(openDatabase(directory), createLogSync(join(directory, 'journal.sqlite-wal')))
 }
 
-/** The journal on a database that is open and up to date. Closing the journal closes it. Throws ERR_JOURNAL_UNUSABLE. */
-export function createJournalOn(db: DatabaseSync): Journal {
+/**
+ * The journal on a database that is open and up to date; `log` puts it on the disk. Closing the journal closes both. Throws
+ * ERR_JOURNAL_UNUSABLE.
+ */
+export function createJournalOn(db: DatabaseSync, log: LogSync = NO_LOG): Journal {
   return guarded('prepare the journal', () => {
     const outbox = createAuditOutbox(db)
     const { auditEntries, auditAppended, auditTaken, auditResume, auditSettle } = outbox
@@ -27,8 +32,10 @@ export function createJournalOn(db: DatabaseSync): Journal {
       ...createAttempts(db, outbox),
       ...createOutcomes(db, outbox),
       ...{ auditEntries, auditAppended, auditTaken, auditResume, auditSettle },
+      ...createDurability({ db, log, atCommit: outbox.atCommit }),
       ...settings(db),
       close: () => {
+        log.close()
         if (db.isOpen) db.close()
       },
     }
@@ -42,9 +49,8 @@ function settings(db: DatabaseSync): Pick<Journal, 'get' | 'set'> {
   return {
     get: (key) => guarded('read a setting', () => read.get(key)?.['value']?.toString()),
     set: (key, value) =>
-      guarded(
-        'journal a setting',
-        () => void (value === undefined ? forget.run(key) : write.run(key, value)),
+      guarded('journal a setting', () =>
+        synced(db, () => void (value === undefined ? forget.run(key) : write.run(key, value))),
       ),
   }
 }

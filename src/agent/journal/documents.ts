@@ -1,7 +1,7 @@
 // Requests on their way in: documents, leases, receipts, starts, and giving one up.
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import type { Acceptance, AcceptedDocument, Journal, OpenRequest } from './journal.ts'
-import { guarded, transaction, unsynced } from './transaction.ts'
+import { guarded, transaction } from './transaction.ts'
 
 type Row = Record<string, SQLOutputValue>
 type Documents = Pick<
@@ -27,10 +27,8 @@ export function createDocuments(db: DatabaseSync): Documents {
   return {
     accept: (documents) => transaction(db, 'journal documents', () => documents.map(accept)),
     receipt: (items) =>
-      unsynced(db, () =>
-        transaction(db, 'journal receipts', () =>
-          items.map(({ requestId, lease, server }) => setReceipt.run(server, requestId, lease).changes === 1),
-        ),
+      transaction(db, 'journal receipts', () =>
+        items.map(({ requestId, lease, server }) => setReceipt.run(server, requestId, lease).changes === 1),
       ),
     release: (requestId, lease, atMs) =>
       transaction(db, 'release a request', () => release(requestId, lease, atMs)),
@@ -144,8 +142,7 @@ function starting(db: DatabaseSync): Pick<Journal, 'started' | 'rested'> {
   const count = db.prepare('UPDATE requests SET starts = starts + 1 WHERE request_id = ? RETURNING starts')
   const takeOff = db.prepare('UPDATE requests SET starts = starts - 1 WHERE request_id = ? AND starts > 0')
   return {
-    started: (requestId) =>
-      guarded('count a start', () => unsynced(db, () => Number(count.get(requestId)?.['starts'] ?? 0))),
-    rested: (requestId) => guarded('take a start off', () => unsynced(db, () => void takeOff.run(requestId))),
+    started: (requestId) => guarded('count a start', () => Number(count.get(requestId)?.['starts'] ?? 0)),
+    rested: (requestId) => guarded('take a start off', () => void takeOff.run(requestId)),
   }
 }

@@ -104,19 +104,25 @@ export interface JournalCounts {
   readonly oldestUndeliveredAt: number | undefined
 }
 
-/** `recorded`: durable now. `same`: it was already. `kept_out`: another outcome came first, or the lease was given up. */
+/** `recorded`: kept now. `same`: it was already. `kept_out`: another outcome came first, or the lease was given up. */
 export type Recording = 'recorded' | 'same' | 'kept_out'
 
 /**
- * What this agent must never forget. Every call is synchronous; when it returns, what it wrote survives a crash of
- * the process, and of the machine unless the call says otherwise. Every call throws ERR_JOURNAL_UNUSABLE when the disk or the file fails.
+ * What this agent must never forget. Every call but `durable` is synchronous; when it returns, what it wrote survives a crash
+ * of the process, and of the machine from the next `durable` on. Every call throws ERR_JOURNAL_UNUSABLE when the disk or the
+ * file fails.
  */
 export interface Journal {
+  /**
+   * Resolves when everything that was written before is on the disk. Nothing is told to the store or sent to a directory on
+   * the strength of what is not: documents before their receipts, intents before their writes, outcomes before their reports.
+   */
+  readonly durable: () => Promise<void>
   /** Takes documents in, all in one transaction. The result has one entry per document, in the same order. */
   readonly accept: (documents: readonly AcceptedDocument[]) => readonly Acceptance[]
   /**
-   * Notes accepted receipts. False for a lease that is no longer the current one. A power cut may lose it: the receipt
-   * is then given again, and the store answers the same.
+   * Notes accepted receipts. False for a lease that is no longer the current one. Nobody waits for the disk: after a power
+   * cut the receipt is given again, and the store answers the same.
    */
   readonly receipt: (
     items: readonly { readonly requestId: string; readonly lease: number; readonly server: string }[],
@@ -142,8 +148,8 @@ export interface Journal {
    */
   readonly intent: (intent: Intent, told?: AuditEntry) => number
   /**
-   * Records what is known about one attempt. Throws ERR_INTERNAL for an unknown attempt. A power cut may lose it, unless
-   * an outcome was recorded after it: the directory then tells again what became of the attempt.
+   * Records what is known about one attempt. Throws ERR_INTERNAL for an unknown attempt. Nobody waits for the disk: after a
+   * power cut the directory tells again what became of the attempt.
    */
   readonly answer: (requestId: string, n: number, answer: string, told?: AuditEntry) => void
   /** Intents without an answer, or whose answer was lost; newest last. */
@@ -175,10 +181,7 @@ export interface Journal {
     account: string,
     butRequestId: string,
   ) => Pick<Intent, 'requestId' | 'n' | 'startedAtMs'> | undefined
-  /**
-   * Counts a start of processing and gives the count, this one included. Survives a crash of the process; a power
-   * cut may lose it, which only grants another try.
-   */
+  /** Counts a start of processing and gives the count, this one included. A power cut may lose it, which only grants another try. */
   readonly started: (requestId: string) => number
   /** Processing came back without an outcome: this start killed nobody, and is taken off the count. */
   readonly rested: (requestId: string) => void
@@ -196,9 +199,9 @@ export interface Journal {
   ) => void
   /** This lease is lost: no outcome from here. A newer lease stays open. Wipes the document; a later lease opens the request again. */
   readonly release: (requestId: string, lease: number, atMs: number) => void
-  /** A small durable setting, such as the highest sequence seen. */
+  /** A small setting, such as the highest sequence seen. */
   readonly get: (key: string) => string | undefined
-  /** Sets it; undefined forgets it. */
+  /** Sets it, on the disk at once; undefined forgets it. */
   readonly set: (key: string, value: string | undefined) => void
   /** What the audit record still has to take over, in order, behind entry `after`; JSON. */
   readonly auditEntries: (

@@ -17,6 +17,8 @@ export function openDatabase(directory: string): DatabaseSync {
     lock(db, directory)
     guarded('set up the journal', () => configure(db))
     migrate(db, path)
+    // From here on who needs the disk waits for it himself.
+    guarded('set up the journal', () => db.exec('PRAGMA synchronous = NORMAL'))
     return db
   } catch (error) {
     db.close()

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import type { AuditOutbox } from './audit-outbox.ts'
 import type { Journal, RecordedOutcome, Recording } from './journal.ts'
-import { guarded, transaction, unsynced } from './transaction.ts'
+import { guarded, transaction } from './transaction.ts'
 
 type Outcomes = Pick<Journal, 'outcome' | 'undelivered' | 'delivered' | 'counts' | 'purge'>
 
@@ -25,11 +25,9 @@ export function createOutcomes(db: DatabaseSync, outbox: AuditOutbox): Outcomes 
         })),
       ),
     delivered: (items, atMs) =>
-      unsynced(db, () =>
-        transaction(db, 'journal deliveries', () => {
-          for (const { requestId, answer } of items) confirm.run(answer, atMs, requestId)
-        }),
-      ),
+      transaction(db, 'journal deliveries', () => {
+        for (const { requestId, answer } of items) confirm.run(answer, atMs, requestId)
+      }),
     ...housekeeping(db),
   }
 }
@@ -41,8 +39,8 @@ function recordOutcome(db: DatabaseSync, outbox: AuditOutbox): Journal['outcome'
   )
   // Nobody needs the sealed password any more, so it goes in the same transaction.
   const wipe = db.prepare('DELETE FROM documents WHERE request_id = ?')
-  return (outcome: RecordedOutcome, told): Recording => {
-    const recording = transaction(db, 'journal an outcome', (): Recording => {
+  return (outcome: RecordedOutcome, told): Recording =>
+    transaction(db, 'journal an outcome', (): Recording => {
       const row = known.get(outcome.requestId)
       if (row === undefined)
         throw new WritebackError('ERR_INTERNAL', `outcome of the unknown request ${outcome.requestId}`)
@@ -53,10 +51,6 @@ function recordOutcome(db: DatabaseSync, outbox: AuditOutbox): Journal['outcome'
       if (told) outbox.put(told)
       return 'recorded'
     })
-    // Otherwise nothing was written, and nothing waited for the disk.
-    if (recording === 'recorded') outbox.synced()
-    return recording
-  }
 }
 
 function housekeeping(db: DatabaseSync): Pick<Journal, 'counts' | 'purge'> {

@@ -1,5 +1,5 @@
 // All or nothing, and one kind of error for everything the disk can do to us.
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { WritebackError } from '../../errors/writeback-error.ts'
 
 const SQLITE_BUSY = 5
@@ -24,13 +24,25 @@ export function guarded<T>(what: string, step: () => T): T {
   }
 }
 
-/** Runs `step` in one transaction; on any failure nothing of it stays. Throws ERR_JOURNAL_UNUSABLE. */
+const frames = new WeakMap<DatabaseSync, { readonly begin: StatementSync; readonly commit: StatementSync }>()
+
+function frameOf(db: DatabaseSync) {
+  const frame = frames.get(db) ?? { begin: db.prepare('BEGIN IMMEDIATE'), commit: db.prepare('COMMIT') }
+  frames.set(db, frame)
+  return frame
+}
+
+/**
+ * Runs `step` in one transaction; on any failure nothing of it stays. It survives a crash of the process at once, one of the
+ * machine when the journal is `durable`. Throws ERR_JOURNAL_UNUSABLE.
+ */
 export function transaction<T>(db: DatabaseSync, what: string, step: () => T): T {
   return guarded(what, () => {
-    db.exec('BEGIN IMMEDIATE')
+    const { begin, commit } = frameOf(db)
+    begin.run()
     try {
       const result = step()
-      db.exec('COMMIT')
+      commit.run()
       return result
     } catch (error) {
       // SQLite ends the transaction by itself on some failures, such as a full disk.
@@ -40,15 +52,12 @@ export function transaction<T>(db: DatabaseSync, what: string, step: () => T): T
   })
 }
 
-/**
- * Runs a step that does not wait for the disk: it survives a crash of the process at once, and one of the machine as soon
- * as the next step that waits has ended. Only for what is found out again when it is lost.
- */
-export function unsynced<T>(db: DatabaseSync, step: () => T): T {
-  db.exec('PRAGMA synchronous = NORMAL')
+/** Runs a step that waits for the disk, and everything else with it. Only for what is rare. */
+export function synced<T>(db: DatabaseSync, step: () => T): T {
+  db.exec('PRAGMA synchronous = FULL')
   try {
     return step()
   } finally {
-    db.exec('PRAGMA synchronous = FULL')
+    db.exec('PRAGMA synchronous = NORMAL')
   }
 }

@@ -1,6 +1,8 @@
 // One modify as the journal knows it: its intent is durable before any byte is sent, its answer is kept afterwards.
+import { isRetryable } from '../../errors/writeback-error.ts'
 import type { Operation } from '../../protocol/identifiers.ts'
 import { formatMarker } from '../../protocol/marker.ts'
+import { errorFields } from '../../telemetry/logger.ts'
 import type { Account } from '../decisions/account.ts'
 import { eventsOf, type IntentEntry, resultOf } from '../decisions/audit-entry.ts'
 import { noticesFor } from '../decisions/judge-account.ts'
@@ -14,13 +16,13 @@ import type { Work, WritebackParts } from './writeback-parts.ts'
 export interface Attempt {
   /** The marker it carries, never used before. */
   readonly markerAfter: string
-  /** True when its intent stands in the audit record; else nothing may be sent. */
-  readonly isAudited: () => Promise<boolean>
+  /** True when its intent is on the disk, in the journal and in the audit record; else nothing may be sent. */
+  readonly isKept: () => Promise<boolean>
   /** Keeps what became of it. */
   readonly close: (answer: WriteAnswer) => void
 }
 
-/** Journals the intent of a write or a fence. Throws ERR_JOURNAL_UNUSABLE; nothing may be sent then. */
+/** Journals the intent of a write or a fence; nothing may be sent before it `isKept`. Throws ERR_JOURNAL_UNUSABLE. */
 export function beginAttempt(
   parts: WritebackParts,
   work: Work,
@@ -53,8 +55,19 @@ export function beginAttempt(
   const entry = parts.journal.intent(intent, told)
   return {
     markerAfter,
-    isAudited: () => parts.audit.reached(entry),
+    isKept: async () => (await isDurable(parts, work)) && parts.audit.reached(entry),
     close: (answer) => keepAnswer(parts, intent, answer, told),
+  }
+}
+
+async function isDurable({ journal }: WritebackParts, work: Work): Promise<boolean> {
+  try {
+    await journal.durable()
+    return true
+  } catch (error) {
+    if (!isRetryable(error)) throw error
+    work.log.error('an intent is not on the disk, so nothing is sent', errorFields(error))
+    return false
   }
 }
 

@@ -43,9 +43,13 @@ export async function conclude(
     ...{ bytes, atMs: outcome.decidedAt },
   }
   const recording = parts.journal.outcome(recorded, tellOutcome(outcome, bytes, parts.clock.wallMs()))
+  // The first one stands whatever the disk says now; without the disk nobody is told of it.
+  await parts.journal.durable().finally(() => {
+    parts.leases.drop({ request: request.requestId, lease: request.lease })
+    parts.wakeReporter()
+  })
   // Not waited for: the journal keeps it until it stands in the audit record.
   parts.audit.wake()
-  parts.leases.drop({ request: request.requestId, lease: request.lease })
   parts.log.info('request ended', {
     requestId: request.requestId,
     outcome: ending.outcome,
@@ -53,7 +57,6 @@ export async function conclude(
     ...(circumstances.server === undefined ? {} : { server: circumstances.server }),
     ...(recording === 'recorded' ? {} : { recording }),
   })
-  parts.wakeReporter()
 }
 
 const tellOutcome = (outcome: Outcome, bytes: string, nowMs: number): OutcomeEntry => ({

@@ -141,6 +141,7 @@ async function send(
   waiting: Waiting,
   signal: AbortSignal,
 ): Promise<void> {
+  await journal.durable()
   const { answer } = await client.outcomes(
     waiting.map(({ bytes }) => bytes),
     signal,

@@ -55,17 +55,10 @@ async function send(
   withoutMarker: boolean,
 ): Promise<Sent> {
   const { directory, subject } = work.document
-  const { markerAfter, isAudited, close } = beginAttempt(
-    parts,
-    work,
-    session,
-    account,
-    'write',
-    withoutMarker,
-  )
+  const { markerAfter, isKept, close } = beginAttempt(parts, work, session, account, 'write', withoutMarker)
   const takeOff = parts.limits.note(directory, subject.anchor)
-  // The next round waits until the audit record can be written.
-  let withheld = !(await isAudited())
+  // The next round waits until journal and audit record can be written.
+  let withheld = !(await isKept())
   const write: Write = {
     objectGuid: account.objectGuid,
     account,

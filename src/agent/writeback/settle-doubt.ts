@@ -105,7 +105,7 @@ async function fence(
   if (isCounted && (parts.limits.isStopped(directory) || parts.limits.find(directory, subject.anchor)))
     return wait(LIMIT_LOOK_MS)
   const takeOff = isCounted ? parts.limits.note(directory, subject.anchor) : undefined
-  const { markerAfter, isAudited, close } = beginAttempt(parts, work, session, account, 'fence')
+  const { markerAfter, isKept, close } = beginAttempt(parts, work, session, account, 'fence')
   const marker: Fence = {
     objectGuid: account.objectGuid,
     account,
@@ -113,7 +113,7 @@ async function fence(
     markerAfter,
     mayStart: () => findLeaseObstacle(parts, work) === undefined,
   }
-  const answer: WriteAnswer = (await isAudited())
+  const answer: WriteAnswer = (await isKept())
     ? await session.fence(marker)
     : { kind: 'not_sent', cause: undefined }
   close(answer)

@@ -17,7 +17,7 @@ const lane = async (number: number) => {
     // Only now the write would go out.
     writeSync(1, `sent ${request}\n`)
     answer(recorded.journal, request)
-    conclude(recorded, request)
+    await conclude(recorded, request)
     writeSync(1, `ended ${request}\n`)
   }
 }

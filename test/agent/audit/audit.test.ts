@@ -353,7 +353,7 @@ test('many small files are kept as long as there is room for their bytes', async
     clock.pass(2_000)
   }
   await recorded.audit.housekeep()
-  expect(filesOf(state)).toHaveLength(11)
+  expect(filesOf(state)).toHaveLength(10)
 })
 
 test('a host whose clock was set far ahead removes nothing until another clock confirms it', async () => {

@@ -29,7 +29,7 @@ await carryOut(recorded, 'before', 1)
 const isSent = await begin(recorded, 'caught', 2)
 fillUp()
 answer(journal, 'caught')
-conclude(recorded, 'caught')
+await conclude(recorded, 'caught')
 const mayBeSent: boolean[] = []
 for (let at = 0; mayBeSent.at(-1) !== false && at < 100; at += 1) {
   const request = `full${at}`
@@ -41,7 +41,7 @@ rmSync(filler)
 for (let tries = 0; tries < 100 && !audit.isWritable(); tries += 1) await sleep(50)
 const isMended = { isWritable: audit.isWritable(), conditions: conditions.list() }
 await carryOut(recorded, 'after', 1_000)
-for (let at = 0; at < mayBeSent.length; at += 1) conclude(recorded, `full${at}`)
+for (let at = 0; at < mayBeSent.length; at += 1) await conclude(recorded, `full${at}`)
 await recorded.close()
 const records = readdirSync(path.join(state, 'audit'))
   .filter((name) => name.endsWith('.jsonl'))

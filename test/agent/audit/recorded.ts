@@ -81,13 +81,15 @@ export const outcomeEntry = (request: string, nowMs: number): OutcomeEntry => ({
 })
 
 /** A request up to the moment before its write. True: it may be sent. */
-export function begin(
+export async function begin(
   { journal, audit }: Pick<Recorded, 'journal' | 'audit'>,
   request: string,
   sequence: number,
 ) {
   journal.accept([{ ...documentOf(request, sequence), document: 'sealed' }])
-  return audit.reached(journal.intent(intentOf(request, 1), intentEntry(request, Date.now())))
+  const entry = journal.intent(intentOf(request, 1), intentEntry(request, Date.now()))
+  await journal.durable()
+  return audit.reached(entry)
 }
 
 /** The answer of its write. */
@@ -97,12 +99,13 @@ export function answer(journal: Journal, request: string, text = 'accepted'): vo
 }
 
 /** Its end. */
-export function conclude({ journal, audit }: Pick<Recorded, 'journal' | 'audit'>, request: string): void {
+export async function conclude({ journal, audit }: Pick<Recorded, 'journal' | 'audit'>, request: string) {
   const now = Date.now()
   journal.outcome(
     { requestId: request, outcome: 'applied', bytes: 'signed', atMs: now },
     outcomeEntry(request, now),
   )
+  await journal.durable()
   audit.wake()
 }
 
@@ -110,5 +113,5 @@ export function conclude({ journal, audit }: Pick<Recorded, 'journal' | 'audit'>
 export async function carryOut(recorded: Recorded, request: string, sequence: number): Promise<void> {
   await begin(recorded, request, sequence)
   answer(recorded.journal, request)
-  conclude(recorded, request)
+  await conclude(recorded, request)
 }

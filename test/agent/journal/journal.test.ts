@@ -1,15 +1,16 @@
 // The journal on a real disk, with real crashes.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterEach, expect, test } from '@jest/globals'
 import { resultOf } from '../../../src/agent/decisions/audit-entry.ts'
-import { createJournal } from '../../../src/agent/journal/create-journal.ts'
+import { createJournal, createJournalOn } from '../../../src/agent/journal/create-journal.ts'
 import type { Journal } from '../../../src/agent/journal/journal.ts'
+import { openDatabase } from '../../../src/agent/journal/open-database.ts'
 import { bareEnvironment } from '../../servers/child-process.ts'
 import { makeScratchDirectory } from '../../servers/scratch-directory.ts'
 import { intentEntry, outcomeEntry } from '../audit/recorded.ts'
@@ -269,17 +270,88 @@ test('one request costs the disk and the processor little', () => {
   expect(cpuMs).toBeLessThan(10)
 })
 
-test('an outcome that was known before does not pass what a power cut could take back on to the audit record', () => {
+test('an outcome that was known before does not pass what a power cut could take back on to the audit record', async () => {
   const journal = openJournal()
   journal.accept([documentOf('a', 1), documentOf('b', 2)])
   const outcome = { requestId: 'a', outcome: 'applied', bytes: 'signed', atMs: 1 }
   journal.outcome(outcome, outcomeEntry('a', 1))
   journal.intent(intentOf('b', 1), intentEntry('b', 1))
+  await journal.durable()
   const before = journal.auditEntries(0, 10).length
+  expect(before).toBeGreaterThan(0)
   journal.answer('b', 1, 'accepted', resultOf(intentEntry('b', 1), 'accepted', 1))
   expect(journal.outcome(outcome)).toBe('same')
   expect(journal.outcome({ ...outcome, bytes: 'others' })).toBe('kept_out')
   expect(journal.auditEntries(0, 10)).toHaveLength(before)
   journal.auditSettle()
   expect(journal.auditEntries(0, 10)).toHaveLength(before + 1)
+})
+
+/** A journal whose disk is in the test's hands: \`syncs\` holds what is waited for now. */
+function openHeld() {
+  const db = openDatabase(freshDirectory())
+  const syncs: PromiseWithResolvers<void>[] = []
+  const sync = () => {
+    syncs.push(Promise.withResolvers())
+    return syncs.at(-1)?.promise ?? Promise.resolve()
+  }
+  const journal = createJournalOn(db, { gather: async () => {}, sync, close: () => {} })
+  cleanUp.push(() => journal.close())
+  const isThere = async (wait: Promise<void>) => Promise.race([wait.then(() => true), sleep(5, false)])
+  return { journal, syncs, isThere }
+}
+
+test('all that is journaled while the disk is busy waits for one more sync, together', async () => {
+  const { journal, syncs, isThere } = openHeld()
+  journal.accept([documentOf('a', 1), documentOf('b', 2), documentOf('c', 3)])
+  const first = journal.durable()
+  // What came before the sync began needs no other one.
+  const same = journal.durable()
+  await sleep(1)
+  journal.intent(intentOf('a', 1), intentEntry('a', 1))
+  const waits = [journal.durable()]
+  journal.intent(intentOf('b', 1), intentEntry('b', 1))
+  waits.push(journal.durable(), journal.durable())
+  expect(syncs).toHaveLength(1)
+  syncs[0]?.resolve()
+  await Promise.all([first, same, sleep(1)])
+  expect([syncs.length, journal.auditEntries(0, 10)]).toEqual([2, []])
+  expect(await isThere(Promise.race(waits))).toBe(false)
+  // Too late for the sync that runs.
+  journal.intent(intentOf('c', 1), intentEntry('c', 1))
+  const late = journal.durable()
+  syncs[1]?.resolve()
+  await Promise.all([...waits, sleep(1)])
+  expect(journal.auditEntries(0, 10)).toHaveLength(2)
+  expect(await isThere(late)).toBe(false)
+  syncs[2]?.resolve()
+  await late
+  expect([await isThere(journal.durable()), syncs.length]).toEqual([true, 3])
+  expect(journal.auditEntries(0, 10)).toHaveLength(3)
+})
+
+test('what a failed sync may have lost is not durable before it stands in the main file', async () => {
+  const { journal, syncs, isThere } = openHeld()
+  journal.accept([documentOf('a', 1)])
+  journal.intent(intentOf('a', 1), intentEntry('a', 1))
+  const failed = journal.durable()
+  await sleep(1)
+  syncs[0]?.reject(new Error('EIO'))
+  await expect(failed).rejects.toMatchObject({ code: 'ERR_JOURNAL_UNUSABLE', retry: 'later' })
+  expect(journal.auditEntries(0, 10)).toEqual([])
+  await journal.durable()
+  expect([syncs.length, journal.auditEntries(0, 10).length]).toEqual([1, 1])
+  expect(await isThere(journal.durable())).toBe(true)
+})
+
+test('it is the write-ahead log that is put on the disk', async () => {
+  const directory = freshDirectory()
+  const journal = openJournal(directory)
+  journal.accept([documentOf('a', 1)])
+  const log = join(directory, 'journal.sqlite-wal')
+  renameSync(log, `${log}.aside`)
+  await expect(journal.durable()).rejects.toMatchObject({ code: 'ERR_JOURNAL_UNUSABLE' })
+  renameSync(`${log}.aside`, log)
+  await journal.durable()
+  expect(journal.counts().open).toBe(1)
 })

@@ -18,6 +18,8 @@ if (!isSupported) {
   process.exitCode = 2
 } else {
   const { runProgram } = await import('./cli/run-program.ts')
+  const { listenForSignals, meantSignals } = await import('./cli/process-signals.ts')
+  const signals = meantSignals(process.platform, { onTerminal: process.stdout.isTTY === true })
   process.exitCode = await runProgram({
     argv: process.argv.slice(2),
     env: process.env,
@@ -26,12 +28,7 @@ if (!isSupported) {
     stdout: process.stdout,
     stderr: process.stderr,
     exitNow: (status) => process.exit(status),
-    onStopSignal: (listener) => {
-      const signals = ['SIGTERM', 'SIGINT', 'SIGBREAK'] as const
-      for (const signal of signals) process.on(signal, listener)
-      return () => {
-        for (const signal of signals) process.off(signal, listener)
-      }
-    },
+    onStopSignal: (listener) => listenForSignals(signals.stop, listener),
+    onReloadSignal: (listener) => listenForSignals(signals.reload, listener),
   })
 }

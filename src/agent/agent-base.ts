@@ -36,6 +36,8 @@ export interface AgentOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** What makes passwords readable in this process, and was allowed all the same. */
   readonly unsafeRuntime?: readonly string[]
+  /** An operator asked for a stop on the socket. */
+  readonly onStopAsked?: () => void
 }
 
 /** The ground of one agent. */
@@ -66,6 +68,7 @@ export interface AgentBase extends AgentOptions {
 }
 
 const CALL_TIMEOUT_MS = 10_000
+const DIRECTORY_STOP_MS = 500
 
 /** Opens the journal and makes the rest; nothing connects yet. Throws ERR_JOURNAL_* and ERR_CONFIG_*. */
 export function createAgentBase(options: AgentOptions, identity: Identity): AgentBase {
@@ -110,7 +113,9 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     limits: createLimits({ journal, storeTime, conditions, log: options.log }, limitsOf(config)),
     stopping: new AbortController(),
     close: async () => {
-      await Promise.all([...directories.values()].map(({ directory }) => directory.stop()))
+      const closed = Promise.all([...directories.values()].map(({ directory }) => directory.stop()))
+      // One that just connects gives up by itself; what follows must not wait for that.
+      await Promise.race([closed, clock.sleep(DIRECTORY_STOP_MS)])
       await transport.close()
       await audit.stop()
       await forwarder.stop()

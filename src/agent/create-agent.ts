@@ -9,6 +9,7 @@ import { type AgentWork, createWork } from './create-work.ts'
 import { keepSealingKeys } from './keep-sealing-keys.ts'
 import type { SealingKeys } from './keys/sealing-keys.ts'
 import { createOpsServer } from './ops/create-ops-server.ts'
+import type { AgentControls } from './ops/describe-agent.ts'
 import { createPolicyPublisher } from './publish-policies.ts'
 import { createSchedule, type Schedule } from './schedule/create-schedule.ts'
 import { sendHeartbeat } from './send-heartbeat.ts'
@@ -39,27 +40,42 @@ const READY_LOOK_MS = 5
 const READY_SOON_MS = 2_000
 const LATE_LOOK_MS = 250
 const REPORT_LIMIT_MS = 3_000
+const INTAKE_SHARE = 0.1
+const WORK_SHARE = 0.6
+const REPORT_SHARE = 0.1
 const KEEP_FINISHED_MS = 7 * 86_400_000
 
 /** Makes an agent; nothing runs before `start`. */
 export function createAgent(options: AgentOptions): Agent {
-  let stopParts: (() => Promise<void>) | undefined
+  let starting: Promise<(() => Promise<void>) | undefined> = Promise.resolve(undefined)
   const failure = Promise.withResolvers<WritebackError>()
+  const halt = new AbortController()
+  const begin = async () => {
+    const identity = await openIdentity(options.config)
+    if (halt.signal.aborted) return undefined
+    return startParts(createAgentBase(options, identity), { fail: failure.resolve, halt: halt.signal })
+  }
   return {
     start: async () => {
-      const identity = await openIdentity(options.config)
-      stopParts = await startParts(createAgentBase(options, identity), failure.resolve)
+      starting = begin()
+      await starting
     },
     failed: failure.promise,
-    stop: async () => stopParts?.(),
+    stop: async () => {
+      halt.abort()
+      const stopParts = await starting.catch(() => undefined)
+      await stopParts?.()
+    },
   }
 }
 
+/** Starts the parts, and gives how to stop them. `fail`: told that they cannot go on; `halt`: a stop is asked for meanwhile. */
 async function startParts(
   base: AgentBase,
-  fail: (error: WritebackError) => void,
+  { fail, halt }: { readonly fail: (error: WritebackError) => void; readonly halt: AbortSignal },
 ): Promise<() => Promise<void>> {
   const { config } = base
+  const unlessHalted = createHalt(halt)
   await using releases = new AsyncDisposableStack()
   releases.defer(base.close)
   await base.audit.start()
@@ -67,19 +83,19 @@ async function startParts(
   const sealingKeys = keepSealingKeys(base)
   const views = viewAgent(base, { queues: work.queues, hasClaimed: work.intake.hasClaimed, sealingKeys })
   const socket = config.ops.socket ?? join(config.stateDirectory, 'ops.sock')
-  const ops = createOpsServer({ socket, port: config.ops.port }, views)
+  const ops = createOpsServer({ socket, port: config.ops.port }, views, controlsOf(base))
   await ops.start()
   releases.defer(ops.stop)
   await work.refuseStrangers()
   // Connected while Redis starts; nothing is written before the queues run.
   const looked = watchDirectories(base)
   releases.defer(() => work.queues.stop(0))
-  await work.queues.start()
+  await unlessHalted(work.queues.start())
   void work.queues.stuck.then(fail)
   const schedule = createHousekeeping(base, work, sealingKeys)
   schedule.start()
   try {
-    await Promise.race([looked, base.clock.sleep(FIRST_LOOK_MS, base.stopping.signal)])
+    await unlessHalted(Promise.race([looked, base.clock.sleep(FIRST_LOOK_MS, base.stopping.signal)]))
     refuseWithoutHistory(base)
   } catch (error) {
     await schedule.stop()
@@ -91,6 +107,21 @@ async function startParts(
   const rest = releases.move()
   return () => stopAll(base, work, schedule, rest)
 }
+
+/** Lets a start be given up while it waits. */
+function createHalt(halt: AbortSignal): <T>(work: Promise<T>) => Promise<T> {
+  const { promise: halted, reject } = Promise.withResolvers<never>()
+  halted.catch(() => {})
+  halt.addEventListener('abort', () => reject(new Error('a stop was asked for during the start')))
+  return (work) => Promise.race([work, halted])
+}
+
+const controlsOf = ({ config, onStopAsked }: AgentBase): AgentControls => ({
+  stop: () => {
+    onStopAsked?.()
+    return { pid: process.pid, deadlineMs: config.shutdownTimeoutSeconds * 1000 }
+  },
+})
 
 /** A directory that comes later refuses each reset instead, and its condition says why. */
 function refuseWithoutHistory({ conditions }: AgentBase): void {
@@ -104,18 +135,20 @@ function refuseWithoutHistory({ conditions }: AgentBase): void {
     )
 }
 
-/** Work first, in the order in which requests travel; then what it stands on. */
+/** Work first, in the order in which requests travel; then what it stands on. Each has a share of the time, whatever is down. */
 async function stopAll(
   base: AgentBase,
   work: AgentWork,
   schedule: Schedule,
   rest: AsyncDisposableStack,
 ): Promise<void> {
+  const limitMs = base.config.shutdownTimeoutSeconds * 1000
   await schedule.stop()
-  await work.intake.stop()
+  // It may just wait for a Redis that does not answer.
+  await Promise.race([work.intake.stop(), base.clock.sleep(limitMs * INTAKE_SHARE)])
   // What is under way ends before its outcome can be reported.
-  await work.queues.stop(base.config.shutdownTimeoutSeconds * 1000)
-  await work.reporter.stop(REPORT_LIMIT_MS)
+  await work.queues.stop(limitMs * WORK_SHARE)
+  await work.reporter.stop(Math.min(REPORT_LIMIT_MS, limitMs * REPORT_SHARE))
   base.stopping.abort()
   await rest.disposeAsync()
 }

@@ -42,6 +42,8 @@ export interface QueuesOptions {
 const BACKOFF = { firstMs: 500, longestMs: 10_000 }
 const FIRST_WAIT_MS = 3_000
 const REDIS_STOP_MS = 3_000
+// Of the time that a stop has, for the end of a private Redis that does not listen.
+const REDIS_SHARE = 0.15
 
 /** Makes the queues of every configured directory. */
 export function createQueues(options: QueuesOptions): Queues {
@@ -99,13 +101,16 @@ export function createQueues(options: QueuesOptions): Queues {
   const stop = async (deadlineMs: number): Promise<void> => {
     stopping.abort()
     await waiting
-    await stopAll(queues, deadlineMs)
-    await redis?.stop(REDIS_STOP_MS)
+    await stopAll(queues, deadlineMs * (1 - REDIS_SHARE))
+    await redis?.stop(deadlineMs === 0 ? REDIS_STOP_MS : Math.min(REDIS_STOP_MS, deadlineMs * REDIS_SHARE))
   }
 
   return {
     start: async () => {
-      if (redis) return open(await redis.start())
+      if (redis) {
+        const connection = await redis.start()
+        return stopping.signal.aborted ? undefined : open(connection)
+      }
       const connection = readRedisUrl({
         url: config.queue.redis,
         passwordFile: config.queue.passwordFile,

@@ -1,7 +1,8 @@
 // writeback agent: runs the agent until it is told to stop.
 import type { Command } from 'commander'
 import { systemClock } from '../clock/clock.ts'
-import { type AgentConfig, readAgentConfig } from '../config/agent-config.ts'
+import { readAgentConfig } from '../config/agent-config.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import { keepCompiledCode } from './compile-cache.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
 import { stopRequest } from './stop-request.ts'
@@ -11,7 +12,8 @@ const EXAMPLES = `
 Examples:
   writeback agent --config /etc/writeback/agent.yaml
 
-The first SIGTERM or SIGINT lets work that is under way finish; a second one ends the process at once.
+The first SIGTERM, SIGINT (Ctrl-C) or SIGBREAK, or writeback stop, lets work that is under way finish for at most
+shutdownTimeoutSeconds; a second signal ends the process at once. Nothing is lost by either: the next start settles what is open.
 
 Exit statuses: 0 stopped as asked; 1 failed; 2 bad usage or configuration, another start does not help; 7 the queue takes
 no jobs though Redis answers, also with a new worker: the service manager should start the agent again.`
@@ -27,7 +29,7 @@ export function addAgentCommand(program: Command, io: Io, setExit: SetExit): voi
     .action(async (options: AgentWords) => setExit(await runAgent(io, options)))
 }
 
-const REST_OF_STOP_MS = 15_000
+const LEFT_OVER_MS = 250
 
 interface AgentWords {
   readonly config: string
@@ -42,26 +44,45 @@ async function runAgent(io: Io, words: AgentWords): Promise<number> {
   const { createLogger, errorFields } = await import('../telemetry/logger.ts')
   const log = createLogger({ ...config.log, stream: io.stdout })
   const { createAgent } = await import('../agent/create-agent.ts')
-  const agent = createAgent({ config, log, clock: systemClock, env: io.env, unsafeRuntime })
-  const stopped = stopRequest(io)
+  const deadlineMs = config.shutdownTimeoutSeconds * 1000
+  const stop = stopRequest(io)
+  const onStopAsked = () => stop.ask('writeback stop')
+  const agent = createAgent({ config, log, clock: systemClock, env: io.env, unsafeRuntime, onStopAsked })
+  void stop.asked.then((by) => {
+    log.info('stopping', { by })
+    endLate({ io, log, status: EXIT.done, deadlineMs })
+  })
   log.info('agent starting', { stateDirectory: config.stateDirectory, store: config.store.url })
+  let status: number = EXIT.done
   try {
-    await agent.start()
-    const ending = await Promise.race([stopped, agent.failed])
-    if (typeof ending === 'string') {
-      log.info('stopping', { signal: ending })
-      return EXIT.done
+    await Promise.race([agent.start(), stop.asked])
+    const ending = await Promise.race([stop.asked, agent.failed])
+    if (typeof ending !== 'string') {
+      log.error('the agent cannot go on and ends: start it again', errorFields(ending))
+      status = EXIT.startAgain
+      endLate({ io, log, status, deadlineMs })
     }
-    log.error('the agent cannot go on and ends: start it again', errorFields(ending))
-    endForSure(io, config)
-    return EXIT.startAgain
   } finally {
     await agent.stop()
     log.info('agent stopped')
   }
+  // What still connects somewhere would hold the process until it gives up.
+  setTimeout(() => io.exitNow(status), LEFT_OVER_MS).unref()
+  return status
 }
 
-// Every part of a stop has a deadline of its own; an agent that is stuck may not be kept by one that has not.
-function endForSure(io: Io, { shutdownTimeoutSeconds }: AgentConfig): void {
-  setTimeout(() => io.exitNow(EXIT.startAgain), shutdownTimeoutSeconds * 1000 + REST_OF_STOP_MS).unref()
+interface LateEnd {
+  readonly io: Io
+  readonly log: Logger
+  readonly status: number
+  readonly deadlineMs: number
+}
+
+/** The last resort. Every part has its own share of the time; whatever holds the process up all the same does so in vain. */
+function endLate({ io, log, status, deadlineMs }: LateEnd): void {
+  const end = () => {
+    log.warn('the stop ran out of time: ended as it stands, the next start settles what is open')
+    io.exitNow(status)
+  }
+  setTimeout(end, deadlineMs).unref()
 }

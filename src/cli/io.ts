@@ -8,8 +8,10 @@ export interface Io {
   readonly stdin: NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
-  /** Calls back at each request to stop: SIGTERM, SIGINT, SIGBREAK. Returns how to stop listening. */
+  /** Calls back at each signal that asks to stop. Returns how to stop listening. */
   readonly onStopSignal: (listener: (signal: string) => void) => () => void
+  /** Calls back at each signal that asks for the configuration to be read anew; never on Windows. */
+  readonly onReloadSignal: (listener: (signal: string) => void) => () => void
   /** Ends the process at once, with nothing finished. */
   readonly exitNow: (status: number) => void
 }

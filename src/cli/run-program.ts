@@ -11,6 +11,7 @@ import { EXIT, type Io, type SetExit } from './io.ts'
 import { addKeysCommand } from './keys.ts'
 import { reportFailure } from './report-failure.ts'
 import { addStatusCommand } from './status.ts'
+import { addStopCommand } from './stop.ts'
 import { addStoreCommand } from './store.ts'
 
 const EXIT_HELP = `
@@ -19,7 +20,7 @@ Exit statuses:
   1  failed                         5  unknown
   2  bad usage or configuration     6  the request failed
   3  the request was refused
-of writeback status: 0 ready, 1 not ready, 3 no answer
+of writeback status: 0 ready, 1 not ready, 3 no answer; of stop: 0 ended, 1 still runs, 3 no answer
 of writeback agent: 0 stopped as asked, 7 stuck: start it again`
 
 /** Runs the program once. Never throws; failures become one message on standard error and an exit status. */
@@ -51,6 +52,7 @@ function createProgram(io: Io, setExit: SetExit): Command {
   addAgentCommand(program, io, setExit)
   addEnrollCommand(program, io)
   addStatusCommand(program, io, setExit)
+  addStopCommand(program, io, setExit)
   addConfigCommand(program, io, setExit)
   addBreakerCommand(program, io)
   addAuditCommand(program, io, setExit)

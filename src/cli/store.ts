@@ -55,7 +55,7 @@ async function runStore(io: Io, { config: configFile, allowDebug }: StoreWords):
     ...{ log, clock: systemClock },
   })
   for (const finding of unsafe) log.warn('the runtime is unsafe, and allowed', { finding })
-  const stopped = stopRequest(io)
+  const { asked: stopped } = stopRequest(io)
   await store.start()
   try {
     log.info('stopping', { signal: await stopped })

@@ -12,6 +12,7 @@ for (const { words, input } of commands) {
   const status = await runProgram({
     ...{ argv: words, env, execArgv, stdin, stdout, stderr: stdout },
     onStopSignal: () => () => undefined,
+    onReloadSignal: () => () => undefined,
     exitNow: (code) => process.exit(code),
   })
   stdout.write(`status ${status}\n`)

@@ -252,6 +252,7 @@ async function runWith(argv: string[], over: Partial<Io> = {}) {
     stdout: streamTo('stdout'),
     stderr: streamTo('stderr'),
     onStopSignal: () => () => {},
+    onReloadSignal: () => () => {},
     exitNow: () => {},
     ...over,
   })

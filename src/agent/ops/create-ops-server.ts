@@ -3,7 +3,7 @@
 import { chmod, rm } from 'node:fs/promises'
 import fastify, { type FastifyInstance } from 'fastify'
 import { WritebackError } from '../../errors/writeback-error.ts'
-import type { AgentViews } from './describe-agent.ts'
+import type { AgentControls, AgentViews } from './describe-agent.ts'
 
 /** A running part. */
 export interface OpsServer {
@@ -21,9 +21,14 @@ export interface OpsPlaces {
 const LOOPBACK = '127.0.0.1'
 
 /** Makes the server. Throws ERR_LISTEN at start when the socket cannot be made, or the port is taken. */
-export function createOpsServer({ socket, port }: OpsPlaces, views: AgentViews): OpsServer {
+export function createOpsServer(
+  { socket, port }: OpsPlaces,
+  views: AgentViews,
+  controls?: AgentControls,
+): OpsServer {
   const onSocket = makeServer(views)
   addActions(onSocket, views)
+  if (controls) addControls(onSocket, controls)
   const onPort = port === undefined ? undefined : makeServer(views)
   return {
     start: async () => {
@@ -79,4 +84,8 @@ function addActions(server: FastifyInstance, views: AgentViews): void {
   )
   server.get('/keys', () => ({ keys: views.keys() }))
   server.post('/keys/rotate', () => views.rotateKey())
+}
+
+function addControls(server: FastifyInstance, controls: AgentControls): void {
+  server.post('/stop', (_request, reply) => reply.code(200).send(controls.stop()))
 }

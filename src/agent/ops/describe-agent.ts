@@ -58,6 +58,19 @@ export interface RotationView {
   readonly problem: string | null
 }
 
+/** What an operator may have the agent do with itself. */
+export interface AgentControls {
+  /** Begins a stop, as a signal does. */
+  readonly stop: () => StopAnswer
+}
+
+/** The answer of a stop that has begun. */
+export interface StopAnswer {
+  readonly pid: number
+  /** Longest time until the process has ended, milliseconds. */
+  readonly deadlineMs: number
+}
+
 /** The questions an operator may ask. */
 export interface AgentViews {
   readonly isReady: () => boolean

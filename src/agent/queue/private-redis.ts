@@ -73,6 +73,8 @@ export function createPrivateRedis(options: PrivateRedisOptions): PrivateRedis {
       const leftOver = await endLeftOver(files.pid, files.config, clock)
       if (leftOver !== undefined) log.warn('a private Redis was left over and is replaced', { pid: leftOver })
       current = await launch(files, options)
+      // A stop came while it started: nobody else ends it.
+      if (stopping.signal.aborted) await current.end(STOP_MS)
       guarding = guard(files)
       return { path: files.socket, username: files.username, password: files.password }
     },

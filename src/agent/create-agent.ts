@@ -5,6 +5,7 @@ import { VERSION } from '../protocol/version.ts'
 import { errorFields } from '../telemetry/logger.ts'
 import { type AgentBase, type AgentOptions, createAgentBase } from './agent-base.ts'
 import { openIdentity } from './agent-identity.ts'
+import { createQueueDesk } from './create-queue-desk.ts'
 import { type AgentWork, createWork } from './create-work.ts'
 import { createOpsServer } from './ops/create-ops-server.ts'
 import { createPolicyPublisher } from './publish-policies.ts'
@@ -62,7 +63,7 @@ async function startParts(
   const work = createWork(base)
   const views = viewAgent(base, work.queues, work.intake.hasClaimed)
   const socket = config.ops.socket ?? join(config.stateDirectory, 'ops.sock')
-  const ops = createOpsServer({ socket, port: config.ops.port }, views)
+  const ops = createOpsServer({ socket, port: config.ops.port }, views, createQueueDesk(base, work))
   await ops.start()
   releases.defer(ops.stop)
   await work.refuseStrangers()

@@ -45,7 +45,11 @@ export const CONDITIONS = {
     severity: 'error',
     remedy: 'synchronise the clocks of this host, the store and the domain controllers',
   },
-  paused: { severity: 'warning', remedy: 'resume writing at the reset store when the reason is gone' },
+  paused: {
+    severity: 'warning',
+    remedy:
+      'when the reason is gone, resume writing where it was paused: at the reset store, or with: writeback queue resume',
+  },
   breaker_open: {
     severity: 'error',
     remedy: 'find out who asked for so many writes; then close the breaker with: writeback breaker close',

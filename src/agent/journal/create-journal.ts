@@ -1,12 +1,12 @@
 // The journal: what this agent promised, in one SQLite file that belongs to one process.
 import type { DatabaseSync } from 'node:sqlite'
 import { createAttempts } from './attempts.ts'
-import { createAuditOutbox } from './audit-outbox.ts'
+import { type AuditOutbox, createAuditOutbox } from './audit-outbox.ts'
 import { createDocuments } from './documents.ts'
 import type { Journal } from './journal.ts'
 import { openDatabase } from './open-database.ts'
 import { createOutcomes } from './outcomes.ts'
-import { guarded } from './transaction.ts'
+import { guarded, transaction } from './transaction.ts'
 
 /**
  * Opens the journal in `directory`, which it makes when missing.
@@ -27,7 +27,7 @@ export function createJournalOn(db: DatabaseSync): Journal {
       ...createAttempts(db, outbox),
       ...createOutcomes(db, outbox),
       ...{ auditEntries, auditAppended, auditTaken, auditResume, auditSettle },
-      ...settings(db),
+      ...settings(db, outbox),
       close: () => {
         if (db.isOpen) db.close()
       },
@@ -35,16 +35,21 @@ export function createJournalOn(db: DatabaseSync): Journal {
   })
 }
 
-function settings(db: DatabaseSync): Pick<Journal, 'get' | 'set'> {
+function settings(db: DatabaseSync, outbox: AuditOutbox): Pick<Journal, 'get' | 'set' | 'operate'> {
   const read = db.prepare('SELECT value FROM settings WHERE key = ?')
   const write = db.prepare('INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)')
   const forget = db.prepare('DELETE FROM settings WHERE key = ?')
+  const set = (key: string, value: string | undefined) =>
+    void (value === undefined ? forget.run(key) : write.run(key, value))
   return {
+    operate: (told, setting) => {
+      transaction(db, 'journal what an operator did', () => {
+        if (setting) set(setting.key, setting.value)
+        outbox.put(told)
+      })
+      outbox.synced()
+    },
     get: (key) => guarded('read a setting', () => read.get(key)?.['value']?.toString()),
-    set: (key, value) =>
-      guarded(
-        'journal a setting',
-        () => void (value === undefined ? forget.run(key) : write.run(key, value)),
-      ),
+    set: (key, value) => guarded('journal a setting', () => set(key, value)),
   }
 }

@@ -41,7 +41,7 @@ export interface AgentOptions {
 }
 
 /** The ground of one agent. */
-export interface AgentBase extends AgentOptions {
+export interface AgentBase extends AgentOptions, Pause {
   readonly enrolled: Enrolled
   readonly keys: Keys
   readonly conditions: Conditions
@@ -55,9 +55,6 @@ export interface AgentBase extends AgentOptions {
   readonly documents: DocumentCache
   readonly client: StoreClient
   readonly directories: ReadonlyMap<string, ServedDirectory>
-  /** The store's switch that stops all writing. */
-  readonly isPaused: () => boolean
-  readonly setPaused: Pause['setPaused']
   /** Domain controllers that an operator declared gone at the store; none before its first answer. */
   readonly goneServers: () => GoneServers
   readonly setGoneServers: (servers: readonly string[]) => void
@@ -106,7 +103,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   return {
     ...options,
     ...{ enrolled, conditions, metrics, journal, audit, storeTime, findKey, client, directories, documents },
-    ...createPause(conditions),
+    ...createPause({ conditions, journal, clock }),
     ...createGoneServers(),
     keys: identity.keys,
     leases: createLeases(clock),

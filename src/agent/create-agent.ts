@@ -5,6 +5,7 @@ import { VERSION } from '../protocol/version.ts'
 import { errorFields } from '../telemetry/logger.ts'
 import { type AgentBase, type AgentOptions, createAgentBase } from './agent-base.ts'
 import { openIdentity } from './agent-identity.ts'
+import { createQueueDesk } from './create-queue-desk.ts'
 import { type AgentWork, createWork } from './create-work.ts'
 import { keepSealingKeys } from './keep-sealing-keys.ts'
 import type { SealingKeys } from './keys/sealing-keys.ts'
@@ -83,7 +84,10 @@ async function startParts(
   const sealingKeys = keepSealingKeys(base)
   const views = viewAgent(base, { queues: work.queues, hasClaimed: work.intake.hasClaimed, sealingKeys })
   const socket = config.ops.socket ?? join(config.stateDirectory, 'ops.sock')
-  const ops = createOpsServer({ socket, port: config.ops.port }, views, controlsOf(base))
+  const ops = createOpsServer({ socket, port: config.ops.port }, views, {
+    controls: controlsOf(base),
+    desk: createQueueDesk(base, work),
+  })
   await ops.start()
   releases.defer(ops.stop)
   await work.refuseStrangers()

@@ -21,6 +21,9 @@ export interface Queues {
   readonly add: (directory: string, requestIds: readonly string[]) => Promise<void>
   /** Puts back what the journal holds open and a queue has lost. */
   readonly reconcile: () => Promise<void>
+  /** As of a queue. Throws ERR_REDIS_UNREACHABLE while the queues are not open yet. */
+  readonly look: (directory: string, requestId: string) => Promise<void>
+  readonly nextLook: (directory: string, requestId: string) => number | 'now' | undefined
   readonly counts: () => Promise<Readonly<Record<string, QueueCounts | null>>>
   /** Resolves when a queue is stuck and only a new process can help: ERR_QUEUE_STUCK. */
   readonly stuck: Promise<WritebackError>
@@ -98,6 +101,13 @@ export function createQueues(options: QueuesOptions): Queues {
     }
   }
 
+  const openOne = (directory: string): Queue => {
+    const queue = queues.get(directory)
+    if (queue) return queue
+    throw new WritebackError('ERR_REDIS_UNREACHABLE', `the queue of ${directory} is not open yet`, {
+      retry: 'later',
+    })
+  }
   const stop = async (deadlineMs: number): Promise<void> => {
     stopping.abort()
     await waiting
@@ -123,14 +133,9 @@ export function createQueues(options: QueuesOptions): Queues {
       await Promise.race([opening, clock.sleep(FIRST_WAIT_MS, stopping.signal)])
       hasStarted = true
     },
-    add: async (directory, requestIds) => {
-      const queue = queues.get(directory)
-      if (!queue)
-        throw new WritebackError('ERR_REDIS_UNREACHABLE', `the queue of ${directory} is not open yet`, {
-          retry: 'later',
-        })
-      await queue.add(requestIds)
-    },
+    add: async (directory, requestIds) => openOne(directory).add(requestIds),
+    look: async (directory, requestId) => openOne(directory).look(requestId),
+    nextLook: (directory, requestId) => queues.get(directory)?.nextLook(requestId),
     reconcile: async () => {
       for (const queue of queues.values()) await queue.reconcile()
       if (queues.size > 0) conditions.clear('queue_unreachable', '')

@@ -4,6 +4,7 @@ import { createQueues, type Queues, type QueuesOptions } from './create-queues.t
 import { createReceipts, type Receipts } from './intake/confirm-receipts.ts'
 import { createIntake, type Intake } from './intake/create-intake.ts'
 import { concludeInvalid, type InvalidRequest } from './writeback/conclude-invalid.ts'
+import { createDrops, type Drops } from './writeback/drops.ts'
 import { processRequest } from './writeback/process-request.ts'
 import { createReporter, type Reporter } from './writeback/report-outcomes.ts'
 import { createSuspects } from './writeback/suspects.ts'
@@ -14,6 +15,8 @@ export interface AgentWork {
   readonly queues: Queues
   readonly intake: Intake
   readonly reporter: Reporter
+  /** Requests that operators want ended. */
+  readonly drops: Drops
   /** Ends what an earlier run left open though this one cannot carry it out. */
   readonly refuseStrangers: () => Promise<void>
 }
@@ -39,7 +42,8 @@ export function createWork(
     log: log.child({ component: 'reporter' }),
   })
   const receipts = createReceipts(base)
-  const writeback = writebackParts(base, reporter, receipts)
+  const drops = createDrops()
+  const writeback = writebackParts(base, { reporter, receipts, drops })
   const queues = openQueues({
     ...{ config: base.config, agent: base.enrolled.agent, journal },
     ...{ conditions: base.conditions, log, clock: base.clock },
@@ -47,7 +51,7 @@ export function createWork(
   })
   const refuseInvalid: RefuseInvalid = (request, fault) => concludeInvalid(writeback, request, fault)
   return {
-    ...{ queues, reporter },
+    ...{ queues, reporter, drops },
     intake: makeIntake(base, { queues, reporter, receipts }, refuseInvalid),
     refuseStrangers: () => refuseStrangers(base, refuseInvalid),
   }
@@ -55,13 +59,21 @@ export function createWork(
 
 type RefuseInvalid = (request: InvalidRequest, fault: string) => Promise<void>
 
-function writebackParts(base: AgentBase, reporter: Reporter, receipts: Receipts): WritebackParts {
+function writebackParts(
+  base: AgentBase,
+  {
+    reporter,
+    receipts,
+    drops,
+  }: { readonly reporter: Reporter; readonly receipts: Receipts; readonly drops: Drops },
+): WritebackParts {
   const { enrolled, keys, stopping } = base
   return {
     ...base,
     agent: enrolled.agent,
     store: enrolled.store,
     suspects: createSuspects(),
+    drops,
     signer: keys.identity.signer,
     readDocument: base.documents.read,
     confirmReceipt: async ({ requestId, lease }, server) => {

@@ -2,6 +2,7 @@
 import { request } from 'node:http'
 import { join } from 'node:path'
 import type { AgentConfig } from '../config/agent-config.ts'
+import { ERRORS } from '../errors/error-codes.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
 
 const ANSWER_LIMIT_MS = 5_000
@@ -22,17 +23,27 @@ export interface AgentQuestion<T> {
 export const operatorsSocketOf = ({ ops, stateDirectory }: AgentConfig): string =>
   ops.socket ?? join(stateDirectory, 'ops.sock')
 
-/** Asks. Throws ERR_AGENT_UNREACHABLE. */
+/** Asks. Throws ERR_AGENT_UNREACHABLE, and the error that the agent answers with. */
 export async function askAgent<T>(config: AgentConfig, question: AgentQuestion<T>): Promise<T> {
   const socketPath = operatorsSocketOf(config)
   try {
     const { status, text } = await send(socketPath, question)
-    const answer = status === 200 ? question.read(parse(text)) : undefined
+    const parsed = parse(text)
+    if (status !== 200) throw refusalOf(parsed) ?? new Error(`HTTP status ${status}, no answer of an agent`)
+    const answer = question.read(parsed)
     if (answer === undefined) throw new Error(`HTTP status ${status}, no answer of an agent`)
     return answer
   } catch (cause) {
+    if (cause instanceof WritebackError) throw cause
     throw new WritebackError('ERR_AGENT_UNREACHABLE', `no answer from the agent at ${socketPath}`, { cause })
   }
+}
+
+/** The agent's own error, when it says one that this program knows. */
+function refusalOf(answer: unknown): WritebackError | undefined {
+  const { code, message } = (answer ?? {}) as { readonly code?: unknown; readonly message?: unknown }
+  if (typeof code !== 'string' || !Object.hasOwn(ERRORS, code)) return undefined
+  return new WritebackError(code as keyof typeof ERRORS, String(message))
 }
 
 function parse(text: string): unknown {

@@ -22,5 +22,7 @@ function tell(kind: string, fields: AuditLine['fields']): string {
   if (kind === 'result') return `${attempt}  ${text('answer')}`
   if (kind === 'outcome')
     return `${text('request')}  ${text('outcome')}${fields['reason'] ? ` ${text('reason')}` : ''}`
+  if (kind === 'operator')
+    return `${text('action')}${fields['request'] ? ` ${text('request')}` : ''}  by ${part('actor', 'name')}`
   return text('reason')
 }

@@ -9,6 +9,7 @@ import { addConfigCommand } from './config.ts'
 import { addEnrollCommand } from './enroll.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
 import { addKeysCommand } from './keys.ts'
+import { addQueueCommand } from './queue.ts'
 import { reportFailure } from './report-failure.ts'
 import { addStatusCommand } from './status.ts'
 import { addStopCommand } from './stop.ts'
@@ -21,6 +22,7 @@ Exit statuses:
   2  bad usage or configuration     6  the request failed
   3  the request was refused
 of writeback status: 0 ready, 1 not ready, 3 no answer; of stop: 0 ended, 1 still runs, 3 no answer
+of writeback queue: 0 done, 1 not done, 3 no answer
 of writeback agent: 0 stopped as asked, 7 stuck: start it again`
 
 /** Runs the program once. Never throws; failures become one message on standard error and an exit status. */
@@ -55,6 +57,7 @@ function createProgram(io: Io, setExit: SetExit): Command {
   addStopCommand(program, io, setExit)
   addConfigCommand(program, io, setExit)
   addBreakerCommand(program, io)
+  addQueueCommand(program, io, setExit)
   addAuditCommand(program, io, setExit)
   addKeysCommand(program, io, setExit)
   addStoreCommand(program, io, setExit)

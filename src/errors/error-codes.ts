@@ -160,6 +160,20 @@ export const ERRORS = {
     remedy:
       'start the agent again, as a service manager does by itself; if it repeats, look at what stands between agent and Redis',
   },
+  ERR_REQUEST_NOT_OPEN: {
+    meaning: 'this agent has no open request with this id',
+    remedy:
+      'list the open ones: writeback queue list; how one ended tells writeback queue show, or the reset store',
+  },
+  ERR_REQUEST_IN_DOUBT: {
+    meaning: 'a write of this request may have been sent, so it has to be settled and cannot be dropped',
+    remedy:
+      'wait until the agent has settled it; a domain controller that is gone for good is declared so: writeback store server gone',
+  },
+  ERR_REQUEST_UNDER_WAY: {
+    meaning: 'the request is being carried out at this moment',
+    remedy: 'look again in some seconds: writeback queue show',
+  },
 
   ERR_DATABASE_UNUSABLE: {
     meaning: 'the database of the reset store cannot be opened or written',

@@ -36,7 +36,7 @@ export const OUTCOMES = {
     nextStep: 'try to sign in with the new password first, then ask again',
   },
   failed: {
-    meaning: 'a defect or a misconfiguration; nothing changed',
+    meaning: 'a defect, a misconfiguration or an operator’s decision; nothing changed',
     whoActs: 'operator',
     nextStep: 'see the reason; give the help desk the request id',
   },
@@ -171,6 +171,11 @@ export const FAILURE_REASONS = {
     meaning: 'the clocks of agent, store and directory differ too much',
     whoActs: 'operator',
     nextStep: 'synchronise the clocks',
+  },
+  dropped_by_operator: {
+    meaning: 'an operator of the agent ended the request before anything was written',
+    whoActs: 'help desk',
+    nextStep: 'ask the operators why, and ask again when the reason is gone',
   },
   internal: {
     meaning: 'a defect in the agent',

@@ -103,7 +103,11 @@ export const CONDITIONS = {
       'see why the store does not confirm what is reported; nothing is lost, users see no verdict meanwhile',
     dependsOn: [...NO_STORE, 'outcome_not_delivered', 'journal_unusable'],
   },
-  paused: { severity: 'warning', remedy: 'resume writing at the reset store when the reason is gone' },
+  paused: {
+    severity: 'warning',
+    remedy:
+      'when the reason is gone, resume writing where it was paused: at the reset store, or with: writeback queue resume',
+  },
   breaker_open: {
     severity: 'error',
     remedy: 'find out who asked for so many writes; then close the breaker with: writeback breaker close',

@@ -151,7 +151,7 @@ function createGauges(registry: Registry) {
   return {
     build: gauge('build_info', 'Version and id of this agent; always 1', ['version', 'agent']),
     ready: gauge('ready', '1 when the agent does its work'),
-    paused: gauge('paused', '1 while the reset store has paused writing'),
+    paused: gauge('paused', '1 while writing is paused, by the reset store or on this host'),
     condition: gauge('condition', 'Conditions that hold now; each 1', ['code', 'subject', 'severity']),
     open: gauge('requests_open', 'Requests in the journal without an outcome'),
     oldest: gauge('oldest_request_seconds', 'Age of the oldest request without an outcome'),

@@ -8,6 +8,7 @@ import type { WriteLimits } from '../../src/agent/decisions/write-limits.ts'
 import { createDocumentCache } from '../../src/agent/intake/document-cache.ts'
 import { createJournal } from '../../src/agent/journal/create-journal.ts'
 import type { AcceptedDocument, Intent } from '../../src/agent/journal/journal.ts'
+import { createDrops } from '../../src/agent/writeback/drops.ts'
 import { createLanes } from '../../src/agent/writeback/lanes.ts'
 import { createLimits } from '../../src/agent/writeback/limit-writes.ts'
 import { processRequest } from '../../src/agent/writeback/process-request.ts'
@@ -119,6 +120,7 @@ export async function openWorld(wish: Wish = {}) {
     receipt: async () => true,
     reports: 0,
   }
+  const drops = createDrops()
   const parts: WritebackParts = {
     agent: parties.agent,
     store: STORE,
@@ -147,6 +149,7 @@ export async function openWorld(wish: Wish = {}) {
     leases,
     limits,
     suspects: createSuspects(),
+    drops,
     conditions,
     clock,
     log: silentLogger,

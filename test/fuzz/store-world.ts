@@ -10,6 +10,7 @@ import { createJournal } from '../../src/agent/journal/create-journal.ts'
 import { createStoreClient } from '../../src/agent/store-client/create-store-client.ts'
 import type { Fetch } from '../../src/agent/store-client/store-transport.ts'
 import { concludeInvalid } from '../../src/agent/writeback/conclude-invalid.ts'
+import { createDrops } from '../../src/agent/writeback/drops.ts'
 import { createLimits } from '../../src/agent/writeback/limit-writes.ts'
 import { processRequest } from '../../src/agent/writeback/process-request.ts'
 import { createSuspects } from '../../src/agent/writeback/suspects.ts'
@@ -126,6 +127,7 @@ export function openStoreWorld(samples: Samples, answerOf: (path: string) => Nex
     isPaused: () => false,
     goneServers: () => new Set(),
     suspects: createSuspects(),
+    drops: createDrops(),
     readDocument: documents.read,
     confirmReceipt: async () => true,
     wakeReporter,

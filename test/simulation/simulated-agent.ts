@@ -220,7 +220,7 @@ function createBase(options: ProcessOptions, owner: Owner, clock: Clock, databas
     setGoneServers: (servers) => {
       goneServers = new Set(servers)
     },
-    ...createPause(conditions),
+    ...createPause({ conditions, journal, clock }),
     stopping: new AbortController(),
     close: async () => {},
   }

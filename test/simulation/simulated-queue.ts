@@ -143,6 +143,8 @@ export function createSimulatedQueues(
       reconcile,
       counts: async () => ({}),
       stuck: new Promise(() => {}),
+      look: async (_directory, id) => void (await once(id)),
+      nextLook: () => undefined,
       stop: async () => {
         stopping.abort()
         await Promise.allSettled([...running.values()])

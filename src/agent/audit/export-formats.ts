@@ -48,6 +48,7 @@ const NAMES: Readonly<Record<string, string>> = {
   intent: 'A write begins',
   result: 'A write was answered',
   outcome: 'A request ended',
+  operator: 'An operator acted',
   checkpoint: 'The record was signed',
 }
 

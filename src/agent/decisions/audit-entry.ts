@@ -65,8 +65,19 @@ export interface OutcomeEntry {
   readonly signed: string
 }
 
+/** What an operator did at the agent itself. */
+export interface OperatorEntry {
+  readonly kind: 'operator'
+  readonly time: string
+  readonly action: 'pause' | 'resume' | 'drop'
+  /** As the operator's command names the user who typed it. */
+  readonly actor: { readonly kind: 'operator'; readonly name: string }
+  /** Of a drop. */
+  readonly request: string | null
+}
+
 /** One record, before it has its place in the chain. */
-export type AuditEntry = IntentEntry | ResultEntry | OutcomeEntry
+export type AuditEntry = IntentEntry | ResultEntry | OutcomeEntry | OperatorEntry
 
 /** The result that belongs to an intent. */
 export const resultOf = (attempt: AuditedAttempt, answer: string, timeMs: number): ResultEntry => ({

@@ -2,13 +2,13 @@
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { createAttempts } from './attempts.ts'
-import { createAuditOutbox } from './audit-outbox.ts'
+import { type AuditOutbox, createAuditOutbox } from './audit-outbox.ts'
 import { createDocuments } from './documents.ts'
 import { createDurability, createLogSync, type LogSync, NO_LOG } from './durability.ts'
 import type { Journal } from './journal.ts'
 import { openDatabase } from './open-database.ts'
 import { createOutcomes } from './outcomes.ts'
-import { guarded, synced } from './transaction.ts'
+import { guarded, synced, transaction } from './transaction.ts'
 
 /**
  * Opens the journal in `directory`, which it makes when missing.
@@ -33,7 +33,7 @@ export function createJournalOn(db: DatabaseSync, log: LogSync = NO_LOG): Journa
       ...createOutcomes(db, outbox),
       ...{ auditEntries, auditAppended, auditTaken, auditResume, auditSettle },
       ...createDurability({ db, log, atCommit: outbox.atCommit }),
-      ...settings(db),
+      ...settings(db, outbox),
       close: () => {
         log.close()
         if (db.isOpen) db.close()
@@ -42,15 +42,23 @@ export function createJournalOn(db: DatabaseSync, log: LogSync = NO_LOG): Journa
   })
 }
 
-function settings(db: DatabaseSync): Pick<Journal, 'get' | 'set'> {
+function settings(db: DatabaseSync, outbox: AuditOutbox): Pick<Journal, 'get' | 'set' | 'operate'> {
   const read = db.prepare('SELECT value FROM settings WHERE key = ?')
   const write = db.prepare('INSERT OR REPLACE INTO settings (key, value) VALUES (?, ?)')
   const forget = db.prepare('DELETE FROM settings WHERE key = ?')
+  const set = (key: string, value: string | undefined) =>
+    void (value === undefined ? forget.run(key) : write.run(key, value))
   return {
+    operate: (told, setting) => {
+      synced(db, () =>
+        transaction(db, 'journal what an operator did', () => {
+          if (setting) set(setting.key, setting.value)
+          outbox.put(told)
+        }),
+      )
+      outbox.atCommit()()
+    },
     get: (key) => guarded('read a setting', () => read.get(key)?.['value']?.toString()),
-    set: (key, value) =>
-      guarded('journal a setting', () =>
-        synced(db, () => void (value === undefined ? forget.run(key) : write.run(key, value))),
-      ),
+    set: (key, value) => guarded('journal a setting', () => synced(db, () => set(key, value))),
   }
 }

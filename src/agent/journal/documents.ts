@@ -1,6 +1,6 @@
 // Requests on their way in: documents, leases, receipts, starts, and giving one up.
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
-import type { Acceptance, AcceptedDocument, Journal, OpenRequest } from './journal.ts'
+import type { Acceptance, AcceptedDocument, EndedRequest, Journal, OpenRequest } from './journal.ts'
 import { guarded, transaction } from './transaction.ts'
 
 type Row = Record<string, SQLOutputValue>
@@ -13,6 +13,7 @@ type Documents = Pick<
   | 'openLeases'
   | 'heldLeases'
   | 'find'
+  | 'findEnded'
   | 'started'
   | 'rested'
   | 'release'
@@ -94,10 +95,13 @@ function columns(document: AcceptedDocument) {
   ]
 }
 
-function reading(db: DatabaseSync): Pick<Journal, 'open' | 'openIds' | 'openLeases' | 'heldLeases' | 'find'> {
+function reading(
+  db: DatabaseSync,
+): Pick<Journal, 'open' | 'openIds' | 'openLeases' | 'heldLeases' | 'find' | 'findEnded'> {
   const select = `SELECT r.*, d.document FROM requests r JOIN documents d USING (request_id) WHERE r.state = 'open'`
   const all = db.prepare(`${select} ORDER BY r.directory, r.sequence`)
   const one = db.prepare(`${select} AND r.request_id = ?`)
+  const ended = db.prepare(`SELECT * FROM requests WHERE request_id = ? AND state <> 'open'`)
   const ids = db.prepare(
     `SELECT request_id FROM requests WHERE state = 'open' AND directory = ? ORDER BY EXISTS (
        SELECT 1 FROM intents WHERE intents.request_id = requests.request_id AND (answer IS NULL OR answer = 'lost')
@@ -114,6 +118,11 @@ function reading(db: DatabaseSync): Pick<Journal, 'open' | 'openIds' | 'openLeas
     open: () => guarded('read open requests', () => all.all().map(toOpenRequest)),
     openIds: (directory) =>
       guarded('read open requests', () => ids.all(directory).map((row) => String(row['request_id']))),
+    findEnded: (requestId) =>
+      guarded('read a request', () => {
+        const row = ended.get(requestId)
+        return row && toEndedRequest(row)
+      }),
     find: (requestId) =>
       guarded('read a request', () => {
         const row = one.get(requestId)
@@ -135,6 +144,20 @@ function toOpenRequest(row: Row): OpenRequest {
     last: row['last'] === null ? null : JSON.parse(String(row['last'])),
     receiptServer: row['receipt_server'] === null ? undefined : String(row['receipt_server']),
     crashStarts: Number(row['starts']),
+  }
+}
+
+function toEndedRequest(row: Row): EndedRequest {
+  const text = (name: string) => (row[name] === null ? undefined : String(row[name]))
+  return {
+    requestId: String(row['request_id']),
+    directory: String(row['directory']),
+    subject: String(row['subject']),
+    earlier: JSON.parse(String(row['earlier'])),
+    state: row['state'] as EndedRequest['state'],
+    atMs: Number(row['finished_at_ms']),
+    bytes: text('outcome_bytes'),
+    storeAnswer: text('store_answer'),
   }
 }
 

@@ -1,6 +1,6 @@
 // What the journal remembers, as others see it. It never sees a password: a sealed value stays inside the document.
 import type { Notice } from '../../protocol/codes.ts'
-import type { AuditEntry } from '../decisions/audit-entry.ts'
+import type { AuditEntry, OperatorEntry } from '../decisions/audit-entry.ts'
 
 /** Another agent that held this request before, and the server its receipt named. */
 export interface EarlierHolder {
@@ -93,6 +93,18 @@ export interface RecordedOutcome {
   readonly atMs: number
 }
 
+/** A request that has left this agent's hands, until `purge` forgets it. */
+export interface EndedRequest
+  extends Pick<AcceptedDocument, 'requestId' | 'directory' | 'subject' | 'earlier'> {
+  /** `closed`: its outcome is not delivered yet. `released`: left to another agent. */
+  readonly state: 'closed' | 'delivered' | 'released'
+  /** When it reached this state: store time of the outcome, wall time after that; milliseconds since 1970. */
+  readonly atMs: number
+  /** The signed outcome; undefined when released. */
+  readonly bytes: string | undefined
+  readonly storeAnswer: string | undefined
+}
+
 /** How many requests there are by state, and since when the oldest waits: milliseconds since 1970, undefined without one. */
 export interface JournalCounts {
   readonly open: number
@@ -138,6 +150,8 @@ export interface Journal {
    * has not confirmed yet.
    */
   readonly heldLeases: (limit: number) => readonly { readonly requestId: string; readonly lease: number }[]
+  /** A request that is not open any more; undefined when it is, or is not known. */
+  readonly findEnded: (requestId: string) => EndedRequest | undefined
   /** One open request; undefined when unknown, closed or released. */
   readonly find: (requestId: string) => OpenRequest | undefined
   /** The `n` of the next intent. Only recording the intent uses it up. */
@@ -203,6 +217,11 @@ export interface Journal {
   readonly get: (key: string) => string | undefined
   /** Sets it, on the disk at once; undefined forgets it. */
   readonly set: (key: string, value: string | undefined) => void
+  /** Keeps what an operator did for the audit record, with the setting that is made by it. */
+  readonly operate: (
+    told: OperatorEntry,
+    setting?: { readonly key: string; readonly value: string | undefined },
+  ) => void
   /** What the audit record still has to take over, in order, behind entry `after`; JSON. */
   readonly auditEntries: (
     after: number,

@@ -1,9 +1,11 @@
 // HTTP for operators: alive, ready, status and metrics on a unix socket of the state directory and, where it is wanted, on a port
-// of the loopback address; the breaker on the socket alone, whose file says who may.
+// of the loopback address; breaker and queue on the socket alone, whose file says who may.
 import { chmod, rm } from 'node:fs/promises'
 import fastify, { type FastifyInstance } from 'fastify'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import type { AgentControls, AgentViews } from './describe-agent.ts'
+import type { QueueDesk } from './queue-desk.ts'
+import { serveQueueDesk } from './serve-queue-desk.ts'
 
 /** A running part. */
 export interface OpsServer {
@@ -18,17 +20,24 @@ export interface OpsPlaces {
   readonly port: number | undefined
 }
 
+/** What operators may do over the socket, beside asking. */
+export interface OpsActions {
+  readonly controls?: AgentControls
+  readonly desk?: QueueDesk
+}
+
 const LOOPBACK = '127.0.0.1'
 
 /** Makes the server. Throws ERR_LISTEN at start when the socket cannot be made, or the port is taken. */
 export function createOpsServer(
   { socket, port }: OpsPlaces,
   views: AgentViews,
-  controls?: AgentControls,
+  { controls, desk }: OpsActions = {},
 ): OpsServer {
   const onSocket = makeServer(views)
   addActions(onSocket, views)
   if (controls) addControls(onSocket, controls)
+  if (desk) serveQueueDesk(onSocket, desk)
   const onPort = port === undefined ? undefined : makeServer(views)
   return {
     start: async () => {

@@ -53,6 +53,8 @@ export function createQueue(options: QueueOptions): Queue {
     add: jobs.add,
     missing: jobs.missing,
     counts: jobs.counts,
+    look: runner.look,
+    nextLook: runner.nextLook,
     reconcile: async () => {
       const count = await repair.reconcile()
       if (count > 0) log.warn('the queue had lost requests, they are back', { count })

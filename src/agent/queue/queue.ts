@@ -54,6 +54,10 @@ export interface Queue {
    */
   readonly reconcile: () => Promise<number>
   readonly counts: () => Promise<QueueCounts>
+  /** Looks at a request now, whatever it waits for, and without Redis; never rejects. */
+  readonly look: (requestId: string) => Promise<void>
+  /** When a request is looked at again: wall time, milliseconds since 1970; undefined: not known. */
+  readonly nextLook: (requestId: string) => number | 'now' | undefined
   /** Lets no further request begin. Those being processed go on. */
   readonly pause: () => Promise<void>
   readonly resume: () => Promise<void>

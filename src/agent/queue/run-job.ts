@@ -15,6 +15,10 @@ export function jobIdOf(requestId: string): string {
 /** Runs jobs, never the same request twice at once. */
 export interface JobRunner {
   readonly run: (job: Job, worker: Worker) => Promise<void>
+  /** Processes a request now, without a job; when it is under way, waits for that. */
+  readonly look: (requestId: string) => Promise<void>
+  /** When it is looked at again, wall time in milliseconds; `now` while it is processed; undefined: not known. */
+  readonly nextLook: (requestId: string) => number | 'now' | undefined
   /** Resolves when nothing is being processed. */
   readonly idle: () => Promise<void>
 }
@@ -27,12 +31,22 @@ export function createJobRunner(
   signal: AbortSignal,
 ): JobRunner {
   const running = new Map<string, Promise<ProcessResult>>()
+  const resting = new Map<string, number>()
 
   // After an outage BullMQ may hand out a job that is still being processed here: both wait for the one run.
   const once = (requestId: string): Promise<ProcessResult> => {
     const known = running.get(requestId)
     if (known !== undefined) return known
-    const work = options.process(requestId, signal).finally(() => running.delete(requestId))
+    resting.delete(requestId)
+    const work = options
+      .process(requestId, signal)
+      .then((result) => {
+        if (result === 'done') return result
+        const restMs = 'laterMs' in result ? result.laterMs : result.retryAfterMs
+        resting.set(requestId, options.clock.wallMs() + restMs)
+        return result
+      })
+      .finally(() => running.delete(requestId))
     running.set(requestId, work)
     return work
   }
@@ -55,6 +69,12 @@ export function createJobRunner(
       await job.moveToDelayed(options.clock.wallMs() + result.laterMs, job.token)
       throw new DelayedError()
     },
+    look: async (requestId) => {
+      await once(requestId).catch((error: unknown) =>
+        options.log.error('processing a request failed', { requestId, ...errorFields(error) }),
+      )
+    },
+    nextLook: (requestId) => (running.has(requestId) ? 'now' : resting.get(requestId)),
     idle: async () => {
       await Promise.allSettled([...running.values()])
     },

@@ -121,6 +121,8 @@ const isInspection = (work: Work<RequestDocument>): work is InspectWork =>
 /** Reads only: needs no receipt, waits for no pause, and can always be done again. */
 async function inspect(parts: WritebackParts, work: InspectWork, starts: number): Promise<Step> {
   if (starts > MOST_STARTS) return endDeadly()
+  const dropped = parts.drops.find(work.open.requestId)
+  if (dropped) return dropped
   if (isExpired(work.document, parts.storeTime.nowMs())) return end({ outcome: 'expired' })
   const session = await work.served.directory.writer()
   const step = await inspectAccount(parts, work, session)
@@ -182,7 +184,8 @@ const lastFence = ({ journal }: WritebackParts, { requestId }: OpenRequest): str
 
 /** What ends or holds a request of which nothing is in doubt (any more). */
 function findStop(parts: WritebackParts, work: Work, starts: number): Step | undefined {
-  return starts <= MOST_STARTS ? findObstacle(parts, work) : endDeadly()
+  if (starts > MOST_STARTS) return endDeadly()
+  return parts.drops.find(work.open.requestId) ?? findObstacle(parts, work)
 }
 
 const endDeadly = (): Step =>

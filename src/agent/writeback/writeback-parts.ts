@@ -13,6 +13,7 @@ import type { StoreTime } from '../decisions/store-time.ts'
 import type { Directory } from '../directory/directory.ts'
 import type { AnsweredIntent, Journal, OpenRequest } from '../journal/journal.ts'
 import type { Keys } from '../keys/open-keys.ts'
+import type { Drops } from './drops.ts'
 import type { Lanes } from './lanes.ts'
 import type { Limits } from './limit-writes.ts'
 import type { Suspects } from './suspects.ts'
@@ -45,6 +46,7 @@ export interface WritebackParts {
   readonly leases: Leases
   readonly limits: Limits
   readonly suspects: Suspects
+  readonly drops: Drops
   readonly conditions: Conditions
   readonly clock: Clock
   readonly log: Logger

@@ -5,18 +5,13 @@ import { VERSION } from '../protocol/version.ts'
 import { errorFields } from '../telemetry/logger.ts'
 import { type AgentBase, type AgentOptions, createAgentBase } from './agent-base.ts'
 import { openIdentity } from './agent-identity.ts'
+import { createHousekeeping } from './create-housekeeping.ts'
 import { type AgentWork, createWork } from './create-work.ts'
 import { keepSealingKeys } from './keep-sealing-keys.ts'
-import type { SealingKeys } from './keys/sealing-keys.ts'
 import { createOpsServer } from './ops/create-ops-server.ts'
-import { createPolicyPublisher } from './publish-policies.ts'
-import { createSchedule, type Schedule } from './schedule/create-schedule.ts'
-import { sendHeartbeat } from './send-heartbeat.ts'
+import type { Schedule } from './schedule/create-schedule.ts'
 import { viewAgent } from './view-agent.ts'
-import { watchBacklog } from './watch-backlog.ts'
-import { watchClock } from './watch-clock.ts'
 import { watchDirectories } from './watch-directories.ts'
-import { watchDisk } from './watch-disk.ts'
 
 /** The running agent. */
 export interface Agent {
@@ -39,7 +34,6 @@ const READY_LOOK_MS = 5
 const READY_SOON_MS = 2_000
 const LATE_LOOK_MS = 250
 const REPORT_LIMIT_MS = 3_000
-const KEEP_FINISHED_MS = 7 * 86_400_000
 
 /** Makes an agent; nothing runs before `start`. */
 export function createAgent(options: AgentOptions): Agent {
@@ -65,7 +59,9 @@ async function startParts(
   await base.audit.start()
   const work = createWork(base)
   const sealingKeys = keepSealingKeys(base)
-  const views = viewAgent(base, { queues: work.queues, hasClaimed: work.intake.hasClaimed, sealingKeys })
+  const schedule = createHousekeeping(base, work, sealingKeys)
+  const { hasClaimed } = work.intake
+  const views = viewAgent(base, { queues: work.queues, hasClaimed, sealingKeys, jobs: schedule.view })
   const socket = config.ops.socket ?? join(config.stateDirectory, 'ops.sock')
   const ops = createOpsServer({ socket, port: config.ops.port }, views)
   await ops.start()
@@ -76,7 +72,6 @@ async function startParts(
   releases.defer(() => work.queues.stop(0))
   await work.queues.start()
   void work.queues.stuck.then(fail)
-  const schedule = createHousekeeping(base, work, sealingKeys)
   schedule.start()
   try {
     await Promise.race([looked, base.clock.sleep(FIRST_LOOK_MS, base.stopping.signal)])
@@ -118,36 +113,6 @@ async function stopAll(
   await work.reporter.stop(REPORT_LIMIT_MS)
   base.stopping.abort()
   await rest.disposeAsync()
-}
-
-function createHousekeeping(base: AgentBase, { queues }: AgentWork, sealingKeys: SealingKeys): Schedule {
-  const heartbeat = async () => {
-    const { answer } = await sendHeartbeat(base, base.stopping.signal)
-    base.setPaused(answer)
-  }
-  const purge = async () => {
-    base.journal.purge(base.clock.wallMs() - KEEP_FINISHED_MS)
-  }
-  return createSchedule(
-    [
-      { name: 'heartbeat', when: '*/30 * * * * *', isDueAtStart: true, run: heartbeat },
-      { name: 'directory', when: '*/5 * * * * *', run: () => watchDirectories(base) },
-      { name: 'policies', when: '30 * * * * *', isDueAtStart: true, run: createPolicyPublisher(base) },
-      { name: 'clock', when: '*/5 * * * * *', run: () => watchClock(base, heartbeat) },
-      { name: 'backlog', when: '*/10 * * * * *', run: async () => watchBacklog(base) },
-      {
-        name: 'disk',
-        when: '*/30 * * * * *',
-        isDueAtStart: true,
-        run: () => watchDisk(base.config.stateDirectory, base.conditions),
-      },
-      { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
-      { name: 'journal', when: '17 * * * *', run: purge },
-      { name: 'keys', when: '45 * * * * *', isDueAtStart: true, run: sealingKeys.tend },
-      { name: 'audit', when: '*/5 * * * *', run: base.audit.housekeep },
-    ],
-    base.log,
-  )
 }
 
 /** Says once, when it is so for the first time, that the agent is ready. */

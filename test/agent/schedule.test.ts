@@ -1,7 +1,7 @@
 // Housekeeping on the real clock: what ran, how it ended, and when it runs again.
 import { expect, test } from '@jest/globals'
-import { createSchedule } from '../../src/agent/schedule/create-schedule.ts'
 import { createLastOutcomes } from '../../src/agent/last-outcomes.ts'
+import { createSchedule } from '../../src/agent/schedule/create-schedule.ts'
 import { systemClock } from '../../src/clock/clock.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 
@@ -13,7 +13,12 @@ test('each job tells its last run and its next one, one that fails comes again, 
   const released = Promise.withResolvers<void>()
   const schedule = createSchedule(
     [
-      { name: 'well', when: EVERY_SECOND, run: async () => void (runs.well += 1) },
+      {
+        ...{ name: 'well', when: EVERY_SECOND },
+        run: async () => {
+          runs.well += 1
+        },
+      },
       {
         ...{ name: 'ill', when: EVERY_SECOND, isDueAtStart: true },
         run: async () => {

@@ -19,6 +19,7 @@ import { createDocumentCache, type DocumentCache } from './intake/document-cache
 import { createJournal } from './journal/create-journal.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Keys } from './keys/open-keys.ts'
+import { createLastOutcomes, type LastOutcomes } from './last-outcomes.ts'
 import { measureDirectory, measureStoreClient } from './measure-calls.ts'
 import { measureOutcomes } from './measure-outcomes.ts'
 import { createPause, type Pause } from './pause.ts'
@@ -46,6 +47,7 @@ export interface AgentBase extends AgentOptions, Pause {
   readonly keys: Keys
   readonly conditions: Conditions
   readonly metrics: Metrics
+  readonly lastOutcomes: LastOutcomes
   readonly journal: Journal
   readonly audit: Audit
   readonly storeTime: StoreTime
@@ -93,9 +95,10 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   })
   const client = measureStoreClient(plainClient, { metrics, clock })
   const documents = createDocumentCache(findKey)
+  const lastOutcomes = createLastOutcomes()
   const forwarder = createAuditForwarder(config.audit, { conditions, clock })
   const journal = measureOutcomes(createJournal(config.stateDirectory), {
-    metrics,
+    ...{ metrics, lastOutcomes },
     readDocument: documents.read,
   })
   late.journal = journal
@@ -103,6 +106,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   return {
     ...options,
     ...{ enrolled, conditions, metrics, journal, audit, storeTime, findKey, client, directories, documents },
+    ...{ lastOutcomes },
     ...createPause({ conditions, journal, clock }),
     ...createGoneServers(),
     keys: identity.keys,

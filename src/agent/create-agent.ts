@@ -5,20 +5,15 @@ import { VERSION } from '../protocol/version.ts'
 import { errorFields } from '../telemetry/logger.ts'
 import { type AgentBase, type AgentOptions, createAgentBase } from './agent-base.ts'
 import { openIdentity } from './agent-identity.ts'
+import { createHousekeeping } from './create-housekeeping.ts'
 import { createQueueDesk } from './create-queue-desk.ts'
 import { type AgentWork, createWork } from './create-work.ts'
 import { keepSealingKeys } from './keep-sealing-keys.ts'
-import type { SealingKeys } from './keys/sealing-keys.ts'
 import { createOpsServer } from './ops/create-ops-server.ts'
 import type { AgentControls } from './ops/describe-agent.ts'
-import { createPolicyPublisher } from './publish-policies.ts'
-import { createSchedule, type Schedule } from './schedule/create-schedule.ts'
-import { sendHeartbeat } from './send-heartbeat.ts'
+import type { Schedule } from './schedule/create-schedule.ts'
 import { viewAgent } from './view-agent.ts'
-import { watchBacklog } from './watch-backlog.ts'
-import { watchClock } from './watch-clock.ts'
 import { watchDirectories } from './watch-directories.ts'
-import { watchDisk } from './watch-disk.ts'
 
 /** The running agent. */
 export interface Agent {
@@ -44,7 +39,6 @@ const REPORT_LIMIT_MS = 3_000
 const INTAKE_SHARE = 0.1
 const WORK_SHARE = 0.6
 const REPORT_SHARE = 0.1
-const KEEP_FINISHED_MS = 7 * 86_400_000
 
 /** Makes an agent; nothing runs before `start`. */
 export function createAgent(options: AgentOptions): Agent {
@@ -82,7 +76,9 @@ async function startParts(
   await base.audit.start()
   const work = createWork(base)
   const sealingKeys = keepSealingKeys(base)
-  const views = viewAgent(base, { queues: work.queues, hasClaimed: work.intake.hasClaimed, sealingKeys })
+  const schedule = createHousekeeping(base, work, sealingKeys)
+  const { hasClaimed } = work.intake
+  const views = viewAgent(base, { queues: work.queues, hasClaimed, sealingKeys, jobs: schedule.view })
   const socket = config.ops.socket ?? join(config.stateDirectory, 'ops.sock')
   const ops = createOpsServer({ socket, port: config.ops.port }, views, {
     controls: controlsOf(base),
@@ -96,7 +92,6 @@ async function startParts(
   releases.defer(() => work.queues.stop(0))
   await unlessHalted(work.queues.start())
   void work.queues.stuck.then(fail)
-  const schedule = createHousekeeping(base, work, sealingKeys)
   schedule.start()
   try {
     await unlessHalted(Promise.race([looked, base.clock.sleep(FIRST_LOOK_MS, base.stopping.signal)]))
@@ -155,36 +150,6 @@ async function stopAll(
   await work.reporter.stop(Math.min(REPORT_LIMIT_MS, limitMs * REPORT_SHARE))
   base.stopping.abort()
   await rest.disposeAsync()
-}
-
-function createHousekeeping(base: AgentBase, { queues }: AgentWork, sealingKeys: SealingKeys): Schedule {
-  const heartbeat = async () => {
-    const { answer } = await sendHeartbeat(base, base.stopping.signal)
-    base.setPaused(answer)
-  }
-  const purge = async () => {
-    base.journal.purge(base.clock.wallMs() - KEEP_FINISHED_MS)
-  }
-  return createSchedule(
-    [
-      { name: 'heartbeat', when: '*/30 * * * * *', isDueAtStart: true, run: heartbeat },
-      { name: 'directory', when: '*/5 * * * * *', run: () => watchDirectories(base) },
-      { name: 'policies', when: '30 * * * * *', isDueAtStart: true, run: createPolicyPublisher(base) },
-      { name: 'clock', when: '*/5 * * * * *', run: () => watchClock(base, heartbeat) },
-      { name: 'backlog', when: '*/10 * * * * *', run: async () => watchBacklog(base) },
-      {
-        name: 'disk',
-        when: '*/30 * * * * *',
-        isDueAtStart: true,
-        run: () => watchDisk(base.config.stateDirectory, base.conditions),
-      },
-      { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
-      { name: 'journal', when: '17 * * * *', run: purge },
-      { name: 'keys', when: '45 * * * * *', isDueAtStart: true, run: sealingKeys.tend },
-      { name: 'audit', when: '*/5 * * * *', run: base.audit.housekeep },
-    ],
-    base.log,
-  )
 }
 
 /** Says once, when it is so for the first time, that the agent is ready. */

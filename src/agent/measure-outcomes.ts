@@ -2,10 +2,12 @@
 import type { RequestDocument } from '../protocol/request-document.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Journal, OpenRequest, RecordedOutcome } from './journal/journal.ts'
+import type { LastOutcomes } from './last-outcomes.ts'
 
 /** What counting needs beside the journal. */
 export interface CountParts {
   readonly metrics: Pick<Metrics, 'requestEnded'>
+  readonly lastOutcomes: Pick<LastOutcomes, 'note'>
   /** Reads a document that was verified when it was accepted. */
   readonly readDocument: (open: OpenRequest) => Promise<RequestDocument>
 }
@@ -26,7 +28,7 @@ export function measureOutcomes(journal: Journal, parts: CountParts): Journal {
 
 async function count(
   journal: Journal,
-  { metrics, readDocument }: CountParts,
+  { metrics, lastOutcomes, readDocument }: CountParts,
   open: OpenRequest | undefined,
   { requestId, outcome, reason = '', atMs }: RecordedOutcome,
 ): Promise<void> {
@@ -36,9 +38,11 @@ async function count(
   const ended = { directory: open?.directory ?? '', outcome, reason, wasInDoubt }
   // A document that cannot be read any more ends its request, too.
   const document = open && (await readDocument(open).catch(() => undefined))
-  metrics.requestEnded(
-    document === undefined
-      ? { ...ended, operation: 'unreadable', seconds: undefined }
-      : { ...ended, operation: document.operation, seconds: (atMs - document.issuedAt) / 1000 },
-  )
+  const operation = document === undefined ? 'unreadable' : document.operation
+  const seconds = document === undefined ? undefined : (atMs - document.issuedAt) / 1000
+  metrics.requestEnded({ ...ended, operation, seconds })
+  lastOutcomes.note({
+    ...{ request: requestId, directory: ended.directory, operation, outcome, at: Math.round(atMs) },
+    reason: reason === '' ? null : reason,
+  })
 }

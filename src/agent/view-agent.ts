@@ -6,6 +6,7 @@ import type { AgentBase } from './agent-base.ts'
 import type { Queues } from './create-queues.ts'
 import type { SealingKeys } from './keys/sealing-keys.ts'
 import type { AgentView, AgentViews } from './ops/describe-agent.ts'
+import type { Schedule } from './schedule/create-schedule.ts'
 import { rotateKey, viewKeys } from './view-keys.ts'
 
 /** What is looked at beside the ground. `hasClaimed`: the store answered a claim since the start. */
@@ -13,10 +14,14 @@ export interface ViewedParts {
   readonly queues: Queues
   readonly hasClaimed: () => boolean
   readonly sealingKeys: SealingKeys
+  readonly jobs: Schedule['view']
 }
 
 /** Makes the views. */
-export function viewAgent(base: AgentBase, { queues, hasClaimed, sealingKeys }: ViewedParts): AgentViews {
+export function viewAgent(
+  base: AgentBase,
+  { queues, hasClaimed, sealingKeys, jobs }: ViewedParts,
+): AgentViews {
   const { conditions, directories, metrics } = base
   const startedAt = base.clock.wallMs()
   const statuses = () =>
@@ -37,6 +42,8 @@ export function viewAgent(base: AgentBase, { queues, hasClaimed, sealingKeys }: 
       clockOffsetMs: clockOffsetMs === undefined ? null : Math.round(clockOffsetMs),
     })),
     conditions: conditions.list(),
+    lastOutcomes: base.lastOutcomes.list(),
+    jobs: jobs(),
   })
   return {
     isReady: isAgentReady,

@@ -1,5 +1,5 @@
 // Keys as a table for people, at most 80 columns wide.
-import { describeAge } from './describe-status.ts'
+import { describeAge } from './describe-age.ts'
 import type { ListedKey, RotationAnswer } from './read-keys.ts'
 
 const HEAD = ['KIND', 'ID', 'AGE', 'UNTIL', 'STATE'] as const

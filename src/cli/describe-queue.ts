@@ -1,6 +1,6 @@
 // The queue of a running agent as text: a table of what is open, and one request with its history.
 import { alignRows, type Row } from './aligned-lines.ts'
-import { describeAge } from './describe-status.ts'
+import { describeAge } from './describe-age.ts'
 import type { ShownPause, ShownQueue, ShownRequest } from './read-queue.ts'
 
 type Open = ShownQueue['requests'][number]

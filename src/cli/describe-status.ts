@@ -2,6 +2,9 @@
 import pc from 'picocolors'
 import { byCause } from '../telemetry/order-by-cause.ts'
 import { alignRows, type Row } from './aligned-lines.ts'
+import { describeAge } from './describe-age.ts'
+import { describeWork } from './describe-work.ts'
+import { plain } from './plain-text.ts'
 import type { AgentStatus } from './read-status.ts'
 
 /** What a screen needs beside the agent's answer. */
@@ -31,25 +34,9 @@ export function describeStatus(status: AgentStatus, view: StatusView): readonly 
     ]),
     ...(conditions.length === 0 ? ['no conditions'] : ['conditions']),
     ...alignRows(conditions.flatMap((condition) => conditionRows(condition, view.nowMs, colours))),
+    ...describeWork(status, view.nowMs, colours),
   ]
 }
-
-const UNITS = [
-  ['d', 86_400_000, 'h', 3_600_000],
-  ['h', 3_600_000, 'min', 60_000],
-  ['min', 60_000, 's', 1000],
-] as const
-
-/** A length of time in its two largest units: `3 d 4 h`, `12 s`. */
-export function describeAge(ms: number): string {
-  const [unit, length, smaller, smallerLength] = UNITS.find(([, one]) => ms >= one) ?? []
-  if (unit === undefined) return `${Math.max(0, Math.floor(ms / 1000))} s`
-  const rest = Math.floor((ms % length) / smallerLength)
-  return `${Math.floor(ms / length)} ${unit}${rest === 0 ? '' : ` ${rest} ${smaller}`}`
-}
-
-// Details may hold what a server on the network said; it must not move the cursor.
-const plain = (text: string): string => text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
 
 function headOf({ version, ready, paused }: AgentStatus, nowMs: number, colours: Colours): string {
   const state = `${ready ? 'READY' : 'NOT READY'}${paused ? ', PAUSED' : ''}`

@@ -36,6 +36,23 @@ const statusSchema = z.looseObject({
       dependsOn: z.array(z.string()).default([]),
     }),
   ),
+  lastOutcomes: z
+    .array(
+      z.looseObject({
+        ...{ request: z.string(), directory: z.string(), operation: z.string(), outcome: z.string() },
+        ...{ reason: z.string().nullable(), at: z.number() },
+      }),
+    )
+    .default([]),
+  jobs: z
+    .array(
+      z.looseObject({
+        ...{ name: z.string(), lastResult: z.enum(['done', 'failed']).nullable() },
+        ...{ lastRunAt: time, lastDurationMs: time, nextRunAt: time },
+        ...{ problem: z.string().nullable(), isRunning: z.boolean() },
+      }),
+    )
+    .default([]),
 })
 
 /** What is shown of a running agent; all times as in the agent's own view. */

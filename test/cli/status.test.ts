@@ -7,7 +7,8 @@ import { PassThrough } from 'node:stream'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { createOpsServer } from '../../src/agent/ops/create-ops-server.ts'
 import type { AgentView } from '../../src/agent/ops/describe-agent.ts'
-import { describeAge, describeStatus } from '../../src/cli/describe-status.ts'
+import { describeAge } from '../../src/cli/describe-age.ts'
+import { describeStatus } from '../../src/cli/describe-status.ts'
 import type { Io } from '../../src/cli/io.ts'
 import { type AgentStatus, readStatus } from '../../src/cli/read-status.ts'
 import { runProgram } from '../../src/cli/run-program.ts'
@@ -52,6 +53,15 @@ const condition = (
   ...{ code, subject, since, detail, dependsOn },
 })
 
+const ended = (operation: string, outcome: string, reason: string | null, agoMs: number) => ({
+  ...{ operation, outcome, reason, directory: 'corp', at: NOW + 12 - agoMs },
+  request: `0199c0de-0000-7000-8000-${String(agoMs).padStart(12, '0')}`,
+})
+const ran = (name: string, agoMs: number, lastDurationMs: number, nextMs: number) => ({
+  ...{ name, lastRunAt: NOW - agoMs, lastResult: 'done' as const, lastDurationMs, problem: null },
+  ...{ isRunning: false, nextRunAt: NOW + nextMs },
+})
+
 const WELL: AgentView = {
   version: '0.1.0',
   agent: '0199c0de-0000-7000-8000-000000000001',
@@ -68,6 +78,18 @@ const WELL: AgentView = {
     },
   ],
   conditions: [],
+  lastOutcomes: [
+    ended('reset', 'applied', null, 12_000),
+    ended('change', 'refused', 'wrong_current_password', 251_000),
+    ended('unlock', 'applied', null, 3_600_000),
+  ],
+  jobs: [
+    ran('heartbeat', 12_000, 9, 18_000),
+    ran('policies', 40_000, 21, 4_000),
+    ran('keys', 26_000, 0, 19_000),
+    ran('journal', 1_800_000, 3, 1_800_000),
+    { ...ran('audit', 0, 0, 214_000), lastRunAt: null, lastResult: null, lastDurationMs: null },
+  ],
 }
 
 const ILL: AgentView = {
@@ -81,6 +103,14 @@ const ILL: AgentView = {
   directories: [
     ...WELL.directories,
     { name: 'people', connected: false, server: null, url: null, clockOffsetMs: null },
+  ],
+  lastOutcomes: [],
+  jobs: [
+    {
+      ...{ ...ran('heartbeat', 12_000, 10_004, 18_000), lastResult: 'failed', isRunning: true },
+      problem: 'ERR_STORE_TIMEOUT: PUT /v1/agents/self/heartbeat: the store did not answer in time',
+    },
+    ran('policies', 40_000, 21, 4_000),
   ],
   conditions: [
     condition('requests_waiting', 'people', NOW - 60_000, '2 open, the oldest for 185 s', [

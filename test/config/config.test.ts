@@ -58,7 +58,10 @@ test('a small file is enough; the rest has defaults, and paths begin at the file
     connections: 4,
   })
   expect(config.directories['corp']).not.toHaveProperty('history')
-  expect([config.queue, config.log]).toEqual([{ redis: 'private' }, { level: 'info', format: 'json' }])
+  expect([config.queue, config.log]).toEqual([
+    { redis: 'private', heartbeatSeconds: 30 },
+    { level: 'info', format: 'json' },
+  ])
   const absolute = readAgentConfig(fileOf(GOOD.replace('state\n', '/var/lib/writeback\n')))
   expect(absolute.stateDirectory).toBe('/var/lib/writeback')
 })

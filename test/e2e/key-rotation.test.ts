@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import type { KeyView } from '../../src/agent/ops/describe-agent.ts'
+import type { AgentView, KeyView } from '../../src/agent/ops/describe-agent.ts'
 import type { CreateRequestAnswer } from '../../src/protocol/sealer-calls.ts'
 import { awaitDeath } from '../crash/deaths.ts'
 import { newPassword } from '../servers/canaries.ts'
@@ -89,6 +89,11 @@ test('requests that run through several rotations all end applied [agent_key_rot
   expect(rotations).toBeGreaterThanOrEqual(3)
   expect(seen.size).toBeGreaterThanOrEqual(4)
   await alone()
+  const { lastOutcomes, jobs } = (await world.ops('/status')).json as AgentView
+  expect(lastOutcomes.map(({ operation, outcome }) => `${operation} ${outcome}`)).toEqual(
+    Array.from({ length: 5 }, () => 'reset applied'),
+  )
+  expect(jobs.find(({ name }) => name === 'keys')).toMatchObject({ lastResult: 'done', problem: null })
 }, 120_000)
 
 test.each(

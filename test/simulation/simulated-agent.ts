@@ -206,6 +206,7 @@ function createBase(options: ProcessOptions, owner: Owner, clock: Clock, databas
     config: { directories: { [DIRECTORY]: {} }, stateDirectory: options.name } as never,
     // Read by operators only, and there are none here.
     metrics: undefined as never,
+    lastOutcomes: undefined as never,
     ...{ log, clock, env: {}, conditions, journal, audit: openAudit, storeTime, findKey, client },
     keys: keys.keys,
     enrolled: {

@@ -265,7 +265,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   },
   {
     ...{ id: 'C35', what: 'the job is completed in the queue' },
-    before: at(JOB, `if (result === 'done') return`, 'before', { request: 'requestId' }),
+    before: at(JOB, `if (result === 'done') return\n`, 'before', { request: 'requestId' }),
     after: at(WORKER, `worker.on('completed', (job) => {`, 'after', { when: `job.name === 'request'` }),
   },
   {
@@ -286,7 +286,7 @@ export const CRASH_POINTS: readonly CrashPoint[] = [
   },
   {
     ...{ id: 'C42', what: 'a stop lets what is under way finish', isStopped: true },
-    ...around('agent/create-agent.ts', 'await work.queues.stop(base.config.shutdownTimeoutSeconds * 1000)'),
+    ...around('agent/create-agent.ts', 'await work.queues.stop(limitMs * WORK_SHARE)'),
   },
 ]
 

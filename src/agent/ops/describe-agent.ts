@@ -31,6 +31,25 @@ export interface AgentView {
   >
   readonly directories: readonly DirectoryView[]
   readonly conditions: readonly Condition[]
+  /** Requests that ended since the start of the process, newest first; `at` by the store's clock. */
+  readonly lastOutcomes: readonly {
+    readonly request: string
+    readonly directory: string
+    readonly operation: string
+    readonly outcome: string
+    readonly reason: string | null
+    readonly at: number
+  }[]
+  /** Housekeeping; times by this host's clock. */
+  readonly jobs: readonly {
+    readonly name: string
+    readonly lastRunAt: number | null
+    readonly lastResult: 'done' | 'failed' | null
+    readonly lastDurationMs: number | null
+    readonly problem: string | null
+    readonly isRunning: boolean
+    readonly nextRunAt: number | null
+  }[]
 }
 
 /** One key as operators see it; times in milliseconds since 1970. Never a private part. */

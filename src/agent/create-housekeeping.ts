@@ -1,0 +1,44 @@
+// What the agent does on a clock, whatever requests come.
+import type { AgentBase } from './agent-base.ts'
+import type { AgentWork } from './create-work.ts'
+import type { SealingKeys } from './keys/sealing-keys.ts'
+import { createPolicyPublisher } from './publish-policies.ts'
+import { createSchedule, type Schedule } from './schedule/create-schedule.ts'
+import { sendHeartbeat } from './send-heartbeat.ts'
+import { watchBacklog } from './watch-backlog.ts'
+import { watchClock } from './watch-clock.ts'
+import { watchDirectories } from './watch-directories.ts'
+import { watchDisk } from './watch-disk.ts'
+
+const KEEP_FINISHED_MS = 7 * 86_400_000
+
+/** Makes the schedule of every job; nothing runs before its `start`. */
+export function createHousekeeping(
+  base: AgentBase,
+  { queues }: AgentWork,
+  sealingKeys: SealingKeys,
+): Schedule {
+  const heartbeat = async () => {
+    const { answer } = await sendHeartbeat(base, base.stopping.signal)
+    base.setPaused(answer)
+  }
+  const purge = async () => {
+    base.journal.purge(base.clock.wallMs() - KEEP_FINISHED_MS)
+  }
+  const disk = () => watchDisk(base.config.stateDirectory, base.conditions)
+  return createSchedule(
+    [
+      { name: 'heartbeat', when: '*/30 * * * * *', isDueAtStart: true, run: heartbeat },
+      { name: 'directory', when: '*/5 * * * * *', run: () => watchDirectories(base) },
+      { name: 'policies', when: '30 * * * * *', isDueAtStart: true, run: createPolicyPublisher(base) },
+      { name: 'clock', when: '*/5 * * * * *', run: () => watchClock(base, heartbeat) },
+      { name: 'backlog', when: '*/10 * * * * *', run: async () => watchBacklog(base) },
+      { name: 'disk', when: '*/30 * * * * *', isDueAtStart: true, run: disk },
+      { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
+      { name: 'journal', when: '17 * * * *', run: purge },
+      { name: 'keys', when: '45 * * * * *', isDueAtStart: true, run: sealingKeys.tend },
+      { name: 'audit', when: '*/5 * * * *', run: base.audit.housekeep },
+    ],
+    base,
+  )
+}

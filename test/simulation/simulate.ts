@@ -54,6 +54,8 @@ function work(): Promise<void> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL('./simulate-batch-child.ts', import.meta.url), {
       workerData: { plant: values.plant, dialect: values.dialect },
+      // A run makes much that is soon forgotten.
+      resourceLimits: { maxYoungGenerationSizeMb: 128 },
     })
     const give = (): void => {
       if (next >= from + count) return void worker.terminate().then(() => resolve(), reject)

@@ -28,7 +28,7 @@ const BUSY_FROM = 16
 const countMoving = ({ journal, directories }: AgentBase): number =>
   [...directories.values()]
     .filter(({ directory }) => directory.status().connected)
-    .reduce((count, { directory }) => count + journal.openIds(directory.name).length, 0)
+    .reduce((count, { directory }) => count + journal.openCount(directory.name), 0)
 
 /** Makes the working parts; nothing runs yet. `openQueues` makes the queues, on Redis unless told otherwise. */
 export function createWork(

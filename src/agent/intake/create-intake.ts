@@ -114,7 +114,7 @@ function freePlaces(
   return Object.fromEntries(
     [...addressee.directories].map((name) => [
       name,
-      holdsBack(name) ? 0 : Math.max(0, most - journal.openIds(name).length),
+      holdsBack(name) ? 0 : Math.max(0, most - journal.openCount(name)),
     ]),
   )
 }

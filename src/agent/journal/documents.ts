@@ -10,6 +10,7 @@ type Documents = Pick<
   | 'receipt'
   | 'open'
   | 'openIds'
+  | 'openCount'
   | 'openLeases'
   | 'heldLeases'
   | 'find'
@@ -97,7 +98,7 @@ function columns(document: AcceptedDocument) {
 
 function reading(
   db: DatabaseSync,
-): Pick<Journal, 'open' | 'openIds' | 'openLeases' | 'heldLeases' | 'find' | 'findEnded'> {
+): Pick<Journal, 'open' | 'openIds' | 'openCount' | 'openLeases' | 'heldLeases' | 'find' | 'findEnded'> {
   const select = `SELECT r.*, d.document FROM requests r JOIN documents d USING (request_id) WHERE r.state = 'open'`
   const all = db.prepare(`${select} ORDER BY r.directory, r.sequence`)
   const one = db.prepare(`${select} AND r.request_id = ?`)
@@ -107,9 +108,14 @@ function reading(
        SELECT 1 FROM intents WHERE intents.request_id = requests.request_id AND (answer IS NULL OR answer = 'lost')
      ) DESC, sequence`,
   )
+  const count = db.prepare(`SELECT count(*) AS number FROM requests WHERE state = 'open' AND directory = ?`)
   const leases = db.prepare(`SELECT request_id, lease FROM requests WHERE state = 'open' ORDER BY sequence`)
+  // One index for each state: the many that were delivered are not read. A bare `LIMIT ?` would be planned anew at each call.
   const held = db.prepare(
-    `SELECT request_id, lease FROM requests WHERE state IN ('open', 'closed') ORDER BY state = 'open' DESC, lease DESC LIMIT ?`,
+    `SELECT request_id, lease FROM (
+       SELECT request_id, lease, 1 AS is_open FROM requests WHERE state = 'open'
+       UNION ALL SELECT request_id, lease, 0 FROM requests WHERE state = 'closed'
+     ) ORDER BY is_open DESC, lease DESC LIMIT ? + 0`,
   )
   const toLease = (row: Row) => ({ requestId: String(row['request_id']), lease: Number(row['lease']) })
   return {
@@ -123,6 +129,7 @@ function reading(
         const row = ended.get(requestId)
         return row && toEndedRequest(row)
       }),
+    openCount: (directory) => guarded('count open requests', () => Number(count.get(directory)?.['number'])),
     find: (requestId) =>
       guarded('read a request', () => {
         const row = one.get(requestId)

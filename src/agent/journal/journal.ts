@@ -143,6 +143,8 @@ export interface Journal {
   readonly open: () => readonly OpenRequest[]
   /** The ids of `open`, those with an intent that is not settled first, without reading the documents. */
   readonly openIds: (directory: string) => readonly string[]
+  /** How many `openIds` gives. */
+  readonly openCount: (directory: string) => number
   /** Every open request with its lease, without reading the documents. */
   readonly openLeases: () => readonly { readonly requestId: string; readonly lease: number }[]
   /**

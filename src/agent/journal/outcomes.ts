@@ -9,8 +9,9 @@ type Outcomes = Pick<Journal, 'outcome' | 'undelivered' | 'delivered' | 'counts'
 
 /** The part of the journal that keeps and delivers outcomes, and forgets them in the end. */
 export function createOutcomes(db: DatabaseSync, outbox: AuditOutbox): Outcomes {
+  // A bare `LIMIT ?` would be planned anew at each call.
   const waiting = db.prepare(
-    `SELECT request_id, outcome_bytes FROM requests WHERE state = 'closed' ORDER BY finished_at_ms LIMIT ?`,
+    `SELECT request_id, outcome_bytes FROM requests WHERE state = 'closed' ORDER BY finished_at_ms LIMIT ? + 0`,
   )
   const confirm = db.prepare(
     `UPDATE requests SET state = 'delivered', store_answer = ?, finished_at_ms = ? WHERE request_id = ? AND state = 'closed'`,

@@ -125,8 +125,19 @@ export async function sealPasswords(
   }
 }
 
+// A value is looked at when it is taken in, before it is opened, and while it is opened; nobody changes it in between.
+const alreadyRead = new WeakMap<Sealed, { readonly text: string; readonly sealedFor: SealedFor }>()
+
 /** Reads what a sealed value says it is for, without opening it. Throws ERR_SEALED_INVALID. */
 export function readSealedFor(sealed: Sealed): SealedFor {
+  const known = alreadyRead.get(sealed)
+  if (known?.text === sealed.protected) return known.sealedFor
+  const sealedFor = parseProtected(sealed)
+  alreadyRead.set(sealed, { text: sealed.protected, sealedFor })
+  return sealedFor
+}
+
+function parseProtected(sealed: Sealed): SealedFor {
   let header: z.infer<typeof protectedHeaderSchema>
   try {
     const value = parseStrictJson(Buffer.from(sealed.protected, 'base64url'), 1024)
@@ -173,6 +184,8 @@ export async function openSealed(
   }
 }
 
+const ZEROS = new Uint8Array(SEALED_CONTENT_BYTES)
+
 /**
  * Cuts opened content into its passwords: views on the same memory, so wiping the content wipes them. Throws
  * ERR_SEALED_INVALID on a wrong length or padding, ERR_PASSWORD_UNREPRESENTABLE on a password no directory could take.
@@ -190,7 +203,7 @@ export function splitPasswords(content: Buffer, operation: Operation): readonly 
     passwords.push(password)
     at = end
   }
-  if (content.subarray(at).some((byte) => byte !== 0))
+  if (!content.subarray(at).equals(ZEROS.subarray(at)))
     throw new WritebackError('ERR_SEALED_INVALID', 'sealed content is not padded with zeros')
   return passwords
 }

@@ -4,6 +4,9 @@ import { WritebackError } from '../errors/writeback-error.ts'
 /** Largest body either side accepts, in bytes. */
 export const LARGEST_BODY = 1024 * 1024
 
+// Keeps no state between two whole texts.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /**
  * Parses UTF-8 JSON bytes. Refuses bad syntax, bytes that are not UTF-8, duplicate keys, lone surrogates, the key
  * `__proto__`, and more than `limit` bytes. Throws ERR_JSON_INVALID; the message never quotes the content.
@@ -12,7 +15,7 @@ export function parseStrictJson(bytes: Uint8Array, limit: number = LARGEST_BODY)
   if (bytes.length > limit) throw invalid(`body is larger than ${limit} bytes`)
   let text: string
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    text = decoder.decode(bytes)
   } catch (cause) {
     throw invalid('body is not UTF-8', cause)
   }
@@ -33,6 +36,7 @@ export function parseStrictText(text: string): unknown {
 }
 
 const QUOTE = 0x22
+const COLON = 0x3a
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
@@ -41,6 +45,7 @@ const CLOSE_BRACE = 0x7d
 // The text is valid JSON here, so a scan over strings and brackets is enough to see every key.
 function refuseAmbiguousKeys(text: string): void {
   if (!text.isWellFormed()) throw invalid('body holds a lone surrogate')
+  const hasEscapes = text.includes('\\')
   const open: (Set<string> | undefined)[] = []
   for (let at = 0; at < text.length; at += 1) {
     const char = text.charCodeAt(at)
@@ -48,14 +53,15 @@ function refuseAmbiguousKeys(text: string): void {
     else if (char === OPEN_BRACKET) open.push(undefined)
     else if (char === CLOSE_BRACKET || char === CLOSE_BRACE) open.pop()
     else if (char === QUOTE) {
-      const end = endOfString(text, at)
-      const value = unquoted(text.slice(at, end))
-      if (isKey(text, end)) refuseKey(open.at(-1), value)
+      const end = hasEscapes ? endOfString(text, at) : text.indexOf('"', at + 1) + 1
+      if (isKey(text, end)) refuseKey(open.at(-1), unquoted(text.slice(at, end)))
+      else if (hasEscapes) unquoted(text.slice(at, end))
       at = end - 1
     }
   }
 }
 
+// Throws for an escaped lone surrogate.
 function unquoted(quoted: string): string {
   if (!quoted.includes('\\')) return quoted.slice(1, -1)
   const value = JSON.parse(quoted) as string
@@ -82,10 +88,12 @@ function isEscaped(text: string, at: number): boolean {
   return (at - first) % 2 === 1
 }
 
+const isSpace = (char: number): boolean => char === 0x20 || char === 0x0a || char === 0x0d || char === 0x09
+
 function isKey(text: string, end: number): boolean {
   let at = end
-  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\r' || text[at] === '\t') at += 1
-  return text[at] === ':'
+  while (isSpace(text.charCodeAt(at))) at += 1
+  return text.charCodeAt(at) === COLON
 }
 
 function invalid(message: string, cause?: unknown): WritebackError {

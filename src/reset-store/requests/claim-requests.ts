@@ -33,8 +33,9 @@ export function createClaimRequests(context: StoreContext): ClaimRequests {
       const requests = await inTime(context, async (records, now) => {
         const active = await requireActive(records, agent.id)
         // An agent that has work must hear of a pause at once, and of a server that it need not wait for.
-        const isOld = JSON.stringify(await readSwitches(records)) !== told.get(agent.id)?.switches
-        return isOld ? undefined : grantLeases(records, now, active, call)
+        const switches = await readSwitches(records)
+        const isOld = JSON.stringify(switches) !== told.get(agent.id)?.switches
+        return isOld ? undefined : grantLeases(records, now, active, call, switches)
       })
       return requests === undefined ? [] : requests.length > 0 ? requests : undefined
     }
@@ -94,11 +95,12 @@ async function beginClaim(
   for (const { id } of [...named, ...repeated]) await records.setLeaseEnd(id, now + LEASE_MS)
   const requests: ClaimedRequest[] = []
   for (const request of repeated) requests.push(await describeClaimed(records, request))
+  const switches = await readSwitches(records)
   return {
     agent,
-    ...(await readSwitches(records)),
+    ...switches,
     renewed: named.map(({ id, lease }) => ({ request: id, lease: lease.number })),
-    requests: repeated.length > 0 ? requests : await grantLeases(records, now, agent, call),
+    requests: repeated.length > 0 ? requests : await grantLeases(records, now, agent, call, switches),
     lapsedIn: new Set(others.map(({ directory }) => directory)),
   }
 }
@@ -119,9 +121,9 @@ async function grantLeases(
   now: number,
   agent: AgentRecord,
   call: ClaimCall,
+  { paused }: Switches,
 ): Promise<ClaimedRequest[]> {
-  const onlyReceived = await isPaused(records)
-  const claimable = await records.findClaimable(agent, now, { places: call.places, onlyReceived })
+  const claimable = await records.findClaimable(agent, now, { places: call.places, onlyReceived: paused })
   const granted: ClaimedRequest[] = []
   let bytes = 0
   for (const request of claimable) {

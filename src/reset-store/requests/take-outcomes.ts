@@ -53,12 +53,23 @@ export function createTakeOutcomes(context: StoreContext): TakeOutcomes {
       outcomes.map((jws, index) => verifyOne({ jws, index, agentId, identity, store: context.store })),
     )
     const pins: Pin[] = []
-    const results = await inTime(context, (records, now) => takeAll(records, now, agentId, delivered, pins))
+    const freed = new Set<string>()
+    const results = await inTime(context, (records, now) =>
+      takeAll(records, now, agentId, delivered, { pins, freed }),
+    )
     for (const pin of pins) tellPin(context, pin)
     for (const [index, { request, result }] of results.entries())
       announce(context, delivered[index]?.outcome, request, result)
+    for (const directory of freed) context.changes.announce(directoryKey(directory))
     return { results }
   }
+}
+
+/** What a call brought about, to be told when it is durable. */
+interface Effects {
+  readonly pins: Pin[]
+  /** The directories in which a subject's next request may go out now. */
+  readonly freed: Set<string>
 }
 
 interface Identity {
@@ -71,13 +82,13 @@ async function takeAll(
   now: number,
   agentId: string,
   delivered: readonly Delivered[],
-  pins: Pin[],
+  effects: Effects,
 ): Promise<OutcomesAnswer['results']> {
   await requireActive(records, agentId)
   for (const item of delivered) await requireFitting(records, item)
   const results: OutcomesAnswer['results'] = []
   for (const item of delivered)
-    results.push({ request: item.outcome.request, result: await take(records, item, now, pins) })
+    results.push({ request: item.outcome.request, result: await take(records, item, now, effects) })
   return results
 }
 
@@ -94,8 +105,6 @@ function announce(
 ): void {
   context.log.info('outcome delivered', { requestId: request, outcome: outcome?.outcome, result })
   context.changes.announce(requestKey(request))
-  // The subject's next request may go out now.
-  if (outcome?.directory) context.changes.announce(directoryKey(outcome.directory))
 }
 
 async function verifyOne(given: {
@@ -139,7 +148,12 @@ async function requireFitting(records: Transaction, { outcome }: Delivered): Pro
 // What decided is always kept; beside it, an agent that goes in circles fills no disk.
 const MOST_EVIDENCE = 32
 
-async function take(records: Transaction, item: Delivered, now: number, pins: Pin[]): Promise<OutcomeResult> {
+async function take(
+  records: Transaction,
+  item: Delivered,
+  now: number,
+  { pins, freed }: Effects,
+): Promise<OutcomeResult> {
   const { outcome, jws, digest } = item
   const request = await records.findRequest(outcome.request)
   if (!request) return 'request_not_found'
@@ -151,6 +165,8 @@ async function take(records: Transaction, item: Delivered, now: number, pins: Pi
   const isDecisive = result === 'accepted' && changesVerdict(request, outcome)
   const pin = isDecisive ? await pinSubject(records, request, outcome) : undefined
   if (pin) pins.push(pin)
+  const { directory, anchor } = request
+  if (isDecisive && (await records.countWriting(directory, anchor, 'open')) > 0) freed.add(directory)
   if (isDecisive || (await records.countOutcomes(request.id)) < MOST_EVIDENCE)
     await records.addOutcome(request.id, { digest, agent: outcome.agent, jws, result, at: now })
   return result

@@ -99,6 +99,7 @@ function makeIntake(
     enqueue: queues.add,
     refuseInvalid,
     wakeReporter: reporter.wake,
+    beat: () => base.pulse.beat('intake'),
   })
 }
 

@@ -11,6 +11,7 @@ const LEVELS: readonly (readonly [room: string, level: number])[] = [
   ['main.ts', 7],
   ['cli', 6],
   ['agent', 5],
+  ['service', 5],
   ['reset-store', 5],
   ['agent/intake', 4],
   ['agent/writeback', 4],

@@ -4,7 +4,7 @@ import type { AgentConfig } from '../config/agent-config.ts'
 import type { Enrolled } from '../protocol/enrolment.ts'
 import { VERSION } from '../protocol/version.ts'
 import { type Conditions, createConditions } from '../telemetry/conditions.ts'
-import type { Logger } from '../telemetry/logger.ts'
+import type { Logger, LogLevel } from '../telemetry/logger.ts'
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import type { Identity } from './agent-identity.ts'
 import { auditDirectoryOf } from './audit/audit-files.ts'
@@ -23,6 +23,8 @@ import { createLastOutcomes, type LastOutcomes } from './last-outcomes.ts'
 import { measureDirectory, measureStoreClient } from './measure-calls.ts'
 import { measureOutcomes } from './measure-outcomes.ts'
 import { createPause, type Pause } from './pause.ts'
+import { createPulse, type Pulse } from './pulse.ts'
+import { writeLimitsOf } from './reload.ts'
 import { rememberRefusals } from './remember-refusals.ts'
 import { createStoreClient, type StoreClient } from './store-client/create-store-client.ts'
 import { createStoreTransport } from './store-client/store-transport.ts'
@@ -39,6 +41,11 @@ export interface AgentOptions {
   readonly unsafeRuntime?: readonly string[]
   /** An operator asked for a stop on the socket. */
   readonly onStopAsked?: () => void
+  /** Reads the configuration anew; undefined: it is never reloaded. */
+  readonly readConfig?: () => AgentConfig
+  readonly setLogLevel?: (level: LogLevel) => void
+  /** Told before and after a reload. */
+  readonly onReload?: { readonly begun: () => void; readonly ended: () => void }
 }
 
 /** The ground of one agent. */
@@ -53,6 +60,7 @@ export interface AgentBase extends AgentOptions, Pause {
   readonly storeTime: StoreTime
   readonly leases: Leases
   readonly limits: Limits
+  readonly pulse: Pulse
   readonly findKey: (kid: string) => ReturnType<Identity['storeKeys']['get']>
   readonly documents: DocumentCache
   readonly client: StoreClient
@@ -112,6 +120,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
     keys: identity.keys,
     leases: createLeases(clock),
     limits: createLimits({ journal, storeTime, conditions, log: options.log }, limitsOf(config)),
+    pulse: createPulse(clock),
     stopping: new AbortController(),
     close: async () => {
       const closed = Promise.all([...directories.values()].map(({ directory }) => directory.stop()))
@@ -169,12 +178,7 @@ function openAudit(
 }
 
 const limitsOf = ({ directories }: AgentConfig): ReadonlyMap<string, WriteLimits> =>
-  new Map(
-    Object.entries(directories).map(([name, { limits }]) => {
-      const { burstMinutes, ...rest } = limits
-      return [name, { ...rest, burstWindowMs: burstMinutes * 60_000 }]
-    }),
-  )
+  new Map(Object.entries(directories).map(([name, { limits }]) => [name, writeLimitsOf(limits)]))
 
 function createGoneServers(): Pick<AgentBase, 'goneServers' | 'setGoneServers'> {
   let gone: GoneServers = new Set()

@@ -1,5 +1,6 @@
 // The agent's life: every part from one configuration, started in order, stopped in reverse.
 import { join } from 'node:path'
+import type { AgentConfig } from '../config/agent-config.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { VERSION } from '../protocol/version.ts'
 import { errorFields } from '../telemetry/logger.ts'
@@ -10,7 +11,8 @@ import { createQueueDesk } from './create-queue-desk.ts'
 import { type AgentWork, createWork } from './create-work.ts'
 import { keepSealingKeys } from './keep-sealing-keys.ts'
 import { createOpsServer } from './ops/create-ops-server.ts'
-import type { AgentControls } from './ops/describe-agent.ts'
+import type { AgentControls, AgentViews } from './ops/describe-agent.ts'
+import { createRunningConfig, type ReloadView } from './reload.ts'
 import type { Schedule } from './schedule/create-schedule.ts'
 import { viewAgent } from './view-agent.ts'
 import { watchDirectories } from './watch-directories.ts'
@@ -26,6 +28,12 @@ export interface Agent {
    * Resolves when the agent cannot go on and only a new process helps: ERR_QUEUE_STUCK. It goes on running until `stop`.
    */
   readonly failed: Promise<WritebackError>
+  /** Parts that have not moved for too long, and how the agent is in one line. */
+  readonly health: () => { readonly silent: readonly string[]; readonly status: string }
+  /** Reads the configuration anew; undefined before the start is over, or without a way to read it. */
+  readonly reload: () => ReloadView | undefined
+  /** Longest time that a stop may take now. */
+  readonly stopLimitMs: () => number
   /** Finishes what is under way within the configured time, then closes everything. */
   readonly stop: () => Promise<void>
 }
@@ -42,7 +50,8 @@ const REPORT_SHARE = 0.1
 
 /** Makes an agent; nothing runs before `start`. */
 export function createAgent(options: AgentOptions): Agent {
-  let starting: Promise<(() => Promise<void>) | undefined> = Promise.resolve(undefined)
+  let starting: Promise<RunningParts | undefined> = Promise.resolve(undefined)
+  let parts: RunningParts | undefined
   const failure = Promise.withResolvers<WritebackError>()
   const halt = new AbortController()
   const begin = async () => {
@@ -53,23 +62,36 @@ export function createAgent(options: AgentOptions): Agent {
   return {
     start: async () => {
       starting = begin()
-      await starting
+      parts = await starting
     },
     failed: failure.promise,
+    health: () => parts?.health() ?? { silent: [], status: 'starting' },
+    reload: () => parts?.reload(),
+    stopLimitMs: () => stopLimitMs(parts?.config() ?? options.config),
     stop: async () => {
       halt.abort()
-      const stopParts = await starting.catch(() => undefined)
-      await stopParts?.()
+      const running = await starting.catch(() => undefined)
+      await running?.stop()
     },
   }
 }
 
-/** Starts the parts, and gives how to stop them. `fail`: told that they cannot go on; `halt`: a stop is asked for meanwhile. */
+const stopLimitMs = ({ shutdownTimeoutSeconds }: AgentConfig): number => shutdownTimeoutSeconds * 1000
+
+interface RunningParts {
+  readonly stop: () => Promise<void>
+  readonly health: Agent['health']
+  readonly reload: () => ReloadView | undefined
+  readonly config: () => AgentConfig
+}
+
+/** Starts the parts. `fail`: told that they cannot go on; `halt`: a stop is asked for meanwhile. */
 async function startParts(
   base: AgentBase,
   { fail, halt }: { readonly fail: (error: WritebackError) => void; readonly halt: AbortSignal },
-): Promise<() => Promise<void>> {
+): Promise<RunningParts> {
   const { config } = base
+  const configured = keepConfig(base)
   const unlessHalted = createHalt(halt)
   await using releases = new AsyncDisposableStack()
   releases.defer(base.close)
@@ -81,7 +103,7 @@ async function startParts(
   const views = viewAgent(base, { queues: work.queues, hasClaimed, sealingKeys, jobs: schedule.view })
   const socket = config.ops.socket ?? join(config.stateDirectory, 'ops.sock')
   const ops = createOpsServer({ socket, port: config.ops.port }, views, {
-    controls: controlsOf(base),
+    controls: controlsOf(base, configured),
     desk: createQueueDesk(base, work),
   })
   await ops.start()
@@ -104,7 +126,44 @@ async function startParts(
   work.intake.start()
   announceReady(base, views.isReady)
   const rest = releases.move()
-  return () => stopAll(base, work, schedule, rest)
+  return {
+    ...{ reload: configured.reload, config: configured.current },
+    health: () => ({ silent: base.pulse.silent(), status: statusOf(base, views) }),
+    stop: () => stopAll({ base, work, schedule, limitMs: stopLimitMs(configured.current()) }, rest),
+  }
+}
+
+/** One line for the service manager. */
+function statusOf({ conditions, journal }: AgentBase, views: AgentViews): string {
+  const wrong = conditions.list().map(({ code, subject }) => (subject === '' ? code : `${code} ${subject}`))
+  const { open } = journal.counts()
+  const words = [views.isReady() ? 'ready' : 'not ready', `${open} open requests`, ...wrong]
+  return words.join(', ')
+}
+
+interface KeptConfig {
+  readonly current: () => AgentConfig
+  /** undefined: this agent was not told how to read its configuration. */
+  readonly reload: () => ReloadView | undefined
+}
+
+function keepConfig({ config, readConfig, setLogLevel, limits, log, onReload }: AgentBase): KeptConfig {
+  if (readConfig === undefined) return { current: () => config, reload: () => undefined }
+  const running = createRunningConfig({
+    ...{ config, readConfig, log, setLimits: limits.change },
+    setLogLevel: setLogLevel ?? (() => {}),
+  })
+  return {
+    current: running.current,
+    reload: () => {
+      onReload?.begun()
+      try {
+        return running.reload()
+      } finally {
+        onReload?.ended()
+      }
+    },
+  }
 }
 
 /** Lets a start be given up while it waits. */
@@ -115,11 +174,12 @@ function createHalt(halt: AbortSignal): <T>(work: Promise<T>) => Promise<T> {
   return (work) => Promise.race([work, halted])
 }
 
-const controlsOf = ({ config, onStopAsked }: AgentBase): AgentControls => ({
+const controlsOf = ({ onStopAsked }: AgentBase, { current, reload }: KeptConfig): AgentControls => ({
   stop: () => {
     onStopAsked?.()
-    return { pid: process.pid, deadlineMs: config.shutdownTimeoutSeconds * 1000 }
+    return { pid: process.pid, deadlineMs: stopLimitMs(current()) }
   },
+  reload,
 })
 
 /** A directory that comes later refuses each reset instead, and its condition says why. */
@@ -134,14 +194,18 @@ function refuseWithoutHistory({ conditions }: AgentBase): void {
     )
 }
 
+interface StoppedParts {
+  readonly base: AgentBase
+  readonly work: AgentWork
+  readonly schedule: Schedule
+  readonly limitMs: number
+}
+
 /** Work first, in the order in which requests travel; then what it stands on. Each has a share of the time, whatever is down. */
 async function stopAll(
-  base: AgentBase,
-  work: AgentWork,
-  schedule: Schedule,
+  { base, work, schedule, limitMs }: StoppedParts,
   rest: AsyncDisposableStack,
 ): Promise<void> {
-  const limitMs = base.config.shutdownTimeoutSeconds * 1000
   await schedule.stop()
   // It may just wait for a Redis that does not answer.
   await Promise.race([work.intake.stop(), base.clock.sleep(limitMs * INTAKE_SHARE)])

@@ -25,13 +25,17 @@ export function createHousekeeping(
   const purge = async () => {
     base.journal.purge(base.clock.wallMs() - KEEP_FINISHED_MS)
   }
+  const watchTime = async () => {
+    base.pulse.beat('schedule')
+    await watchClock(base, heartbeat)
+  }
   const disk = () => watchDisk(base.config.stateDirectory, base.conditions)
   return createSchedule(
     [
       { name: 'heartbeat', when: '*/30 * * * * *', isDueAtStart: true, run: heartbeat },
       { name: 'directory', when: '*/5 * * * * *', run: () => watchDirectories(base) },
       { name: 'policies', when: '30 * * * * *', isDueAtStart: true, run: createPolicyPublisher(base) },
-      { name: 'clock', when: '*/5 * * * * *', run: () => watchClock(base, heartbeat) },
+      { name: 'clock', when: '*/5 * * * * *', run: watchTime },
       { name: 'backlog', when: '*/10 * * * * *', run: async () => watchBacklog(base) },
       { name: 'disk', when: '*/30 * * * * *', isDueAtStart: true, run: disk },
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },

@@ -111,6 +111,7 @@ function makeIntake(
     enqueue: queues.add,
     refuseInvalid,
     wakeReporter: reporter.wake,
+    beat: () => base.pulse.beat('intake'),
   })
 }
 

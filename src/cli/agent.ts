@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { systemClock } from '../clock/clock.ts'
 import { readAgentConfig } from '../config/agent-config.ts'
+import { createServiceNotifier } from '../service/notify-systemd.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { keepCompiledCode } from './compile-cache.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
@@ -14,6 +15,7 @@ Examples:
 
 The first SIGTERM, SIGINT (Ctrl-C) or SIGBREAK, or writeback stop, lets work that is under way finish for at most
 shutdownTimeoutSeconds; a second signal ends the process at once. Nothing is lost by either: the next start settles what is open.
+SIGHUP does what writeback reload does; where a terminal that is closed would send it, it asks to stop.
 
 Exit statuses: 0 stopped as asked; 1 failed; 2 bad usage or configuration, another start does not help; 7 the queue takes
 no jobs though Redis answers, also with a new worker: the service manager should start the agent again.`
@@ -44,27 +46,36 @@ async function runAgent(io: Io, words: AgentWords): Promise<number> {
   const { createLogger, errorFields } = await import('../telemetry/logger.ts')
   const log = createLogger({ ...config.log, stream: io.stdout })
   const { createAgent } = await import('../agent/create-agent.ts')
-  const deadlineMs = config.shutdownTimeoutSeconds * 1000
+  const service = createServiceNotifier({ env: io.env, pid: process.pid, clock: systemClock, log })
   const stop = stopRequest(io)
   const onStopAsked = () => stop.ask('writeback stop')
-  const agent = createAgent({ config, log, clock: systemClock, env: io.env, unsafeRuntime, onStopAsked })
+  const agent = createAgent({
+    ...{ config, log, clock: systemClock, env: io.env, unsafeRuntime, onStopAsked },
+    readConfig: () => readAgentConfig(words.config),
+    setLogLevel: log.setLevel,
+    onReload: { begun: service.reloading, ended: service.reloaded },
+  })
   void stop.asked.then((by) => {
     log.info('stopping', { by })
-    endLate({ io, log, status: EXIT.done, deadlineMs })
+    service.stopping(agent.stopLimitMs())
+    endLate({ io, log, status: EXIT.done, deadlineMs: agent.stopLimitMs() })
   })
   log.info('agent starting', { stateDirectory: config.stateDirectory, store: config.store.url })
+  io.onReloadSignal(() => void agent.reload())
   let status: number = EXIT.done
   try {
-    await Promise.race([agent.start(), stop.asked])
+    await Promise.race([agent.start().then(() => service.started(agent.health)), stop.asked])
     const ending = await Promise.race([stop.asked, agent.failed])
     if (typeof ending !== 'string') {
       log.error('the agent cannot go on and ends: start it again', errorFields(ending))
       status = EXIT.startAgain
-      endLate({ io, log, status, deadlineMs })
+      service.stopping(agent.stopLimitMs())
+      endLate({ io, log, status, deadlineMs: agent.stopLimitMs() })
     }
   } finally {
     await agent.stop()
     log.info('agent stopped')
+    await service.close()
   }
   // What still connects somewhere would hold the process until it gives up.
   setTimeout(() => io.exitNow(status), LEFT_OVER_MS).unref()

@@ -10,6 +10,7 @@ import { addEnrollCommand } from './enroll.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
 import { addKeysCommand } from './keys.ts'
 import { addQueueCommand } from './queue.ts'
+import { addReloadCommand } from './reload.ts'
 import { reportFailure } from './report-failure.ts'
 import { addStatusCommand } from './status.ts'
 import { addStopCommand } from './stop.ts'
@@ -55,6 +56,7 @@ function createProgram(io: Io, setExit: SetExit): Command {
   addEnrollCommand(program, io)
   addStatusCommand(program, io, setExit)
   addStopCommand(program, io, setExit)
+  addReloadCommand(program, io, setExit)
   addConfigCommand(program, io, setExit)
   addBreakerCommand(program, io)
   addQueueCommand(program, io, setExit)

@@ -40,8 +40,13 @@ const text = winston.format.printf(({ timestamp, level, message, ...fields }) =>
   return [String(timestamp), level.padEnd(5), String(message), ...tail].join(' ')
 })
 
+/** The logger of a process, whose level may change while it runs; its children follow. */
+export interface RootLogger extends Logger {
+  readonly setLevel: (level: LogLevel) => void
+}
+
 /** Makes the logger of one process. */
-export function createLogger(options: LoggerOptions): Logger {
+export function createLogger(options: LoggerOptions): RootLogger {
   const { combine, timestamp, json } = winston.format
   // A log that cannot be written, as on a full disk, must not end what it tells of.
   options.stream.on('error', () => {})
@@ -50,7 +55,14 @@ export function createLogger(options: LoggerOptions): Logger {
     format: combine(timestamp(), redact(), options.format === 'json' ? json() : text),
     transports: [new winston.transports.Stream({ stream: options.stream })],
   })
-  return wrap(root, LOG_LEVELS.slice(0, LOG_LEVELS.indexOf(options.level) + 1))
+  let said = upTo(options.level)
+  return {
+    ...wrap(root, (level) => said.includes(level)),
+    setLevel: (level) => {
+      root.level = level
+      said = upTo(level)
+    },
+  }
 }
 
 /** A logger that says nothing, for commands that print their own result. */
@@ -62,19 +74,21 @@ export const silentLogger: Logger = {
   child: () => silentLogger,
 }
 
-function wrap(logger: winston.Logger, said: readonly LogLevel[]): Logger {
+const upTo = (level: LogLevel): readonly LogLevel[] => LOG_LEVELS.slice(0, LOG_LEVELS.indexOf(level) + 1)
+
+function wrap(logger: winston.Logger, isSaid: (level: LogLevel) => boolean): Logger {
   const at =
     (level: LogLevel) =>
     (sentence: string, fields: LogFields = {}) => {
       // winston would format the line first and look at the level then.
-      if (said.includes(level)) logger.log({ level, message: sentence, ...fields })
+      if (isSaid(level)) logger.log({ level, message: sentence, ...fields })
     }
   return {
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    child: (fields) => wrap(logger.child(fields), said),
+    child: (fields) => wrap(logger.child(fields), isSaid),
   }
 }
 

@@ -1,6 +1,6 @@
 // The end of a real agent, whatever is down: within its deadline, with nothing lost; at once at a second signal; by signal or by
 // writeback stop.
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,26 +10,35 @@ import { listenForSignals, meantSignals } from '../../src/cli/process-signals.ts
 import { runProgram } from '../../src/cli/run-program.ts'
 import { stopRequest } from '../../src/cli/stop-request.ts'
 import { runWords } from '../cli/run-words.ts'
-import { newPassword } from '../servers/canaries.ts'
+import { laterPassword, newPassword } from '../servers/canaries.ts'
 import { guardGroup, isAlive, startReadyChild } from '../servers/child-process.ts'
+import { type NotifyReceiver, startNotifyReceiver } from '../servers/notify-receiver.ts'
 import { nodeArguments } from '../servers/world-programs.ts'
 import { startWorld, type World } from '../servers/writeback-world.ts'
 
 const DEADLINE_MS = 6_000
 /** A loaded machine's own slowness. */
 const SLACK_MS = 2_000
+// Three times within it the agent says that it works.
+const WATCHDOG_MS = 6_000
 let world: World<'openldap'>
+let systemd: NotifyReceiver
 
 beforeAll(async () => {
+  systemd = await startNotifyReceiver()
   world = await startWorld({
     kind: 'openldap',
     proxied: false,
+    agentEnv: { NOTIFY_SOCKET: systemd.socket, WATCHDOG_USEC: String(WATCHDOG_MS * 1000) },
     // Far beyond the deadline: nothing may end in time only because something else gave up.
     directorySettings: '    operationTimeoutSeconds: 60\n    connectTimeoutSeconds: 60',
     agentSettings: `shutdownTimeoutSeconds: ${DEADLINE_MS / 1000}`,
   })
 }, 60_000)
-afterAll(() => world?.stop())
+afterAll(async () => {
+  await world?.stop()
+  await systemd?.stop()
+})
 beforeEach(async () => {
   if (!world.agent.isRunning()) await world.agent.start()
 })
@@ -143,6 +152,104 @@ test('a second signal ends the agent at once, and the next start goes on', async
   world.domain.resume()
   await world.agent.start()
   expect(await world.verdict(request)).toMatchObject({ outcome: 'applied' })
+}, 60_000)
+
+const seen = async (isSeen: (said: readonly string[]) => boolean, since = 0): Promise<readonly string[]> => {
+  const end = performance.now() + 20_000
+  while (!isSeen(systemd.said().slice(since)) && performance.now() < end) await sleep(20)
+  return systemd.said().slice(since)
+}
+
+test('systemd is told of the start, that the agent works, what it waits for, a reload and the stop', async () => {
+  await world.agent.stop()
+  const mark = systemd.said().length
+  await world.agent.start()
+  const said = await seen((all) => all.includes('WATCHDOG=1'), mark)
+  expect(said[0]).toBe('READY=1')
+  expect(said[1]).toMatch(/^STATUS=(not )?ready, 0 open requests/)
+  await seen((all) => all.includes('STATUS=ready, 0 open requests'), mark)
+  process.kill(world.agent.pid(), 'SIGHUP')
+  const reloaded = await seen((all) => all.filter((one) => one === 'READY=1').length === 2, mark)
+  const at = reloaded.indexOf('RELOADING=1')
+  // systemd takes a later READY=1 for the end of this reload by the time in it, of the clock that Linux calls monotonic.
+  const [, microseconds = ''] = /^MONOTONIC_USEC=(\d+)$/.exec(reloaded[at + 1] ?? '') ?? []
+  const passedMs = Number(process.hrtime.bigint() / 1_000_000n) - Number(microseconds) / 1_000
+  expect(passedMs).toBeGreaterThan(0)
+  expect(passedMs).toBeLessThan(20_000)
+  expect(reloaded.indexOf('READY=1', at)).toBeGreaterThan(at)
+  process.kill(world.store.pid(), 'SIGSTOP')
+  const told = await seen((all) => all.some((one) => one.includes('not ready')), mark + reloaded.length)
+  process.kill(world.store.pid(), 'SIGCONT')
+  expect(told).toContainEqual(expect.stringMatching(/^STATUS=not ready, 0 open requests, \w+/))
+  const before = systemd.said().length
+  await world.agent.stop()
+  const last = systemd.said().slice(before)
+  const stopping = last.indexOf('STOPPING=1')
+  expect(last.slice(stopping, stopping + 3)).toEqual([
+    ...['STOPPING=1', 'STATUS=stopping'],
+    `EXTEND_TIMEOUT_USEC=${(DEADLINE_MS + 10_000) * 1000}`,
+  ])
+}, 90_000)
+
+const reload = (...more: readonly string[]) =>
+  runWords(['reload', '--config', world.agentConfigFile, ...more])
+
+test('a reload takes limits and the log level over, names what needs a restart, and a faulty file changes nothing', async () => {
+  const file = world.agentConfigFile
+  const before = readFileSync(file, 'utf8')
+  try {
+    expect(await reload()).toEqual({ status: 0, out: 'nothing has changed\n', err: '' })
+    writeFileSync(
+      file,
+      before
+        .replace(
+          'operationTimeoutSeconds: 60',
+          'operationTimeoutSeconds: 59\n    limits: { perAccountAndHour: 1 }',
+        )
+        .replace(/level: \w+/, 'level: info'),
+    )
+    const { status, out } = await reload()
+    expect([status, out]).toEqual([
+      1,
+      [
+        'taken over: directories.corp.limits.perAccountAndHour',
+        'taken over: log.level',
+        'needs a restart: directories.corp.operationTimeoutSeconds\n',
+      ].join('\n'),
+    ])
+    const user = await world.createUser({ name: 'reloaded' })
+    expect(await world.reset(user, newPassword())).toMatchObject({ outcome: 'applied' })
+    expect(await world.reset(user, laterPassword())).toMatchObject({
+      ...{ outcome: 'refused', reason: 'too_many_attempts' },
+    })
+    // What was taken over is no change any more, what needs a restart still is.
+    const again = await reload('--json')
+    expect([again.status, JSON.parse(again.out)]).toEqual([
+      1,
+      {
+        ...{ applied: [], faults: [], problem: null },
+        needsRestart: ['directories.corp.operationTimeoutSeconds'],
+      },
+    ])
+    const mark = world.agent.output().length
+    writeFileSync(file, before.replace('connections:', 'connection:').concat('\nunknown: 1\n'))
+    process.kill(world.agent.pid(), 'SIGHUP')
+    while (!saidSince(mark).includes('nothing has changed')) await sleep(10)
+    const lines = before.split('\n').length + 1
+    expect(saidSince(mark)).toContain(
+      `"line":${lines},"message":"this key is not known here","path":"unknown"`,
+    )
+    expect(saidSince(mark)).not.toContain('"level":"debug"')
+    const faulty = await reload()
+    expect([faulty.status, faulty.err]).toEqual([2, expect.stringContaining(`${file}:${lines}:1`)])
+    expect(await world.reset(user, laterPassword())).toMatchObject({ outcome: 'refused' })
+  } finally {
+    writeFileSync(file, before)
+    await reload()
+  }
+  const user = await world.createUser({ name: 'unlimited' })
+  for (const password of [newPassword(), laterPassword()])
+    expect(await world.reset(user, password)).toMatchObject({ outcome: 'applied' })
 }, 60_000)
 
 const stopWords = (...more: readonly string[]) => ['stop', '--config', world.agentConfigFile, ...more]

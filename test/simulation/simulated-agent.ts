@@ -10,6 +10,7 @@ import { createDocumentCache } from '../../src/agent/intake/document-cache.ts'
 import { createJournalOn } from '../../src/agent/journal/create-journal.ts'
 import { migrate } from '../../src/agent/journal/open-database.ts'
 import { createPause } from '../../src/agent/pause.ts'
+import { createPulse } from '../../src/agent/pulse.ts'
 import { sendHeartbeat } from '../../src/agent/send-heartbeat.ts'
 import { createStoreClient } from '../../src/agent/store-client/create-store-client.ts'
 import type { Fetch } from '../../src/agent/store-client/store-transport.ts'
@@ -217,6 +218,7 @@ function createBase(options: ProcessOptions, owner: Owner, clock: Clock, databas
     leases: createLeases(clock),
     limits: createLimits({ journal, storeTime, conditions, log }, new Map([[DIRECTORY, LIMITS]])),
     documents: createDocumentCache(findKey),
+    pulse: createPulse(clock),
     goneServers: () => goneServers,
     setGoneServers: (servers) => {
       goneServers = new Set(servers)

@@ -40,6 +40,7 @@ export function createIntake(parts: IntakeParts): Intake {
     // The first claim does not wait: it renews what is held and tells the store's time.
     let waitMs = 0
     while (!stopping.signal.aborted) {
+      parts.beat?.()
       const delay = await claimOnce(parts, { claimId, waitMs, holdsBack }, stopping.signal, backoff)
       if (delay === undefined) {
         // Only an answered claim is over: after a lost answer the same id gets the same leases.

@@ -40,4 +40,6 @@ export interface IntakeParts {
     fault: string,
   ) => Promise<void>
   readonly wakeReporter: () => void
+  /** Told with each turn of the loop, which proves that it still turns. */
+  readonly beat?: () => void
 }

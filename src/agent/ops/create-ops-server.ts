@@ -97,4 +97,5 @@ function addActions(server: FastifyInstance, views: AgentViews): void {
 
 function addControls(server: FastifyInstance, controls: AgentControls): void {
   server.post('/stop', (_request, reply) => reply.code(200).send(controls.stop()))
+  server.post('/reload', (_request, reply) => reply.code(200).send(controls.reload()))
 }

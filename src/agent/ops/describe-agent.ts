@@ -81,6 +81,8 @@ export interface RotationView {
 export interface AgentControls {
   /** Begins a stop, as a signal does. */
   readonly stop: () => StopAnswer
+  /** Reads the configuration anew, as SIGHUP has it done. */
+  readonly reload: () => unknown
 }
 
 /** The answer of a stop that has begun. */

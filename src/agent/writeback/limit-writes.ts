@@ -17,6 +17,8 @@ export interface Limits {
   readonly note: (directory: string, account: string) => () => void
   /** Closes the breaker of a directory; false: it was not open. Throws ERR_JOURNAL_UNUSABLE. */
   readonly closeBreaker: (directory: string) => boolean
+  /** Other limits of a directory from now on, held against what the journal remembers, as after a restart. */
+  readonly change: (directory: string, limits: WriteLimits) => void
 }
 
 /** What the limits are kept with. */
@@ -43,17 +45,20 @@ export function createLimits(parts: LimitParts, limits: ReadonlyMap<string, Writ
     const detail = `writing is stopped after a burst; close it with: writeback breaker close ${directory}`
     conditions.raise('breaker_open', directory, detail)
   }
-  // A clock that was ahead when they were journaled must not hold the limits up until then.
-  const startMs = nowMs()
-  const begun = journal
-    .recentWrites(startMs - DAY_MS)
-    .map((one) => ({ ...one, atMs: Math.min(one.atMs, startMs) }))
-  const earlier = Map.groupBy(begun, ({ directory }) => directory)
-  for (const [directory, own] of limits) {
-    const closedAtMs = Math.min(Number(journal.get(closedKey(directory)) ?? 0), startMs)
-    counts.set(directory, createWriteCounts(own, earlier.get(directory) ?? [], closedAtMs))
-    if (journal.get(openKey(directory)) !== undefined) stop(directory)
+  const load = (changed: ReadonlyMap<string, WriteLimits>) => {
+    // A clock that was ahead when they were journaled must not hold the limits up until then.
+    const startMs = nowMs()
+    const begun = journal
+      .recentWrites(startMs - DAY_MS)
+      .map((one) => ({ ...one, atMs: Math.min(one.atMs, startMs) }))
+    const earlier = Map.groupBy(begun, ({ directory }) => directory)
+    for (const [directory, own] of changed) {
+      const closedAtMs = Math.min(Number(journal.get(closedKey(directory)) ?? 0), startMs)
+      counts.set(directory, createWriteCounts(own, earlier.get(directory) ?? [], closedAtMs))
+    }
   }
+  load(limits)
+  for (const directory of limits.keys()) if (journal.get(openKey(directory)) !== undefined) stop(directory)
   return {
     isStopped: (directory) => stopped.has(directory),
     note: (directory, account) => counts.get(directory)?.note({ account, atMs: nowMs() }) ?? (() => {}),
@@ -67,6 +72,7 @@ export function createLimits(parts: LimitParts, limits: ReadonlyMap<string, Writ
       stop(directory)
       return wait(LONGEST_LOOK_MS)
     },
+    change: (directory, own) => load(new Map([[directory, own]])),
     closeBreaker: (directory) => {
       if (!stopped.has(directory)) return false
       const now = nowMs()

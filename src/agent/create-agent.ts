@@ -18,6 +18,7 @@ import { watchBacklog } from './watch-backlog.ts'
 import { watchClock } from './watch-clock.ts'
 import { watchDirectories } from './watch-directories.ts'
 import { watchDisk } from './watch-disk.ts'
+import { watchRedis } from './watch-redis.ts'
 
 /** The running agent. */
 export interface Agent {
@@ -174,6 +175,7 @@ function createHousekeeping(base: AgentBase, { queues }: AgentWork, sealingKeys:
         isDueAtStart: true,
         run: () => watchDisk(base.config.stateDirectory, base.conditions),
       },
+      { name: 'redis', when: '20 * * * * *', run: () => watchRedis(base.config.queue, base.conditions) },
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
       { name: 'journal', when: '17 * * * *', run: purge },
       { name: 'keys', when: '45 * * * * *', isDueAtStart: true, run: sealingKeys.tend },

@@ -2,7 +2,7 @@
 import type { AgentConfig } from '../config/agent-config.ts'
 import { isRetryable } from '../errors/writeback-error.ts'
 import type { Conditions } from '../telemetry/conditions.ts'
-import { errorFields } from '../telemetry/logger.ts'
+import { failureLine } from '../telemetry/logger.ts'
 import { checkRedis } from './queue/check-redis.ts'
 import { readRedisUrl } from './queue/redis-url.ts'
 
@@ -17,6 +17,6 @@ export async function watchRedis(
     conditions.clear('queue_at_risk', '')
   } catch (error) {
     // Of one that does not answer nothing new is known.
-    if (!isRetryable(error)) conditions.raise('queue_at_risk', '', String(errorFields(error)['error']))
+    if (!isRetryable(error)) conditions.raise('queue_at_risk', '', failureLine(error))
   }
 }

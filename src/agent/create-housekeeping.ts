@@ -9,6 +9,7 @@ import { watchBacklog } from './watch-backlog.ts'
 import { watchClock } from './watch-clock.ts'
 import { watchDirectories } from './watch-directories.ts'
 import { watchDisk } from './watch-disk.ts'
+import { watchRedis } from './watch-redis.ts'
 
 const KEEP_FINISHED_MS = 7 * 86_400_000
 
@@ -38,6 +39,7 @@ export function createHousekeeping(
       { name: 'clock', when: '*/5 * * * * *', run: watchTime },
       { name: 'backlog', when: '*/10 * * * * *', run: async () => watchBacklog(base) },
       { name: 'disk', when: '*/30 * * * * *', isDueAtStart: true, run: disk },
+      { name: 'redis', when: '20 * * * * *', run: () => watchRedis(base.config.queue, base.conditions) },
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
       { name: 'journal', when: '17 * * * *', run: purge },
       { name: 'keys', when: '45 * * * * *', isDueAtStart: true, run: sealingKeys.tend },

@@ -5,7 +5,7 @@ import type { Clock } from '../clock/clock.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
 import { isRetryable, WritebackError } from '../errors/writeback-error.ts'
 import type { Conditions } from '../telemetry/conditions.ts'
-import { errorFields, type Logger } from '../telemetry/logger.ts'
+import { errorFields, failureLine, type Logger } from '../telemetry/logger.ts'
 import type { Journal } from './journal/journal.ts'
 import { checkRedis } from './queue/check-redis.ts'
 import { createQueue } from './queue/create-queue.ts'
@@ -93,7 +93,7 @@ export function createQueues(options: QueuesOptions): Queues {
         return await open(connection)
       } catch (error) {
         if (!isRetryable(error) && !hasStarted()) throw error
-        conditions.raise('queue_unreachable', '', String(errorFields(error)['error']))
+        conditions.raise('queue_unreachable', '', failureLine(error))
         const delay = backoff.next()
         log.warn('Redis is not reachable yet', { retryInMs: Math.round(delay), ...errorFields(error) })
         await clock.sleep(delay, stopping.signal)

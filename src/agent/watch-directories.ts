@@ -1,6 +1,6 @@
 // Keeps a session with every directory and says when one cannot be had.
 import type { Conditions } from '../telemetry/conditions.ts'
-import { errorFields } from '../telemetry/logger.ts'
+import { failureLine } from '../telemetry/logger.ts'
 import type { AgentBase } from './agent-base.ts'
 import type { WriterSession } from './directory/directory.ts'
 
@@ -18,7 +18,7 @@ async function watch(
     conditions.clear('directory_unreachable', name)
     if (session !== undefined) tellHistory(conditions, name, session)
   } catch (error) {
-    conditions.raise('directory_unreachable', name, String(errorFields(error)['error']))
+    conditions.raise('directory_unreachable', name, failureLine(error))
   }
 }
 

@@ -12,7 +12,7 @@ import { openWatchScreen } from './watch-screen.ts'
 
 const HELP = `
 Asks the agent on its operators' socket: run it on the agent's host, as root or as the agent's own user. Colour is used
-on a terminal only, and not where NO_COLOR is set. What each condition means: docs/codes.md.
+on a terminal only, and not where NO_COLOR is set. What each condition means: docs/runbook.md.
 
 Exit statuses: 0 ready; 1 not ready; 2 bad usage or configuration; 3 no answer from an agent. With --watch, which ends at
 Ctrl-C: that of the last look.

@@ -39,6 +39,11 @@ export const CONDITIONS = {
       'nothing at first: the worker is made anew, and if that does not help the agent ends with status 7 and the service manager starts it again; look at Redis and the log when it comes back',
     dependsOn: ['queue_unreachable'],
   },
+  queue_at_risk: {
+    severity: 'warning',
+    remedy: 'set Redis as the detail says; a job that it drops is put back from the journal within seconds',
+    dependsOn: ['queue_unreachable'],
+  },
   journal_unusable: {
     severity: 'error',
     remedy: 'check the state directory: disk space and rights; nothing is written to the directory meanwhile',
@@ -114,7 +119,7 @@ export const CONDITIONS = {
   },
   missing_right: {
     severity: 'warning',
-    remedy: 'grant the service account the rights that the README lists',
+    remedy: 'grant the service account the rights that docs/rights.md lists',
     dependsOn: SEEN_THERE,
   },
   sealing_key_old: {

@@ -105,3 +105,10 @@ export function errorFields(error: unknown): LogFields {
     ...(code === undefined ? {} : { code }),
   }
 }
+
+/** A failure in one line for people, its stable code first: what a condition holds as its detail. */
+export function failureLine(error: unknown): string {
+  const fields = errorFields(error)
+  const code = String(fields['code'] ?? '')
+  return code.startsWith('ERR_') ? `${code}: ${fields['error']}` : String(fields['error'])
+}

@@ -1,7 +1,7 @@
 // Whatever writes the record does so one after the other. What fails is said, and tried again until it goes.
 import type { Clock } from '../../clock/clock.ts'
 import type { Conditions } from '../../telemetry/conditions.ts'
-import { errorFields } from '../../telemetry/logger.ts'
+import { failureLine } from '../../telemetry/logger.ts'
 
 /** The turns of one record. */
 export interface AuditTurns {
@@ -37,7 +37,7 @@ export function createTurns(
   }
   const fail = (error: unknown) => {
     failed()
-    conditions.raise('audit_not_writable', '', String(errorFields(error)['error']))
+    conditions.raise('audit_not_writable', '', failureLine(error))
     isBroken = true
     retrying ??= retry()
   }

@@ -4,7 +4,7 @@ import { type Backoff, createBackoff } from '../../clock/backoff.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import { MOST_LEASES } from '../../protocol/agent-calls.ts'
 import { LONGEST_WAIT_MS } from '../../protocol/identifiers.ts'
-import { errorFields } from '../../telemetry/logger.ts'
+import { errorFields, failureLine } from '../../telemetry/logger.ts'
 import type { Lease } from '../decisions/leases.ts'
 import { createHoldBack, type HoldsBack } from './hold-back.ts'
 import type { IntakeParts } from './intake-parts.ts'
@@ -140,7 +140,7 @@ function noteFailure(parts: IntakeParts, error: unknown, delayMs: number): numbe
   // A store that refuses can be reached, and of one that cannot nobody knows what it would say.
   if (condition === 'store_refuses_agent') parts.conditions.clear('store_unreachable', '')
   if (condition === 'store_unreachable') parts.conditions.clear('store_refuses_agent', '')
-  parts.conditions.raise(condition, '', String(fields['error']))
+  parts.conditions.raise(condition, '', failureLine(error))
   parts.log.warn('claiming failed', { retryInMs: Math.round(delayMs), ...fields })
   return delayMs
 }

@@ -2,7 +2,7 @@
 
 import type { ClaimedRequest } from '../../protocol/agent-calls.ts'
 import type { RequestDocument } from '../../protocol/request-document.ts'
-import { errorFields } from '../../telemetry/logger.ts'
+import { errorFields, failureLine } from '../../telemetry/logger.ts'
 import { isExpired } from '../decisions/judge-document.ts'
 import type { Lease } from '../decisions/leases.ts'
 import type { AcceptedDocument } from '../journal/journal.ts'
@@ -108,7 +108,7 @@ async function enqueueAll(parts: IntakeParts, documents: readonly RequestDocumen
       parts.conditions.clear('queue_unreachable', '')
     } catch (error) {
       // They are journaled; the queue is filled from the journal when it is back.
-      parts.conditions.raise('queue_unreachable', '', errorFields(error)['error'] as string)
+      parts.conditions.raise('queue_unreachable', '', failureLine(error))
     }
   }
 }

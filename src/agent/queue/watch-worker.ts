@@ -3,7 +3,7 @@
 import type { Clock } from '../../clock/clock.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import type { Conditions } from '../../telemetry/conditions.ts'
-import { errorFields, type Logger } from '../../telemetry/logger.ts'
+import { failureLine, type Logger } from '../../telemetry/logger.ts'
 import type { WorkerActivity } from './queue-worker.ts'
 
 /** What the watch needs. */
@@ -95,7 +95,7 @@ export function createWorkerWatch(options: WatchOptions): WorkerWatch {
     // Whatever waits cannot be taken: that says nothing about the worker.
     sent = undefined
     isAway = true
-    conditions.raise('queue_unreachable', '', String(errorFields(error)['error']))
+    conditions.raise('queue_unreachable', '', failureLine(error))
   }
   const round = async () => {
     if (options.isPaused()) {

@@ -1,7 +1,7 @@
 // The way of one request, from the queue to its outcome. Reads as what a support engineer would say.
 import { isRetryable, WritebackError } from '../../errors/writeback-error.ts'
 import type { RequestDocument } from '../../protocol/request-document.ts'
-import { errorFields } from '../../telemetry/logger.ts'
+import { errorFields, failureLine } from '../../telemetry/logger.ts'
 import { isBeyondSettling, isExpired } from '../decisions/judge-document.ts'
 import { type Doubt, isDoubtful } from '../decisions/judge-doubt.ts'
 import type { WriterSession } from '../directory/directory.ts'
@@ -232,7 +232,7 @@ function restFrom(parts: WritebackParts, work: Work<RequestDocument>, error: unk
   if (!error.code.startsWith('ERR_DIRECTORY_')) return wait(STORE_AWAY_MS)
   // The server is there, and says no to this read: the others need not wait.
   if (error.code === 'ERR_DIRECTORY_REFUSED') return wait(REFUSED_READ_MS)
-  parts.conditions.raise('directory_unreachable', work.document.directory, error.message)
+  parts.conditions.raise('directory_unreachable', work.document.directory, failureLine(error))
   work.log.debug('the directory is away', errorFields(error))
   return { kind: 'away', ms: work.served.backoff.next() }
 }

@@ -278,7 +278,7 @@ test.each(['moved', 'deleted', 'replaced'])(
     await recorded.audit.housekeep()
     expect(recorded.audit.isWritable()).toBe(false)
     const codes = () => recorded.conditions.list().map(({ code }) => code)
-    expect(codes()).toEqual(['audit_changed', 'audit_not_writable'])
+    expect(codes()).toEqual(['audit_not_writable', 'audit_changed'])
     for (let tries = 0; tries < 200 && !recorded.audit.isWritable(); tries += 1) await sleep(20)
     expect(codes()).toEqual(['audit_changed'])
     await carryOut(recorded, 'b', 2)

@@ -3,7 +3,12 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from '@jest/globals'
 import { checkRedis } from '../../../src/agent/queue/check-redis.ts'
+import { createClient } from '../../../src/agent/queue/redis-connection.ts'
 import { readRedisUrl } from '../../../src/agent/queue/redis-url.ts'
+import { watchRedis } from '../../../src/agent/watch-redis.ts'
+import { systemClock } from '../../../src/clock/clock.ts'
+import { createConditions } from '../../../src/telemetry/conditions.ts'
+import { silentLogger } from '../../../src/telemetry/logger.ts'
 import { redisPassword } from '../../servers/canaries.ts'
 import { type RedisOptions, startRedisServer } from '../../servers/redis-server.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../../servers/scratch-directory.ts'
@@ -57,6 +62,24 @@ test.each<[string, Record<string, string>, string]>([
     code: 'ERR_REDIS_UNSUITABLE',
     message: expect.stringContaining(fault),
   })
+})
+
+test('a Redis that is set to evict while it is in use is told of, until it is set back', async () => {
+  const { server, passwordFile } = await external({ transport: 'tcp' })
+  const conditions = createConditions({ clock: systemClock, log: silentLogger })
+  const client = createClient(readRedisUrl({ url: server.url, passwordFile }), 'once')
+  cleanUp.push(() => client.disconnect())
+  await client.connect()
+  const look = async (policy: string) => {
+    await client.config('SET', 'maxmemory-policy', policy)
+    await watchRedis({ redis: server.url, passwordFile }, conditions)
+    return conditions.list().map(({ code, detail }) => `${code}: ${detail}`)
+  }
+  expect(await look('noeviction')).toEqual([])
+  expect(await look('allkeys-lru')).toEqual([
+    expect.stringMatching(/^queue_at_risk: .*policy is allkeys-lru/),
+  ])
+  expect(await look('noeviction')).toEqual([])
 })
 
 test('refuses a wrong password, no password, and an address without a Redis', async () => {

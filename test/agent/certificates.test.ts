@@ -95,7 +95,11 @@ test('the end of every certificate is seen without a byte of LDAP, and 30 days b
   )
   const warned = () =>
     conditions.list().map(({ code, subject, detail }) => [code, subject, detail.split(':')[0]])
-  const expected = [ending.url, soon.certFile].map((subject) => ['certificate_expiring', subject, 'ends in 10 days'])
+  const expected = [ending.url, soon.certFile].map((subject) => [
+    'certificate_expiring',
+    subject,
+    'ends in 10 days',
+  ])
   expect(warned()).toHaveLength(2)
   expect(warned()).toEqual(expect.arrayContaining(expected))
   expect([fine.received(), ending.received()]).toEqual([0, 0])

@@ -26,8 +26,10 @@ import { createPause, type Pause } from './pause.ts'
 import { createPulse, type Pulse } from './pulse.ts'
 import { writeLimitsOf } from './reload.ts'
 import { rememberRefusals } from './remember-refusals.ts'
+import { clientCertificateOf } from './show-client-certificate.ts'
 import { createStoreClient, type StoreClient } from './store-client/create-store-client.ts'
 import { createStoreTransport } from './store-client/store-transport.ts'
+import { type CertificateWatch, createCertificateWatch } from './watch-certificates.ts'
 import { createLimits, type Limits } from './writeback/limit-writes.ts'
 import type { ServedDirectory } from './writeback/writeback-parts.ts'
 
@@ -55,6 +57,7 @@ export interface AgentBase extends AgentOptions, Pause {
   readonly conditions: Conditions
   readonly metrics: Metrics
   readonly lastOutcomes: LastOutcomes
+  readonly certificates: CertificateWatch
   readonly journal: Journal
   readonly audit: Audit
   readonly storeTime: StoreTime
@@ -91,7 +94,17 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   const late: { journal?: Journal } = {}
   const refusalsOf = (name: string) => rememberRefusals(() => late.journal, name)
   const directories = measured(createDirectories(config, { ...options, refusalsOf }), { metrics, clock })
-  const transport = createStoreTransport({ caFile: config.store.caFile, env: options.env })
+  const stopping = new AbortController()
+  const transport = createStoreTransport({
+    ...{ caFile: config.store.caFile, env: options.env },
+    clientCertificate: clientCertificateOf(config.store, { clock, conditions }),
+  })
+  const certificates = createCertificateWatch({ config, clock, conditions }, () =>
+    transport.readCertificate(
+      config.store.url,
+      AbortSignal.any([stopping.signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]),
+    ),
+  )
   const plainClient = createStoreClient({
     url: config.store.url,
     fetch: transport.fetch,
@@ -114,14 +127,14 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   return {
     ...options,
     ...{ enrolled, conditions, metrics, journal, audit, storeTime, findKey, client, directories, documents },
-    ...{ lastOutcomes },
+    ...{ lastOutcomes, certificates },
     ...createPause({ conditions, journal, clock }),
     ...createGoneServers(),
     keys: identity.keys,
     leases: createLeases(clock),
     limits: createLimits({ journal, storeTime, conditions, log: options.log }, limitsOf(config)),
     pulse: createPulse(clock),
-    stopping: new AbortController(),
+    stopping,
     close: async () => {
       const closed = Promise.all([...directories.values()].map(({ directory }) => directory.stop()))
       // One that just connects gives up by itself; what follows must not wait for that.

@@ -10,6 +10,7 @@ import { errorFields, type Logger } from '../telemetry/logger.ts'
 import { isWithin } from './decisions/distinguished-name.ts'
 import type { RefusalMemory } from './directory/bind-gate.ts'
 import { createDirectory } from './directory/create-directory.ts'
+import type { TrustOptions } from './directory/tls-trust.ts'
 import { createLanes, LATE_BYTES_MS } from './writeback/lanes.ts'
 import type { ServedDirectory } from './writeback/writeback-parts.ts'
 
@@ -51,7 +52,6 @@ function serve(
   config: DirectoryConfig,
   { log, clock, refusalsOf }: DirectoryParts,
 ): ServedDirectory {
-  const { tls } = config
   const directory = createDirectory({
     name,
     ...kindOf(config),
@@ -59,11 +59,7 @@ function serve(
     scope: config.scope,
     bindName: config.bind.name,
     readBindPassword: () => readBindPassword(config.bind.passwordFile),
-    tls: {
-      ...(tls.caFile === undefined ? {} : { ca: [readCa(tls.caFile)] }),
-      ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
-      ...(tls.pinSha256 === undefined ? {} : { pinSha256: tls.pinSha256 }),
-    },
+    tls: trustOf(config.tls),
     connections: config.connections,
     connectTimeoutMs: config.connectTimeoutSeconds * 1000,
     operationTimeoutMs: config.operationTimeoutSeconds * 1000,
@@ -80,6 +76,13 @@ function serve(
     lanes: createLanes(clock, config.operationTimeoutSeconds * 1000 + LATE_BYTES_MS),
   }
 }
+
+/** How the servers of a directory are trusted. Throws ERR_CONFIG_UNREADABLE when the CA file cannot be read. */
+export const trustOf = ({ caFile, serverName, pinSha256 }: DirectoryConfig['tls']): TrustOptions => ({
+  ...(caFile === undefined ? {} : { ca: [readCa(caFile)] }),
+  ...(serverName === undefined ? {} : { serverName }),
+  ...(pinSha256 === undefined ? {} : { pinSha256 }),
+})
 
 /** What each kind of directory has of its own. */
 function kindOf(config: DirectoryConfig) {

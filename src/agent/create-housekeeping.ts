@@ -43,6 +43,7 @@ export function createHousekeeping(
       { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
       { name: 'journal', when: '17 * * * *', run: purge },
       { name: 'keys', when: '45 * * * * *', isDueAtStart: true, run: sealingKeys.tend },
+      { name: 'certificates', when: '37 * * * *', isDueAtStart: true, run: base.certificates.look },
       { name: 'audit', when: '*/5 * * * *', run: base.audit.housekeep },
     ],
     base,

@@ -1,4 +1,5 @@
 // Enrols this machine's agent at a store: makes keys, proves them, and keeps what the store promised.
+import { systemClock } from '../clock/clock.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
 import { makePrivateDirectory } from '../config/private-file.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
@@ -8,6 +9,7 @@ import { readPassphrase } from './agent-identity.ts'
 import { type Enrolment, readEnrolment, writeEnrolment } from './keys/enrolment-file.ts'
 import { generateKeySet, readKeyFile, writeKeyFile } from './keys/key-file.ts'
 import { type Keys, openKeys } from './keys/open-keys.ts'
+import { clientCertificateOf } from './show-client-certificate.ts'
 import { callEnrol } from './store-client/create-store-client.ts'
 import { createStoreTransport } from './store-client/store-transport.ts'
 
@@ -69,7 +71,8 @@ async function callStore(
   { config, env }: EnrolOptions,
   call: Parameters<typeof callEnrol>[1],
 ): ReturnType<typeof callEnrol> {
-  const transport = createStoreTransport({ caFile: config.store.caFile, env })
+  const clientCertificate = clientCertificateOf(config.store, { clock: systemClock })
+  const transport = createStoreTransport({ caFile: config.store.caFile, env, clientCertificate })
   try {
     return await callEnrol(
       { url: config.store.url, fetch: transport.fetch, timeoutMs: TIMEOUT_MS },

@@ -44,6 +44,7 @@ export function viewAgent(
     conditions: conditions.list(),
     lastOutcomes: base.lastOutcomes.list(),
     jobs: jobs(),
+    certificates: base.certificates.list(),
   })
   return {
     isReady: isAgentReady,
@@ -83,6 +84,7 @@ function readingOf(base: AgentBase, view: AgentView): Reading {
       clockOffsetSeconds: clockOffsetMs === null ? undefined : clockOffsetMs / 1000,
     })),
     storeOffsetSeconds: view.storeOffsetMs === null ? undefined : view.storeOffsetMs / 1000,
+    certificates: view.certificates,
     keyAgeSeconds: base.keys.sealingKeys.map(({ publicKey, createdAt }) => ({
       key: publicKey.kid,
       seconds: Math.max(0, (base.clock.wallMs() - createdAt) / 1000),

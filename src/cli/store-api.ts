@@ -4,6 +4,7 @@ import { Agent, request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { z } from 'zod'
+import { readKey, readPem } from '../config/pem-file.ts'
 import { readSecretFile } from '../config/secret-file.ts'
 import { ADMIN_TOKEN_FILE, readStoreConfig } from '../config/store-config.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
@@ -22,6 +23,8 @@ export interface StoreWords {
   readonly url?: string
   readonly caFile?: string
   readonly tokenFile?: string
+  readonly clientCertificateFile?: string
+  readonly clientKeyFile?: string
 }
 
 type AnswerOf<Name extends EndpointName> = (typeof ENDPOINTS)[Name] extends {
@@ -49,6 +52,8 @@ export const withStoreWords = (command: Command): Command =>
     .option('--url <url>', 'or: where the store is')
     .option('--ca-file <file>', 'with --url: authority of the store’s certificate, PEM')
     .option('--token-file <file>', 'with --url: file with the administrator’s token')
+    .option('--client-certificate-file <file>', 'for a store that asks for one: your certificate, PEM')
+    .option('--client-key-file <file>', 'and its private key, PEM, mode 0600')
 
 /**
  * Connects by the words given. Throws ERR_USAGE, ERR_CONFIG_UNREADABLE or ConfigError, and ERR_RUNTIME_UNSAFE where a
@@ -59,13 +64,14 @@ export async function connectToStore(
   words: StoreWords,
 ): Promise<CallStore> {
   refuseUnsafeRuntime(io)
-  const { url, caFile, tokenFile } = placeOf(words)
+  const { url, caFile, tokenFile, clientCertificateFile, clientKeyFile } = placeOf(words)
   const token = (await readSecretFile(tokenFile)).toString('latin1')
   const agent = new Agent({
     keepAlive: true,
     // Said here, so that no setting of the environment switches it off.
     rejectUnauthorized: true,
     ...(caFile === undefined ? {} : { ca: readText(caFile) }),
+    ...readPair(clientCertificateFile, clientKeyFile),
   })
   return async (name, { body, parameters = {}, query = {} } = {}) => {
     const endpoint: Endpoint = ENDPOINTS[name]
@@ -77,17 +83,39 @@ export async function connectToStore(
   }
 }
 
-function placeOf(words: StoreWords): { url: string; caFile: string | undefined; tokenFile: string } {
+interface Place {
+  readonly url: string
+  readonly tokenFile: string
+  readonly caFile?: string | undefined
+  readonly clientCertificateFile?: string | undefined
+  readonly clientKeyFile?: string | undefined
+}
+
+function placeOf(words: StoreWords): Place {
+  const { clientCertificateFile, clientKeyFile } = words
   if (words.config !== undefined) {
     const { publicUrl, tls, dataDirectory } = readStoreConfig(words.config)
-    const tokenFile = words.tokenFile ?? join(dataDirectory, ADMIN_TOKEN_FILE)
-    return { url: words.url ?? publicUrl, caFile: words.caFile ?? tls.caFile, tokenFile }
+    return {
+      url: words.url ?? publicUrl,
+      tokenFile: words.tokenFile ?? join(dataDirectory, ADMIN_TOKEN_FILE),
+      caFile: words.caFile ?? tls.caFile,
+      clientCertificateFile: clientCertificateFile ?? tls.clientCertificateFile,
+      clientKeyFile: clientKeyFile ?? tls.clientKeyFile,
+    }
   }
   if (words.url === undefined || words.tokenFile === undefined)
     throw new WritebackError('ERR_USAGE', 'say where the store is: --config, or --url with --token-file')
   if (!/^https:\/\/[^/?#@\s]+\/?$/.test(words.url))
     throw new WritebackError('ERR_USAGE', '--url must look like https://reset.example.com')
-  return { url: words.url, caFile: words.caFile, tokenFile: words.tokenFile }
+  const { url, caFile, tokenFile } = words
+  return { url, caFile, tokenFile, clientCertificateFile, clientKeyFile }
+}
+
+function readPair(certificateFile: string | undefined, keyFile: string | undefined) {
+  if (certificateFile === undefined && keyFile === undefined) return {}
+  if (certificateFile === undefined || keyFile === undefined)
+    throw new WritebackError('ERR_USAGE', 'a client certificate goes with its key: name both files')
+  return { cert: readPem(certificateFile), key: readKey(keyFile) }
 }
 
 interface Answer {

@@ -1,7 +1,7 @@
 // writeback store: runs the reset store; its subcommands administer a running one.
-import { readFileSync, statSync } from 'node:fs'
 import type { Command } from 'commander'
 import { systemClock } from '../clock/clock.ts'
+import { readKey, readPem } from '../config/pem-file.ts'
 import { readStoreConfig } from '../config/store-config.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
@@ -50,7 +50,10 @@ async function runStore(io: Io, { config: configFile, allowDebug }: StoreWords):
   const log = createLogger({ ...config.log, stream: io.stdout })
   const store = createResetStore({
     ...{ dataDirectory: config.dataDirectory, listen: config.listen, publicUrl: config.publicUrl },
-    tls: { cert: readPem(config.tls.certificateFile), key: readKey(config.tls.keyFile) },
+    tls: {
+      ...{ cert: readPem(config.tls.certificateFile), key: readKey(config.tls.keyFile) },
+      ...(config.tls.clientCaFile === undefined ? {} : { clientCa: readPem(config.tls.clientCaFile) }),
+    },
     ...{ tenant: config.tenant, requestLifetimeMs: config.requestLifetimeSeconds * 1000 },
     ...{ log, clock: systemClock },
   })
@@ -64,27 +67,4 @@ async function runStore(io: Io, { config: configFile, allowDebug }: StoreWords):
     await store.stop()
     log.info('reset store stopped')
   }
-}
-
-function readPem(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new WritebackError('ERR_CONFIG_UNREADABLE', `PEM file ${file} cannot be read`, { cause })
-  }
-}
-
-// The group may read: that is how a service manager hands credentials on.
-const OTHERS = 0o037
-
-function readKey(file: string): string {
-  let mode: number
-  try {
-    mode = statSync(file).mode
-  } catch (cause) {
-    throw new WritebackError('ERR_CONFIG_UNREADABLE', `PEM file ${file} cannot be read`, { cause })
-  }
-  if (process.platform !== 'win32' && (mode & OTHERS) !== 0)
-    throw new WritebackError('ERR_CONFIG_UNREADABLE', `key file ${file} is open to others; set mode 0600`)
-  return readPem(file)
 }

@@ -1,5 +1,6 @@
 // The agent's configuration: what it may be told, and nothing else. The on-premises file has the last word.
 import { z } from 'zod'
+import { findHalfPair } from './half-pair.ts'
 import { fileIn, type RuleFault, readConfig } from './read-config.ts'
 
 const text = z.string().min(1).max(1024)
@@ -20,6 +21,12 @@ const storeSchema = z.strictObject({
   caFile: text
     .optional()
     .describe('PEM file with the certificate authorities to trust instead of the system’s'),
+  clientCertificateFile: text
+    .optional()
+    .describe(
+      'PEM file with a certificate of this agent, for a store that asks for one; read again when renewed',
+    ),
+  clientKeyFile: text.optional().describe('PEM file with its private key, mode 0600'),
 })
 
 const tlsSchema = z.strictObject({
@@ -291,13 +298,16 @@ export const agentConfigSchema = z.strictObject({
 export function findAgentConfigFaults(value: unknown): readonly RuleFault[] {
   const directories =
     isRecord(value) && isRecord(value['directories']) ? Object.entries(value['directories']) : []
-  return directories.flatMap(([name, directory]) => [
-    ...(DIRECTORY_NAME.test(name) ? [] : [{ path: ['directories', name], message: NAME_FAULT }]),
-    ...(hasStrayWriter(directory)
-      ? [{ path: ['directories', name, 'writer'], message: writerFaultOf(directory) }]
-      : []),
-    ...(lacksWriter(directory) ? [{ path: ['directories', name, 'servers'], message: SEVERAL_FAULT }] : []),
-  ])
+  return [
+    ...findHalfPair(value, 'store'),
+    ...directories.flatMap(([name, directory]) => [
+      ...(DIRECTORY_NAME.test(name) ? [] : [{ path: ['directories', name], message: NAME_FAULT }]),
+      ...(hasStrayWriter(directory)
+        ? [{ path: ['directories', name, 'writer'], message: writerFaultOf(directory) }]
+        : []),
+      ...(lacksWriter(directory) ? [{ path: ['directories', name, 'servers'], message: SEVERAL_FAULT }] : []),
+    ]),
+  ]
 }
 
 const DIRECTORY_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/
@@ -355,7 +365,12 @@ export function readAgentConfig(file: string): AgentConfig {
   ])
   return {
     ...config,
-    store: { ...config.store, ...optional('caFile', config.store.caFile) },
+    store: {
+      ...config.store,
+      ...optional('caFile', config.store.caFile),
+      ...optional('clientCertificateFile', config.store.clientCertificateFile),
+      ...optional('clientKeyFile', config.store.clientKeyFile),
+    },
     stateDirectory: at(config.stateDirectory),
     keys: { ...config.keys, ...optional('passphraseFile', config.keys.passphraseFile) },
     queue: {

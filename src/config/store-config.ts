@@ -1,6 +1,7 @@
 // The reset store's configuration.
 import { z } from 'zod'
-import { fileIn, readConfig } from './read-config.ts'
+import { findHalfPair } from './half-pair.ts'
+import { fileIn, type RuleFault, readConfig } from './read-config.ts'
 
 const text = z.string().min(1).max(1024)
 
@@ -22,6 +23,15 @@ export const storeConfigSchema = z.strictObject({
     caFile: text
       .optional()
       .describe('PEM file with the authority of the certificate, for commands on this host'),
+    clientCaFile: text
+      .optional()
+      .describe(
+        'PEM file with the authorities of clients: whoever shows no certificate of one of them gets no connection, agents and administrators alike',
+      ),
+    clientCertificateFile: text
+      .optional()
+      .describe('PEM file with the certificate that commands on this host show'),
+    clientKeyFile: text.optional().describe('PEM file with its private key, mode 0600'),
   }),
   dataDirectory: text.describe(
     'directory for the database, the signing key and the administrator’s token; mode 0700',
@@ -41,6 +51,9 @@ export const storeConfigSchema = z.strictObject({
     .prefault({}),
 })
 
+/** What the schema's single parts cannot see. */
+export const findStoreConfigFaults = (value: unknown): readonly RuleFault[] => findHalfPair(value, 'tls')
+
 /** File of the first administrator's token, in the data directory. */
 export const ADMIN_TOKEN_FILE = 'admin-token'
 
@@ -52,12 +65,17 @@ export type StoreConfig = z.output<typeof storeConfigSchema>
  * ERR_CONFIG_UNREADABLE or ConfigError.
  */
 export function readStoreConfig(file: string): StoreConfig {
-  const config = readConfig(file, storeConfigSchema)
-  const { certificateFile, keyFile, caFile } = config.tls
+  const config = readConfig(file, storeConfigSchema, findStoreConfigFaults)
+  const { certificateFile, keyFile, caFile, clientCaFile, clientCertificateFile, clientKeyFile } = config.tls
+  const optional = <K extends string>(key: K, path: string | undefined) =>
+    path === undefined ? {} : { [key]: fileIn(file, path) }
   const tls = {
     certificateFile: fileIn(file, certificateFile),
     keyFile: fileIn(file, keyFile),
-    ...(caFile === undefined ? {} : { caFile: fileIn(file, caFile) }),
+    ...optional('caFile', caFile),
+    ...optional('clientCaFile', clientCaFile),
+    ...optional('clientCertificateFile', clientCertificateFile),
+    ...optional('clientKeyFile', clientKeyFile),
   }
   return { ...config, tls, dataDirectory: fileIn(file, config.dataDirectory) }
 }

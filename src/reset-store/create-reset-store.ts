@@ -33,8 +33,8 @@ import { loadStoreKeys } from './verification/store-keys.ts'
 export interface ResetStoreOptions {
   readonly dataDirectory: string
   readonly listen: { readonly host: string; readonly port: number }
-  /** PEM text. */
-  readonly tls: { readonly cert: string; readonly key: string }
+  /** PEM text. `clientCa`: who shows no certificate of one of these authorities gets no connection. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa?: string }
   readonly publicUrl: string
   readonly tenant: string
   readonly requestLifetimeMs: number

@@ -128,6 +128,16 @@ export const CONDITIONS = {
       'read the detail: the store does not accept a new key, or the key file cannot be written; then: writeback keys rotate',
     dependsOn: [...NO_STORE, 'disk_full'],
   },
+  certificate_expiring: {
+    severity: 'warning',
+    remedy:
+      'renew the certificate that is named; when it ends nothing is written, because no certificate is taken unchecked',
+  },
+  client_certificate_unusable: {
+    severity: 'warning',
+    remedy:
+      'look at the two files: the agent goes on with the pair before until they hold a certificate with its key, of mode 0600',
+  },
   unsafe_runtime: {
     severity: 'warning',
     remedy: 'end the debugging, and start the agent without --allow-debug',

@@ -48,6 +48,12 @@ export interface Reading {
     readonly clockOffsetSeconds: number | undefined
   }[]
   readonly storeOffsetSeconds: number | undefined
+  readonly certificates: readonly {
+    readonly kind: string
+    readonly subject: string
+    /** Milliseconds since 1970. */
+    readonly endsAt: number
+  }[]
   readonly keyAgeSeconds: readonly { readonly key: string; readonly seconds: number }[]
 }
 
@@ -167,6 +173,11 @@ function createGauges(registry: Registry) {
     ]),
     storeOffset: gauge('store_clock_offset_seconds', 'Clock of the reset store minus this host’s'),
     keyAge: gauge('key_age_seconds', 'Age of the agent’s keys', ['key']),
+    certificate: gauge(
+      'certificate_expiry_timestamp_seconds',
+      'When the certificates end that the agent depends on, seconds since 1970',
+      ['kind', 'subject'],
+    ),
   }
 }
 
@@ -193,5 +204,7 @@ function show(gauges: Gauges, reading: Reading): void {
     gauges.directoryUp.set({ directory: name }, Number(connected))
     if (clockOffsetSeconds !== undefined) gauges.directoryOffset.set({ directory: name }, clockOffsetSeconds)
   }
+  for (const { kind, subject, endsAt } of reading.certificates)
+    gauges.certificate.set({ kind, subject }, endsAt / 1000)
   for (const { key, seconds } of reading.keyAgeSeconds) gauges.keyAge.set({ key }, seconds)
 }

@@ -78,6 +78,7 @@ const WELL: AgentView = {
     },
   ],
   conditions: [],
+  certificates: [],
   lastOutcomes: [
     ended('reset', 'applied', null, 12_000),
     ended('change', 'refused', 'wrong_current_password', 251_000),

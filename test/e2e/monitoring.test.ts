@@ -40,6 +40,9 @@ test('requests, lost answers, calls and conditions are counted, and nobody’s n
   expect(sample(text, 'writeback_store_call_seconds_count', 'call="receipts"')).toBeGreaterThanOrEqual(1)
   expect(sample(text, 'writeback_request_seconds_count', 'operation="reset"')).toBe(2)
   expect(sample(text, 'writeback_ready')).toBe(1)
+  const inAWeek = Date.now() / 1000 + 604_800
+  for (const labels of ['kind="server",subject="https:', 'kind="server",subject="ldaps:', 'kind="authority"'])
+    expect(sample(text, 'writeback_certificate_expiry_timestamp_seconds', labels)).toBeGreaterThan(inAWeek)
   expect(sample(text, 'writeback_condition', 'code="history_not_enforced",subject="corp"')).toBe(1)
   for (const secret of ['measured', ...Object.values(allCanaries()).map(String)])
     expect(text).not.toContain(secret)
@@ -58,7 +61,7 @@ test('the loopback port answers what only looks, and takes no command', async ()
 test('promtool takes the metrics and the alert rules', async () => {
   const run = promisify(execFile)
   expect(await run('promtool', ['check', 'rules', path.join(MONITORING, 'alerts.yml')])).toMatchObject({
-    stdout: expect.stringContaining('SUCCESS: 11 rules found'),
+    stdout: expect.stringContaining('SUCCESS: 12 rules found'),
   })
   const checking = run('promtool', ['check', 'metrics'])
   checking.child.stdin?.end(ownMetrics(await scrape()))

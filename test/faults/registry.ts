@@ -183,7 +183,6 @@ export const FAULTS = {
   agent_certificate_expires: {
     group: 'trust',
     what: 'The certificate of the agent ends tonight.',
-    notHere: 'agents sign each call with a key without an end; there is no client certificate',
   },
   agent_revoked: { group: 'trust', what: 'The agent is revoked while it works.' },
 } as const satisfies Readonly<Record<string, Fault>>

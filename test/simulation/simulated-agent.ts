@@ -208,6 +208,7 @@ function createBase(options: ProcessOptions, owner: Owner, clock: Clock, databas
     // Read by operators only, and there are none here.
     metrics: undefined as never,
     lastOutcomes: undefined as never,
+    certificates: undefined as never,
     ...{ log, clock, env: {}, conditions, journal, audit: openAudit, storeTime, findKey, client },
     keys: keys.keys,
     enrolled: {

@@ -40,6 +40,12 @@ export interface AgentView {
     readonly reason: string | null
     readonly at: number
   }[]
+  /** When the certificates end that the agent depends on, as they were seen last; milliseconds since 1970. */
+  readonly certificates: readonly {
+    readonly kind: 'server' | 'authority' | 'client'
+    readonly subject: string
+    readonly endsAt: number
+  }[]
   /** Housekeeping; times by this host's clock. */
   readonly jobs: readonly {
     readonly name: string

@@ -21,7 +21,7 @@ export function classifyNetworkFailure(what: string, cause: unknown): WritebackE
 
 const MESSAGES: Readonly<Record<string, string>> = {
   ERR_STORE_TIMEOUT: 'the store did not answer in time',
-  ERR_STORE_TLS: 'the certificate of the store is not accepted',
+  ERR_STORE_TLS: 'the certificate of the store is not accepted, or the store does not accept ours',
   ERR_STORE_UNREACHABLE: 'the store cannot be reached',
 }
 

@@ -2,9 +2,11 @@
 // it follows no redirect, unpacks nothing, and knows CONNECT proxies.
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { Agent, request } from 'node:https'
+import { Agent, type AgentOptions, request } from 'node:https'
 import tls from 'node:tls'
 import { WritebackError } from '../../errors/writeback-error.ts'
+import { endOfPeerChain } from '../../telemetry/certificate-end.ts'
+import type { ClientCertificateWatch } from './client-certificate.ts'
 
 /** The part of fetch that the client needs. The fetch of Node.js fits too; ours does the same with less work. */
 export type Fetch = (
@@ -25,35 +27,61 @@ export type Fetch = (
 /** A way to the store, and how to let it go. */
 export interface StoreTransport {
   readonly fetch: Fetch
+  /** When the first certificate of the store's chain ends, milliseconds since 1970; by a connection of its own. */
+  readonly readCertificate: (url: string, signal: AbortSignal) => Promise<number | undefined>
   readonly close: () => Promise<void>
 }
 
 const MOST_CONNECTIONS = 8
 
-/**
- * Makes the transport. `caFile` replaces the system's authorities. A proxy is taken from HTTPS_PROXY and NO_PROXY of
- * the environment that is handed in. Throws ERR_CONFIG_UNREADABLE when the CA file cannot be read.
- */
-export function createStoreTransport(options: {
+/** What the transport is made of. `caFile` replaces the system's authorities. */
+export interface TransportOptions {
   readonly caFile: string | undefined
+  /** A proxy is taken from HTTPS_PROXY and NO_PROXY in it. */
   readonly env: Readonly<Record<string, string | undefined>>
-}): StoreTransport {
-  const agent = new Agent({
+  /** Shown to a store that asks for one. */
+  readonly clientCertificate?: ClientCertificateWatch | undefined
+}
+
+/** Makes the transport. Throws ERR_CONFIG_UNREADABLE when the CA file cannot be read. */
+export function createStoreTransport(options: TransportOptions): StoreTransport {
+  const settings = settingsOf(options)
+  const agent = new Agent({ ...settings, keepAlive: true, maxSockets: MOST_CONNECTIONS })
+  return {
+    fetch: (url, init) => {
+      // Connections are kept by what they were made with: a renewed pair makes new ones, and lets the old ones end.
+      Object.assign(agent.options, options.clientCertificate?.current())
+      return send(agent, url, init)
+    },
+    readCertificate: (url, signal) =>
+      readCertificate(new Agent({ ...settings, ...options.clientCertificate?.current() }), url, signal),
+    close: async () => agent.destroy(),
+  }
+}
+
+function settingsOf({ caFile, env }: TransportOptions): AgentOptions {
+  return {
     ca:
-      options.caFile === undefined
+      caFile === undefined
         ? [...tls.getCACertificates('default'), ...tls.getCACertificates('system')]
-        : readCa(options.caFile),
+        : readCa(caFile),
     minVersion: 'TLSv1.2',
     // Said aloud, or an environment variable of Node.js could switch the check off.
     rejectUnauthorized: true,
-    keepAlive: true,
-    maxSockets: MOST_CONNECTIONS,
-    proxyEnv: { ...options.env },
-  })
-  return {
-    fetch: (url, init) => send(agent, url, init),
-    close: async () => agent.destroy(),
+    proxyEnv: { ...env },
   }
+}
+
+/** A connection of its own: a kept one shows the certificate of the day on which it was made. */
+function readCertificate(agent: Agent, url: string, signal: AbortSignal): Promise<number | undefined> {
+  return new Promise<number | undefined>((resolve, reject) => {
+    const outgoing = request(new URL('/livez', url), { agent, method: 'GET', signal }, (incoming) => {
+      resolve(endOfPeerChain(incoming.socket as tls.TLSSocket))
+      incoming.destroy()
+    })
+    outgoing.once('error', reject)
+    outgoing.end()
+  }).finally(() => agent.destroy())
 }
 
 function send(agent: Agent, url: string, init: Parameters<Fetch>[1]): ReturnType<Fetch> {

@@ -13,7 +13,7 @@ import { type Served, serveCalls } from './serve-calls.ts'
 /** Where the server listens, and with which certificate (PEM). */
 export interface ServerOptions {
   readonly listen: { readonly host: string; readonly port: number }
-  readonly tls: { readonly cert: string; readonly key: string }
+  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa?: string }
   readonly log: Logger
   /** True while the store can serve; what /readyz says. */
   readonly isReady: () => boolean
@@ -39,7 +39,7 @@ const HEADERS = {
 export function createServer(served: Served, options: ServerOptions): StoreServer {
   const answerError = createErrorAnswer(options.log)
   const server = Fastify({
-    https: { ...options.tls, minVersion: 'TLSv1.2' },
+    https: httpsOptions(options.tls),
     bodyLimit: LARGEST_BODY,
     // One long poll, and the time to send a body after it.
     requestTimeout: 30_000,
@@ -64,6 +64,11 @@ export function createServer(served: Served, options: ServerOptions): StoreServe
   serveAround(server, options.isReady)
   return { start: () => listen(server, options), stop: (withinMs) => close(server, withinMs) }
 }
+
+const httpsOptions = ({ cert, key, clientCa }: ServerOptions['tls']) => ({
+  ...{ cert, key, minVersion: 'TLSv1.2' as const },
+  ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
+})
 
 function serveAround(server: FastifyInstance, isReady: () => boolean): void {
   const openApi = JSON.stringify(buildOpenApi())

@@ -1,0 +1,83 @@
+// The agent's own certificate for the way to the store: two PEM files, read again when they are renewed.
+import { statSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
+import type { Clock } from '../../clock/clock.ts'
+import { readKey, readPem } from '../../config/pem-file.ts'
+import { WritebackError } from '../../errors/writeback-error.ts'
+
+/** Where the two are. */
+export interface ClientCertificateFiles {
+  readonly certificateFile: string
+  readonly keyFile: string
+}
+
+/** PEM texts that belong together. */
+export interface ClientCertificate {
+  readonly cert: string
+  readonly key: string
+}
+
+/** What is to be shown to the store. */
+export interface ClientCertificateWatch {
+  /** The newest pair that fits. Looks at the files at most every 5 s. */
+  readonly current: () => ClientCertificate
+}
+
+const LOOK_EVERY_MS = 5_000
+
+/**
+ * Reads the pair, and again whenever one of the files changed. `told` hears why a renewed pair cannot be used, and undefined
+ * when one can. Throws ERR_CONFIG_UNREADABLE or ERR_CONFIG_INVALID, at the start only: later the last good pair stays.
+ */
+export function watchClientCertificate(
+  files: ClientCertificateFiles,
+  { clock, told }: { readonly clock: Clock; readonly told: (problem: string | undefined) => void },
+): ClientCertificateWatch {
+  let pair = readPair(files)
+  let state = stateOf(files)
+  let lookedMs = clock.monotonicMs()
+  const look = () => {
+    const now = stateOf(files)
+    if (now === state) return
+    try {
+      pair = readPair(files)
+      state = now
+      told(undefined)
+    } catch (error) {
+      // A pair is renewed one file after the other, so the next look may find it whole.
+      told(error instanceof Error ? error.message : String(error))
+    }
+  }
+  return {
+    current: () => {
+      if (clock.monotonicMs() - lookedMs >= LOOK_EVERY_MS) {
+        lookedMs = clock.monotonicMs()
+        look()
+      }
+      return pair
+    },
+  }
+}
+
+const stateOf = ({ certificateFile, keyFile }: ClientCertificateFiles): string =>
+  [certificateFile, keyFile]
+    .map((file) => {
+      const found = statSync(file, { throwIfNoEntry: false })
+      return found ? `${found.ino} ${found.mtimeMs} ${found.size} ${found.mode}` : 'none'
+    })
+    .join(', ')
+
+/** Reads both and holds them against each other. Throws ERR_CONFIG_UNREADABLE, ERR_CONFIG_INVALID. */
+export function readPair({ certificateFile, keyFile }: ClientCertificateFiles): ClientCertificate {
+  const [cert, key] = [readPem(certificateFile), readKey(keyFile)]
+  try {
+    createSecureContext({ cert, key })
+  } catch {
+    // Without the cause, which may quote a key.
+    throw new WritebackError(
+      'ERR_CONFIG_INVALID',
+      `${certificateFile} and ${keyFile} are no certificate with its key`,
+    )
+  }
+  return { cert, key }
+}

@@ -4,7 +4,7 @@ import { systemClock } from '../clock/clock.ts'
 import { readAgentConfig } from '../config/agent-config.ts'
 import { createServiceNotifier } from '../service/notify-systemd.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import { keepCompiledCode } from './compile-cache.ts'
+import { keepCompiledCode, saveCompiledCode } from './compile-cache.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
 import { stopRequest } from './stop-request.ts'
 import { admitRuntime } from './unsafe-runtime.ts'
@@ -65,6 +65,7 @@ async function runAgent(io: Io, words: AgentWords): Promise<number> {
   let status: number = EXIT.done
   try {
     await Promise.race([agent.start().then(() => service.started(agent.health)), stop.asked])
+    saveCompiledCode()
     const ending = await Promise.race([stop.asked, agent.failed])
     if (typeof ending !== 'string') {
       log.error('the agent cannot go on and ends: start it again', errorFields(ending))

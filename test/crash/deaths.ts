@@ -4,7 +4,7 @@ import type { WorldAgent } from '../servers/world-agents.ts'
 import { readDiary } from '../test-build/crash-plan.ts'
 
 /** Waits until the agent is dead; kills it after `withinMs`, and gives false then. */
-export async function awaitDeath(agent: WorldAgent, withinMs = 10_000): Promise<boolean> {
+export async function awaitDeath(agent: WorldAgent, withinMs = 30_000): Promise<boolean> {
   const end = performance.now() + withinMs
   while (agent.isRunning()) {
     if (performance.now() > end) {

@@ -29,7 +29,7 @@ export async function judge(
   crash: CrashWorld,
   subject: Subject,
   request: string,
-  { outcomes = ['applied'], withinMs = 30_000 }: Expectation = {},
+  { outcomes = ['applied'], withinMs = 60_000 }: Expectation = {},
 ): Promise<Judgement> {
   const verdict = await crash.world.verdict(request, withinMs)
   const after = await readEffects(crash.world.domain, subject.user.dn)

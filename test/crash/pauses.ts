@@ -1,7 +1,8 @@
 // Agents that stand still in the middle of a request, longer than their lease, while another one completes it: when they
 // go on, they change nothing and claim nothing false.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Verdict } from '../history/event.ts'
+import type { Verdict } from '../../src/protocol/sealer-calls.ts'
+import type { Verdict as HistoryVerdict } from '../history/event.ts'
 import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
 import { readDiary } from '../test-build/crash-plan.ts'
@@ -25,7 +26,7 @@ export interface PauseResult extends Judgement {
 }
 
 // The lease is 30 s; the other agent gets the request when it has run out.
-const VERDICT_MS = 120_000
+const VERDICT_MS = 240_000
 // A request that went to a sleeping agent comes back when its lease has run out.
 const STRIKE_MS = 45_000
 // The store's waiting calls must see the switch before it is turned back.
@@ -46,7 +47,7 @@ export async function runPauses(
 ): Promise<{
   readonly results: readonly PauseResult[]
   readonly faults: readonly string[]
-  readonly verdict: Verdict
+  readonly verdict: HistoryVerdict
 }> {
   const crash = await startCrashWorld(cells.length + 1, { kind, running: 0 })
   const [active, ...victims] = crash.world.agents as [WorldAgent, ...WorldAgent[]]
@@ -56,7 +57,7 @@ export async function runPauses(
       paused.push(await pauseOne(crash, victims[index] as WorldAgent, cell))
     crash.history.process(active, 'started')
     await active.start()
-    await Promise.all(paused.map(({ request }) => crash.world.verdict(request, VERDICT_MS)))
+    const verdicts = await Promise.all(paused.map(({ request }) => crash.world.verdict(request, VERDICT_MS)))
     const before = await readAll(crash, paused)
     for (const { agent } of paused) {
       crash.history.process(agent, 'continued')
@@ -67,8 +68,10 @@ export async function runPauses(
     await Promise.all(paused.map(({ agent }) => awaitQuiet(agent)))
     const after = await readAll(crash, paused)
     const results: PauseResult[] = []
-    for (const [index, one] of paused.entries())
-      results.push(await judgeOne(crash, one, before[index] as EffectCounts, after[index] as EffectCounts))
+    for (const [index, one] of paused.entries()) {
+      const looks = [before[index] as EffectCounts, after[index] as EffectCounts] as const
+      results.push(await judgeOne(crash, one, verdicts[index] as Verdict, looks))
+    }
     const verdict = await crash.history.finish(crash.world)
     return { results, verdict, faults: checkJournals(crash.world.agents, results) }
   } finally {
@@ -107,8 +110,8 @@ const readAll = async (
 async function judgeOne(
   crash: CrashWorld,
   { cell, agent, subject, request, isPaused }: Paused,
-  before: EffectCounts,
-  after: EffectCounts,
+  verdict: Verdict,
+  [before, after]: readonly [EffectCounts, EffectCounts],
 ): Promise<PauseResult> {
   const judgement = await judge(crash, subject, request)
   const diary = readDiary(agent.configFile)
@@ -118,10 +121,17 @@ async function judgeOne(
     cell,
     faults: [
       ...(isPaused ? missed : [`${nameOf(cell)} was not reached`]),
-      ...(JSON.stringify(before) === JSON.stringify(after)
-        ? []
-        : [`it changed the account: ${JSON.stringify([before, after])}`]),
+      ...findChange(verdict, before, after),
       ...judgement.faults,
     ],
   }
+}
+
+/** What stood there when the other agent had ended the request must still stand there after the first one went on. */
+function findChange({ state }: Verdict, before: EffectCounts, after: EffectCounts): readonly string[] {
+  // Whatever changed then may be the other agent's: it was not done yet.
+  if (state !== 'closed')
+    return [`the other agent had not ended it after ${VERDICT_MS / 1000} s: it was ${state}`]
+  const isSame = JSON.stringify(before) === JSON.stringify(after)
+  return isSame ? [] : [`it changed the account: ${JSON.stringify([before, after])}`]
 }

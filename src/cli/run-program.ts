@@ -11,6 +11,7 @@ import { EXIT, type Io, type SetExit } from './io.ts'
 import { addKeysCommand } from './keys.ts'
 import { addReloadCommand } from './reload.ts'
 import { reportFailure } from './report-failure.ts'
+import { addServiceCommand } from './service.ts'
 import { addStatusCommand } from './status.ts'
 import { addStopCommand } from './stop.ts'
 import { addStoreCommand } from './store.ts'
@@ -55,6 +56,7 @@ function createProgram(io: Io, setExit: SetExit): Command {
   addStatusCommand(program, io, setExit)
   addStopCommand(program, io, setExit)
   addReloadCommand(program, io, setExit)
+  addServiceCommand(program, io, setExit)
   addConfigCommand(program, io, setExit)
   addBreakerCommand(program, io)
   addAuditCommand(program, io, setExit)

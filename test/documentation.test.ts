@@ -41,7 +41,7 @@ test('every file that the README links to is there', () => {
 })
 
 test('every file that the manual links to is there', () => {
-  for (const page of ['operations', 'states', 'reasons', 'codes', 'openldap', 'status']) {
+  for (const page of ['operations', 'states', 'reasons', 'codes', 'openldap', 'status', 'service', 'quickstart']) {
     const links = [...read(`docs/${page}.md`).matchAll(/\]\(([^)#]+)/g)].map(([, link = '']) => link)
     expect(links).not.toEqual([])
     expect(links.filter((link) => !existsSync(path.join(ROOT, 'docs', link)))).toEqual([])

@@ -34,6 +34,7 @@ export function describeStatus(status: AgentStatus, view: StatusView): readonly 
     ]),
     ...(conditions.length === 0 ? ['no conditions'] : ['conditions']),
     ...alignRows(conditions.flatMap((condition) => conditionRows(condition, view.nowMs, colours))),
+    ...(conditions.length === 0 ? [] : ['what each one means, and what to do: docs/runbook.md']),
     ...describeWork(status, view.nowMs, colours),
   ]
 }

@@ -30,6 +30,7 @@ export interface Reading {
     readonly code: string
     readonly subject: string
     readonly severity: string
+    readonly dependsOn: readonly string[]
   }[]
   readonly openRequests: number
   readonly undeliveredOutcomes: number
@@ -158,7 +159,12 @@ function createGauges(registry: Registry) {
     build: gauge('build_info', 'Version and id of this agent; always 1', ['version', 'agent']),
     ready: gauge('ready', '1 when the agent does its work'),
     paused: gauge('paused', '1 while writing is paused, by the reset store or on this host'),
-    condition: gauge('condition', 'Conditions that hold now; each 1', ['code', 'subject', 'severity']),
+    condition: gauge('condition', 'Conditions that hold now; each 1', [
+      'code',
+      'subject',
+      'severity',
+      'cause',
+    ]),
     open: gauge('requests_open', 'Requests in the journal without an outcome'),
     oldest: gauge('oldest_request_seconds', 'Age of the oldest request without an outcome'),
     undelivered: gauge('outcomes_undelivered', 'Outcomes that the store has not confirmed'),
@@ -197,8 +203,8 @@ function show(gauges: Gauges, reading: Reading): void {
     gauges.keyAge,
   ])
     gauge.reset()
-  for (const { code, subject, severity } of reading.conditions)
-    gauges.condition.set({ code, subject, severity }, 1)
+  for (const { code, subject, severity, dependsOn } of reading.conditions)
+    gauges.condition.set({ code, subject, severity, cause: String(dependsOn.length === 0) }, 1)
   for (const { directory, state, count } of reading.jobs) gauges.jobs.set({ directory, state }, count)
   for (const { name, connected, clockOffsetSeconds } of reading.directories) {
     gauges.directoryUp.set({ directory: name }, Number(connected))

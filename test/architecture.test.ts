@@ -43,6 +43,7 @@ const LEVELS: readonly (readonly [room: string, level: number])[] = [
 const PACKAGES: Readonly<Record<string, { readonly rooms: readonly string[]; readonly why: string }>> = {
   ldapts: { rooms: ['agent/directory'], why: 'the rest of the agent knows accounts, not LDAP' },
   bullmq: { rooms: ['agent/queue'], why: 'the queue may be replaced and may vanish' },
+  '@bull-board/api': { rooms: ['agent/queue'], why: 'it shows the queue as BullMQ holds it' },
   ioredis: { rooms: ['agent/queue'], why: 'the queue may be replaced and may vanish' },
   fastify: { rooms: ['agent/ops', 'reset-store/http'], why: 'HTTP stays at the edge' },
   'node:https': {

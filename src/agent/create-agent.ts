@@ -102,7 +102,7 @@ async function startParts(
   const { hasClaimed } = work.intake
   const views = viewAgent(base, { queues: work.queues, hasClaimed, sealingKeys, jobs: schedule.view })
   const socket = config.ops.socket ?? join(config.stateDirectory, 'ops.sock')
-  const ops = createOpsServer({ socket, port: config.ops.port }, views, {
+  const ops = createOpsServer({ socket, port: config.ops.port, board: boardOf(base, work) }, views, {
     controls: controlsOf(base, configured),
     desk: createQueueDesk(base, work),
   })
@@ -181,6 +181,11 @@ const controlsOf = ({ onStopAsked }: AgentBase, { current, reload }: KeptConfig)
   },
   reload,
 })
+
+function boardOf({ config, clock, log }: AgentBase, { queues }: AgentWork) {
+  const { board } = config.ops
+  return board && { ...board, clock, log: log.child({ component: 'board' }), board: queues.board }
+}
 
 /** A directory that comes later refuses each reset instead, and its condition says why. */
 function refuseWithoutHistory({ conditions }: AgentBase): void {

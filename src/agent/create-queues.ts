@@ -11,6 +11,7 @@ import { checkRedis } from './queue/check-redis.ts'
 import { createQueue } from './queue/create-queue.ts'
 import { createPrivateRedis } from './queue/private-redis.ts'
 import type { ProcessResult, Queue, QueueCounts } from './queue/queue.ts'
+import type { QueueBoard } from './queue/queue-board.ts'
 import type { RedisConnection } from './queue/redis-connection.ts'
 import { readRedisUrl } from './queue/redis-url.ts'
 
@@ -25,6 +26,8 @@ export interface Queues {
   readonly look: (directory: string, requestId: string) => Promise<void>
   readonly nextLook: (directory: string, requestId: string) => number | 'now' | undefined
   readonly counts: () => Promise<Readonly<Record<string, QueueCounts | null>>>
+  /** What shows the queues to people; undefined while they are not open. */
+  readonly board: () => Promise<QueueBoard | undefined>
   /** Resolves when a queue is stuck and only a new process can help: ERR_QUEUE_STUCK. */
   readonly stuck: Promise<WritebackError>
   /** Once; a second call waits for the first one. */
@@ -59,6 +62,7 @@ export function createQueues(options: QueuesOptions): Queues {
   const stuck = Promise.withResolvers<WritebackError>()
   let queues: ReadonlyMap<string, Queue> = new Map()
   let waiting: Promise<void> = Promise.resolve()
+  let board: QueueBoard | undefined
   let stopped: Promise<void> | undefined
 
   const open = async (connection: RedisConnection): Promise<void> => {
@@ -146,12 +150,22 @@ export function createQueues(options: QueuesOptions): Queues {
       )
       return Object.fromEntries(await Promise.all(entries))
     },
+    board: async () => {
+      if (queues.size > 0) board ??= await openBoard(queues)
+      return board
+    },
     stuck: stuck.promise,
     stop: (deadlineMs) => {
       stopped ??= stop(deadlineMs)
       return stopped
     },
   }
+}
+
+async function openBoard(queues: ReadonlyMap<string, Queue>): Promise<QueueBoard> {
+  // Loaded here: few agents have a board.
+  const { createQueueBoard } = await import('./queue/queue-board.ts')
+  return createQueueBoard([...queues.values()].flatMap((queue) => queue.shown() ?? []))
 }
 
 async function stopAll(queues: ReadonlyMap<string, Queue>, deadlineMs: number): Promise<void> {

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { VERSION } from '../protocol/version.ts'
 import { addAgentCommand } from './agent.ts'
 import { addAuditCommand } from './audit.ts'
+import { addBoardCommand } from './board.ts'
 import { addBreakerCommand } from './breaker.ts'
 import { addCompletionCommand } from './completion.ts'
 import { addConfigCommand } from './config.ts'
@@ -62,6 +63,7 @@ function createProgram(io: Io, setExit: SetExit): Command {
   addConfigCommand(program, io, setExit)
   addBreakerCommand(program, io)
   addQueueCommand(program, io, setExit)
+  addBoardCommand(program, io)
   addAuditCommand(program, io, setExit)
   addKeysCommand(program, io, setExit)
   addStoreCommand(program, io, setExit)

@@ -217,6 +217,17 @@ const queueSchema = z.strictObject({
     ),
 })
 
+const boardSchema = z.strictObject({
+  port: z.int().min(1).max(65_535).describe('port of 127.0.0.1 that serves the queue board'),
+  tokenHash: z
+    .string()
+    .regex(
+      /^\$argon2id\$v=19\$[a-z0-9=,]{1,40}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,172}$/,
+      'must be the argon2id hash that writeback board token prints',
+    )
+    .describe('argon2id hash of the operators’ token, made by: writeback board token'),
+})
+
 const logSchema = z.strictObject({
   level: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('how much is logged'),
   format: z.enum(['json', 'text']).default('json').describe('json for machines, text for people'),
@@ -287,6 +298,7 @@ export const agentConfigSchema = z.strictObject({
         .max(65_535)
         .optional()
         .describe('port of 127.0.0.1 that answers the same questions, for Prometheus; default: none'),
+      board: boardSchema.optional().describe('shows the queues in a browser, read only; default: not at all'),
     })
     .prefault({}),
   audit: auditSchema.prefault({}).describe('the audit record in the state directory'),

@@ -5,20 +5,28 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { runWords } from '../cli/run-words.ts'
 import { allCanaries, newPassword, redisPassword } from '../servers/canaries.ts'
+import { freePort } from '../servers/loopback-address.ts'
 import { startRedisServer, type TestRedis } from '../servers/redis-server.ts'
 import { startTcpRelay, type TcpRelay } from '../servers/tcp-relay.ts'
 import { startWorld, type World } from '../servers/writeback-world.ts'
+import { openLooker } from './queue-board.ts'
 
 let redis: TestRedis
 let relay: TcpRelay
 let world: World<'openldap'>
+let port: number
+let token: string
 
 beforeAll(async () => {
   redis = await startRedisServer({ transport: 'tcp' })
   relay = await startTcpRelay({ host: String(redis.address), port: 6379 })
+  port = await freePort()
+  const made = JSON.parse((await runWords(['board', 'token', '--json'])).out)
+  token = made.token
   world = await startWorld({
     kind: 'openldap',
-    agentSettings: `queue: { redis: "redis://${relay.address}:6379", passwordFile: redis-password, heartbeatSeconds: 0.5 }`,
+    agentSettings: `queue: { redis: "redis://${relay.address}:6379", passwordFile: redis-password, heartbeatSeconds: 0.5 }
+ops: { board: { port: ${port}, tokenHash: "${made.tokenHash}" } }`,
     beforeAgent: (directory) =>
       writeFileSync(path.join(directory, 'redis-password'), redisPassword(), { mode: 0o600 }),
   })
@@ -65,6 +73,75 @@ test('an operator pauses writing over a restart, lists what waits, drops one req
   expect(await run('audit', 'verify')).toMatchObject({ status: 0 })
   const told = audit + list + (await run('audit', 'export', '--format', 'cef')).out
   for (const secret of Object.values(allCanaries()).map(String)) expect(told).not.toContain(secret)
+}, 60_000)
+
+test('the board opens to the token alone, in a browser that may load nothing from elsewhere, and shows counts and a job', async () => {
+  const user = await world.createUser({ name: 'shown' })
+  await run('queue', 'pause')
+  const request = await world.ask(user, newPassword())
+  while (JSON.parse((await run('queue', 'list', '--json')).out).total < 1) await sleep(50)
+  const { page, complaints, asked, close } = await openLooker()
+  try {
+    const base = `http://127.0.0.1:${port}`
+    await page.goto(base)
+    expect(page.url()).toBe(`${base}/login`)
+    expect(await page.evaluate(async () => (await fetch('/api/queues')).status)).toBe(401)
+    const signIn = async (word: string) => {
+      await page.getByLabel('Operator token').fill(word)
+      await page.getByRole('button', { name: 'Sign in' }).click()
+    }
+    await signIn(`${token}x`)
+    await page.getByText('This token is wrong.').waitFor()
+    await signIn(token)
+    await page.getByText('1 Job').waitFor()
+    const queue = `wb-${world.agent.id}-corp`
+    await page.goto(`${base}/queue/${queue}?status=delayed`)
+    await page.getByText(`request-${request}`).first().waitFor()
+    await page.getByText('read only; operators use: writeback queue').waitFor()
+    const picture = process.env['WRITEBACK_PICTURE']
+    if (picture !== undefined) await page.screenshot({ path: picture })
+    const html = await page.content()
+    // What bull-board offers on a queue that may be changed.
+    for (const deed of [
+      'Pause',
+      'Resume',
+      'Empty',
+      'Obliterate',
+      'Add job',
+      'Retry',
+      'Promote',
+      'Clean',
+      'Remove',
+    ])
+      expect([deed, await page.getByRole('button', { name: deed }).count()]).toEqual([deed, 0])
+    const ways = ['pause', 'empty', 'add', `request-${request}/clean`, `request-${request}/promote`]
+    const tried = await page.evaluate(
+      (paths) => Promise.all(paths.map(async (one) => (await fetch(one, { method: 'PUT' })).status)),
+      ways.map((one) => `/api/queues/${queue}/${one}`),
+    )
+    expect(new Set(tried)).toEqual(new Set([404]))
+    const answered = await page.evaluate(
+      async (name) => (await fetch(`/api/queues?activeQueue=${name}&status=delayed`)).text(),
+      queue,
+    )
+    expect(JSON.parse(answered).queues).toMatchObject([
+      {
+        displayName: 'corp',
+        readOnlyMode: true,
+        counts: { delayed: 1 },
+        jobs: [{ data: {}, returnValue: {} }],
+      },
+    ])
+    const isRefusal = (text: string) => /status of 40[14] /.test(text)
+    expect(complaints.filter((text) => !isRefusal(text))).toEqual([])
+    expect(asked.filter((one) => !one.includes(` ${base}/`))).toEqual([])
+    for (const secret of ['CN=shown', ...Object.values(allCanaries()).map(String)])
+      expect(html + answered).not.toContain(secret)
+  } finally {
+    await close()
+    await run('queue', 'resume')
+  }
+  expect(await world.verdict(request)).toMatchObject({ outcome: 'applied' })
 }, 60_000)
 
 const ofWorker = (words: string) => words.includes('writeback-worker')

@@ -142,6 +142,7 @@ export function createSimulatedQueues(
       },
       reconcile,
       counts: async () => ({}),
+      board: async () => undefined,
       stuck: new Promise(() => {}),
       look: async (_directory, id) => void (await once(id)),
       nextLook: () => undefined,

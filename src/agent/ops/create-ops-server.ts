@@ -5,6 +5,7 @@ import fastify, { type FastifyInstance } from 'fastify'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import type { AgentControls, AgentViews } from './describe-agent.ts'
 import type { QueueDesk } from './queue-desk.ts'
+import { type BoardOptions, createBoardServer } from './serve-board.ts'
 import { serveQueueDesk } from './serve-queue-desk.ts'
 
 /** A running part. */
@@ -18,6 +19,8 @@ export interface OpsPlaces {
   readonly socket: string
   /** On 127.0.0.1, for what only looks; undefined: nowhere. */
   readonly port: number | undefined
+  /** The queue board on a port of 127.0.0.1 of its own; undefined: nowhere. */
+  readonly board?: (BoardOptions & { readonly port: number }) | undefined
 }
 
 /** What operators may do over the socket, beside asking. */
@@ -30,7 +33,7 @@ const LOOPBACK = '127.0.0.1'
 
 /** Makes the server. Throws ERR_LISTEN at start when the socket cannot be made, or the port is taken. */
 export function createOpsServer(
-  { socket, port }: OpsPlaces,
+  { socket, port, board }: OpsPlaces,
   views: AgentViews,
   { controls, desk }: OpsActions = {},
 ): OpsServer {
@@ -39,6 +42,7 @@ export function createOpsServer(
   if (controls) addControls(onSocket, controls)
   if (desk) serveQueueDesk(onSocket, desk)
   const onPort = port === undefined ? undefined : makeServer(views)
+  const boardServer = board && createBoardServer(board)
   return {
     start: async () => {
       await listen(`operators' socket ${socket} cannot be made`, async () => {
@@ -50,9 +54,12 @@ export function createOpsServer(
       await listen(`operators' port ${port} of ${LOOPBACK} cannot be had`, async () => {
         if (port !== undefined) await onPort?.listen({ host: LOOPBACK, port })
       })
+      await listen(`port ${board?.port} of ${LOOPBACK}, for the queue board, cannot be had`, async () => {
+        if (board) await boardServer?.listen({ host: LOOPBACK, port: board.port })
+      })
     },
     stop: async () => {
-      await Promise.all([onSocket.close(), onPort?.close()])
+      await Promise.all([onSocket.close(), onPort?.close(), boardServer?.close()])
     },
   }
 }

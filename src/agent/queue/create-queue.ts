@@ -53,6 +53,10 @@ export function createQueue(options: QueueOptions): Queue {
     add: jobs.add,
     missing: jobs.missing,
     counts: jobs.counts,
+    shown: () => {
+      const queue = jobs.bull()
+      return queue && { directory: options.directory, queue }
+    },
     look: runner.look,
     nextLook: runner.nextLook,
     reconcile: async () => {

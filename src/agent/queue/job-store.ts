@@ -24,6 +24,8 @@ export interface JobStore {
   readonly counts: () => Promise<QueueCounts>
   readonly pause: () => Promise<void>
   readonly resume: () => Promise<void>
+  /** BullMQ's own view; undefined before the first `connect`. */
+  readonly bull: () => BullQueue | undefined
   readonly disconnect: () => void
 }
 
@@ -82,6 +84,7 @@ export function createJobStore(name: string, connection: RedisConnection): JobSt
     counts: () => within('count the queue', count),
     pause: () => within('pause the queue', (queue) => queue.pause()),
     resume: () => within('resume the queue', (queue) => queue.resume()),
+    bull: () => bull,
     disconnect: () => client.disconnect(),
   }
 }

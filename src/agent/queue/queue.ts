@@ -3,6 +3,7 @@ import type { Clock } from '../../clock/clock.ts'
 import type { WritebackError } from '../../errors/writeback-error.ts'
 import type { Conditions } from '../../telemetry/conditions.ts'
 import type { Logger } from '../../telemetry/logger.ts'
+import type { ShownQueue } from './queue-board.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
 /**
@@ -58,6 +59,8 @@ export interface Queue {
   readonly look: (requestId: string) => Promise<void>
   /** When a request is looked at again: wall time, milliseconds since 1970; undefined: not known. */
   readonly nextLook: (requestId: string) => number | 'now' | undefined
+  /** What the board shows. */
+  readonly shown: () => ShownQueue | undefined
   /** Lets no further request begin. Those being processed go on. */
   readonly pause: () => Promise<void>
   readonly resume: () => Promise<void>

@@ -112,9 +112,10 @@ export function createWorkerWatch(options: WatchOptions): WorkerWatch {
   }
   const run = async () => {
     // Looks are counted, not time: a process or a host that slept has looked only once.
-    while (!stopping.signal.aborted) {
-      await round()
+    for (;;) {
       await clock.sleep(periodMs, stopping.signal)
+      if (stopping.signal.aborted) return
+      await round()
     }
   }
   return {

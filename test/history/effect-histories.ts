@@ -55,6 +55,34 @@ const away = (from: number, to: number, server = DC1): HistoryEvent[] =>
     server,
     isReachable: index === 1,
   }))
+const clockOf = (at: number, aheadMs: number): HistoryEvent => ({
+  ...{ at, observer: 'supervisor', kind: 'clock', of: DC1, aheadMs },
+})
+const overAfterClock = (...clocks: readonly HistoryEvent[]): HistoryEvent[] =>
+  tale(clocks, goodReset(1, modify(1, write(1), { at: 9_300 })).slice(0, -2), read(9_000), [
+    ...told(1, 'applied', 9_400),
+    foreign(8_000, 'password'),
+  ])
+const forgot = (since: number): HistoryEvent => ({
+  ...{ at: 250, observer: 'supervisor', kind: 'fault', name: 'store_forgot', phase: 'once' },
+  ...{ target: idOf(1), since },
+})
+/** A reset that was applied at DC1, and again after the store was restored and knew no more of it. */
+const writtenTwice = (server: string, before: string | null): HistoryEvent[] =>
+  tale(begun(1), modify(1, write(1)), reported(1, 'applied', { at: 210 }), forgot(50), [
+    handedOut(1, { at: 260, agent: 'a2', lease: 2 }),
+    receipt(1, { at: 270, agent: 'a2', lease: 2, server }),
+    ...modify(2, write(1, before, 1, 2), { at: 280, agent: 'a2', server }),
+    reported(1, 'applied', { at: 290, agent: 'a2', lease: 2, server, digest: 'another' }),
+    verdict(1, 'applied'),
+  ])
+/** After that reset, the account's next one at DC2; the store was restored from a copy made at `since`. */
+const writtenNext = (since: number): HistoryEvent[] =>
+  tale(begun(1), modify(1, write(1)), told(1, 'applied', 210), forgot(since), [
+    ...[requested(2, { at: 255 }), handedOut(2, { at: 260 }), receipt(2, { at: 270, server: DC2 })],
+    ...modify(2, write(2), { at: 280, server: DC2 }),
+    ...told(2, 'applied'),
+  ])
 /** A request whose answer was lost, and that nobody settled. */
 const unknownWhile = (trouble: readonly HistoryEvent[]): HistoryEvent[] =>
   tale(begun(1), modify(1, write(1), { code: null }), trouble, [
@@ -248,6 +276,12 @@ export const EFFECT_PAIRS: readonly Pair[] = [
     ]),
   ],
   [
+    'a password goes over somebody else’s newer one, and the clock that dated it was not set meanwhile',
+    'I7',
+    overAfterClock(clockOf(0, 0), clockOf(5_000, -110_000)),
+    overAfterClock(clockOf(0, -110_000)),
+  ],
+  [
     'a password goes over somebody else’s newer one that had come from another server',
     'I7',
     overStanding(`new:${idOf(3)}`),
@@ -364,6 +398,18 @@ export const EFFECT_PAIRS: readonly Pair[] = [
       [reported(1, 'applied', { at: 50_000 }), verdict(1, 'applied')],
       faultsOver(),
     ),
+  ],
+  [
+    'a second effect that one server alone could have prevented, whatever a restored store had lost',
+    'I2',
+    writtenTwice(DC2, null),
+    writtenTwice(DC1, markerOf(1)),
+  ],
+  [
+    'a write on another server, before one that a restored store still knew of was visible there',
+    'I25',
+    writtenNext(50),
+    writtenNext(240),
   ],
   [
     'a write on another server while the first one’s marker is not there',

@@ -1,20 +1,32 @@
 // What happened against what was said: I2 at most one effect, I3 truthful success, I4 truthful refusal, I11 no lockouts.
 import type { AccountTrack, History, RequestTrack, StoreSaid } from './index-history.ts'
 import type { Judge, Rules } from './judge.ts'
-import { isEffect, type Modify, nameOf } from './modify.ts'
+import { isPromiseLost } from './lost-promise.ts'
+import { attemptOf, isEffect, type Modify, nameOf } from './modify.ts'
 
 const landedEffects = ({ modifies }: { readonly modifies: readonly Modify[] }): readonly Modify[] =>
   modifies.filter((modify) => modify.effect === 'landed' && isEffect(modify))
 
-/** Of each request at most one effect reaches the directory. */
+/**
+ * Of each request at most one effect reaches the directory. Excused: one on each of two servers, the second handed out by a
+ * store that was restored and had lost the receipt of the first.
+ */
 function atMostOnce(history: History, judge: Judge): void {
   for (const track of history.requests.values()) {
     if (!track.modifies.some(isEffect)) continue
     judge.decide()
-    const [, second] = landedEffects(track)
+    const landed = landedEffects(track)
+    const second = landed.find((modify, index) =>
+      landed.slice(0, index).some((one) => !isUnknowable(history, one, modify)),
+    )
     if (second) judge.violate(second.seen.at, `a second effect: ${nameOf(second)}`)
+    else if (landed.length > 1) judge.excuse()
   }
 }
+
+// The one that was sent first may land last.
+const isUnknowable = (history: History, a: Modify, b: Modify): boolean =>
+  isPromiseLost(history, attemptOf(a), attemptOf(b)) || isPromiseLost(history, attemptOf(b), attemptOf(a))
 
 /** `applied` is said after the effect, and the end state is what the effects and others' changes leave. */
 function truthfulSuccess(history: History, judge: Judge): void {

@@ -242,6 +242,8 @@ export type SupervisorEvent = At & { readonly observer: 'supervisor' } & (
         readonly name: string
         readonly phase: 'begin' | 'end' | 'once'
         readonly target: string
+        /** `store_forgot`: what the store took from this moment on is lost. */
+        readonly since?: number
       }
     | { readonly kind: 'server'; readonly server: string; readonly isReachable: boolean }
     | { readonly kind: 'clock'; readonly of: string; readonly aheadMs: number }

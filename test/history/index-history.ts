@@ -7,6 +7,7 @@ import type {
   StoreEvent,
   SupervisorEvent,
 } from './event.ts'
+import type { Forgetting } from './lost-promise.ts'
 import { type Modify, readModify, resolveOpen } from './modify.ts'
 
 type Kind<Event, Name> = Extract<Event, { readonly kind: Name }>
@@ -77,7 +78,7 @@ export interface History {
    * Requests whose receipt or outcome the store took and then lost, because it was restored from an older copy: what it
    * and other agents say of them afterwards is not built on what happened. Known by the fault `store_forgot`.
    */
-  readonly forgotten: ReadonlySet<string>
+  readonly forgotten: ReadonlyMap<string, readonly Forgetting[]>
   /** Every audit record that was read. */
   readonly chains: readonly AuditSaid<'chain'>[]
   /** True when any agent's journal was read. */
@@ -103,11 +104,7 @@ export function indexHistory(unsorted: readonly HistoryEvent[]): History {
     ...{ requests, accounts, modifies, binds, others, supervisor },
     ...{ hearings: sorting.hearings, chains: sorting.chains, promised: findPromised(requests) },
     troubles: findTroubles(supervisor, sorting.pauses),
-    forgotten: new Set(
-      supervisor.flatMap((event) =>
-        event.kind === 'fault' && event.name === 'store_forgot' ? [event.target] : [],
-      ),
-    ),
+    forgotten: findForgotten(supervisor),
     hasAudit: sorting.hasAudit(),
   }
 }
@@ -231,6 +228,14 @@ function findPromised(requests: ReadonlyMap<string, RequestTrack>): ReadonlyMap<
     for (const { answer, server } of receipts)
       if (asked && answer === 'accepted') findOrMake(promised, asked.account, () => new Set()).add(server)
   return promised
+}
+
+function findForgotten(supervisor: readonly SupervisorEvent[]): ReadonlyMap<string, readonly Forgetting[]> {
+  const forgotten = new Map<string, Forgetting[]>()
+  for (const event of supervisor)
+    if (event.kind === 'fault' && event.name === 'store_forgot')
+      findOrMake(forgotten, event.target, () => []).push({ since: event.since ?? 0, at: event.at })
+  return forgotten
 }
 
 /** What began and ended: servers out of reach, processes that stood still, faults, pauses of the store. */

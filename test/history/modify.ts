@@ -2,6 +2,7 @@
 // by the agent: the request stands in the marker and in the name of the password.
 import { type Marker, parseMarker } from '../../src/protocol/marker.ts'
 import type { ProxyEvent, SecretName, SeenChange } from './event.ts'
+import type { Attempt } from './lost-promise.ts'
 
 /** The seen modify itself. */
 export type ModifyEvent = Extract<ProxyEvent, { readonly kind: 'modify' }>
@@ -86,6 +87,11 @@ export const isEffect = ({ kind }: Modify): boolean => kind !== 'fence' && kind 
 /** What a modify is called in a violation. */
 export const nameOf = ({ seen, kind, request }: Modify): string =>
   `${kind} ${seen.id} of request ${request ?? '?'} on account ${seen.account} at server ${seen.server}`
+
+/** The attempt that a modify is. */
+export const attemptOf = ({ request, marker, seen }: Modify): Attempt => ({
+  ...{ request, lease: marker?.lease, server: seen.server },
+})
 
 interface ResolvedAccount {
   readonly modifies: readonly Modify[]

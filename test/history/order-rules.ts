@@ -3,11 +3,10 @@ import { CLOCK_UNCERTAINTY_MS } from '../../src/protocol/identifiers.ts'
 import { type Marker, parseMarker } from '../../src/protocol/marker.ts'
 import type { AccountTrack, DirectorySaid, History, ProxySaw, RequestTrack } from './index-history.ts'
 import type { Judge, Rules } from './judge.ts'
-import { isEffect, type Modify, nameOf } from './modify.ts'
+import { isPromiseLost } from './lost-promise.ts'
+import { DIRECTORY_TICK_MS, isMisdated } from './misdated.ts'
+import { attemptOf, isEffect, type Modify, nameOf } from './modify.ts'
 import { afterItsPromise } from './promise-rules.ts'
-
-// The directory keeps the time of a password change in whole seconds.
-const DIRECTORY_TICK_MS = 1_000
 
 /** The effects of one account land in the order of their sequence. */
 function inOrder(history: History, judge: Judge): void {
@@ -35,7 +34,8 @@ const sequenceOf = (history: History, { request, marker }: Modify): number | und
 
 /**
  * No password goes over somebody else's newer one that the agent could see when it last read the account, and that look is
- * fresh: only while its process stood still, or its host slept, may more time have passed.
+ * fresh: only while its process stood still, or its host slept, may more time have passed. Excused: one that the directory
+ * dated by a clock that was set since the agent had asked for it.
  */
 function noRegress(history: History, judge: Judge): void {
   judgeFreshness(history, judge)
@@ -48,14 +48,19 @@ function noRegress(history: History, judge: Judge): void {
       if (modify.password === undefined || modify.effect !== 'landed' || !asked || !read) continue
       const { server, at } = modify.seen
       if (changes[0] && changes[0].at < at) judge.decide()
-      const newer = changes.find(
+      const newer = changes.filter(
         (change) =>
           change.at <= read.at &&
           wasSeen(change, read, server) &&
           change.at > asked.issuedAt + CLOCK_UNCERTAINTY_MS + DIRECTORY_TICK_MS &&
           !isTakenForOurs(history, account, change.at, server, read.at),
       )
-      if (newer) judge.violate(at, `over a password that was set at ${newer.at} and seen: ${nameOf(modify)}`)
+      const { issuedAt } = asked
+      const told = newer.find(
+        (change) => !isMisdated(history, { server, changedAt: change.at, issuedAt, readAt: read.at }),
+      )
+      if (told) judge.violate(at, `over a password that was set at ${told.at} and seen: ${nameOf(modify)}`)
+      else if (newer.length > 0) judge.excuse()
     }
   }
 }
@@ -200,14 +205,21 @@ const isCompared = ({ seen, markerAfter }: Modify): boolean =>
 const isExcluded = (marker: Marker, fence: Marker): boolean =>
   marker.lease < fence.lease || (marker.lease === fence.lease && marker.n < fence.n)
 
-/** What may have happened on one server is settled there, and visible here, before anything is written here. */
+/**
+ * What may have happened on one server is settled there, and visible here, before anything is written here. Excused: what only
+ * a receipt told of that the store lost when it was restored.
+ */
 function oneServer(history: History, judge: Judge): void {
   for (const account of history.accounts.values()) {
     const servers = new Set(account.modifies.map(({ seen }) => seen.server))
     if (servers.size < 2 || account.foreign.some(({ what }) => what === 'marker')) continue
     for (const modify of account.modifies.filter(isEffect)) {
       judge.decide()
-      const elsewhere = newestElsewhere(account, modify)
+      const known = account.modifies.filter(
+        (one) => !isPromiseLost(history, attemptOf(one), attemptOf(modify)),
+      )
+      if (known.length < account.modifies.length) judge.excuse()
+      const elsewhere = newestElsewhere(known, modify)
       if (elsewhere && !isVisible(elsewhere, modify))
         judge.violate(
           modify.seen.sentAt,
@@ -215,12 +227,12 @@ function oneServer(history: History, judge: Judge): void {
         )
     }
   }
-  for (const track of history.requests.values()) judgeIntents(judge, track)
+  for (const track of history.requests.values()) judgeIntents(history, judge, track)
 }
 
 /** The newest that was sent to any other server before, of this request or an older one, and landed there at any time. */
-function newestElsewhere(account: AccountTrack, { seen, marker }: Modify): Modify | undefined {
-  return account.modifies
+function newestElsewhere(modifies: readonly Modify[], { seen, marker }: Modify): Modify | undefined {
+  return modifies
     .filter(
       (one) =>
         one.seen.server !== seen.server &&
@@ -247,14 +259,19 @@ function isVisible({ marker, markerAfter, request, kind }: Modify, modify: Modif
 }
 
 /** By the agents' own journals: a write without an answer on one server is fenced there before one on another begins. */
-function judgeIntents(judge: Judge, { intents, id }: RequestTrack): void {
+function judgeIntents(history: History, judge: Judge, { intents, id }: RequestTrack): void {
   const servers = new Set(intents.map(({ server }) => server))
   if (servers.size < 2) return
   const isOpen = (answer: string | null) => answer === null || answer === 'lost'
+  const attempt = ({ server, markerAfter }: (typeof intents)[number]) => ({
+    ...{ request: id, lease: parseMarker(markerAfter)?.lease, server },
+  })
   for (const [index, intent] of intents.entries()) {
     if (intent.effect === 'fence') continue
     judge.decide()
-    const before = intents.slice(0, index)
+    const before = intents
+      .slice(0, index)
+      .filter((one) => !isPromiseLost(history, attempt(one), attempt(intent)))
     const doubt = before.find(
       ({ server, effect, answer, at }, place) =>
         server !== intent.server &&

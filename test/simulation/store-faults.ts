@@ -87,7 +87,10 @@ function tellForgotten({ history, record }: World, copiedAt: number): void {
     }),
   )
   for (const target of forgotten)
-    record({ observer: 'supervisor', kind: 'fault', name: 'store_forgot', phase: 'once', target })
+    record({
+      ...{ observer: 'supervisor', kind: 'fault', name: 'store_forgot', phase: 'once', target },
+      since: copiedAt,
+    })
 }
 
 export function pauseWriting(world: World, at: number): void {

@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8'
 // Without a listener Node.js would open a debugger port, and with it all memory, for whoever may send this signal.
 process.on('SIGUSR1', () => {})
 
-// The garbage of a request lives for milliseconds. A young generation that grows, as V8's does, keeps 50 MB of it.
+// A young generation that grows as V8's does keeps 50 MB of garbage; what runs for long lets it grow a little.
 setFlagsFromString('--semi-space-growth-factor=1')
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)

@@ -36,6 +36,7 @@ const LEVELS: readonly (readonly [room: string, level: number])[] = [
   ['clock', 0],
   ['policy', 0],
   ['ldap-wire', 0],
+  ['disk', 0],
   ['memory', -1],
 ]
 

@@ -9,6 +9,7 @@ import { keepCompiledCode, saveCompiledCode } from './compile-cache.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
 import { stopRequest } from './stop-request.ts'
 import { admitRuntime } from './unsafe-runtime.ts'
+import { growYoungGeneration } from './young-generation.ts'
 
 const EXAMPLES = `
 Examples:
@@ -68,6 +69,7 @@ async function runAgent(io: Io, words: AgentWords): Promise<number> {
   try {
     await Promise.race([agent.start().then(() => service.started(agent.health)), stop.asked])
     saveCompiledCode()
+    growYoungGeneration()
     const ending = await Promise.race([stop.asked, agent.failed])
     if (typeof ending !== 'string') {
       log.error('the agent cannot go on and ends: start it again', errorFields(ending))

@@ -10,6 +10,7 @@ import { addStoreAdministration } from './store-administration.ts'
 import { addStorePolicyCommands } from './store-policy.ts'
 import { addStoreRequestCommands } from './store-request.ts'
 import { admitRuntime } from './unsafe-runtime.ts'
+import { growYoungGeneration } from './young-generation.ts'
 
 const EXAMPLES = `
 Examples:
@@ -60,6 +61,7 @@ async function runStore(io: Io, { config: configFile, allowDebug }: StoreWords):
   for (const finding of unsafe) log.warn('the runtime is unsafe, and allowed', { finding })
   const { asked: stopped } = stopRequest(io)
   await store.start()
+  growYoungGeneration()
   try {
     log.info('stopping', { signal: await stopped })
     return EXIT.done

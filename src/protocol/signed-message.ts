@@ -1,7 +1,8 @@
 // Compact JWS with ES256, the one way messages are signed here (RFC 7515, RFC 7518 section 3.4).
-import { CompactSign, type CryptoKey, compactVerify, errors, importJWK } from 'jose'
+import { type CryptoKey, errors, importJWK } from 'jose'
 import type { z } from 'zod'
 import { WritebackError } from '../errors/writeback-error.ts'
+import { signCompact, verifyCompact } from './compact-jws.ts'
 import type { PublicKey } from './identifiers.ts'
 import { parseStrictJson } from './strict-json.ts'
 
@@ -26,9 +27,7 @@ export type FindKey = (kid: string) => Promise<CryptoKey | undefined> | CryptoKe
 /** Signs a JSON value. The result is compact JWS text; ES256 is not deterministic, so keep it to repeat it. */
 export async function signMessage(type: MessageType, payload: unknown, signer: SigningKey): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(payload))
-  return new CompactSign(bytes)
-    .setProtectedHeader({ alg: 'ES256', typ: type, kid: signer.kid })
-    .sign(signer.key)
+  return signCompact(bytes, { alg: 'ES256', typ: type, kid: signer.kid }, signer.key)
 }
 
 /**
@@ -41,18 +40,18 @@ export async function verifyMessage<T>(
   schema: z.ZodType<T>,
   findKey: FindKey,
 ): Promise<{ readonly payload: T; readonly kid: string }> {
-  let verified: Awaited<ReturnType<typeof compactVerify>>
+  let verified: Awaited<ReturnType<typeof verifyCompact>>
   try {
-    verified = await compactVerify(jws, async ({ kid }) => requireKey(kid, findKey), {
-      algorithms: ['ES256'],
-    })
+    verified = await verifyCompact(jws, async ({ kid }) => requireKey(kid, findKey))
   } catch (cause) {
     if (cause instanceof WritebackError) throw cause
     if (cause instanceof errors.JOSEError || cause instanceof TypeError)
       throw new WritebackError('ERR_SIGNATURE_INVALID', `${type} does not verify`, { cause })
     throw cause
   }
-  const { typ, kid = '', crit, b64 } = verified.protectedHeader
+  const { header } = verified
+  const { kid = '' } = header
+  const { typ, crit, b64 } = header
   // Another reader might take the payload for something else (RFC 7797).
   if (crit !== undefined || b64 !== undefined)
     throw new WritebackError(

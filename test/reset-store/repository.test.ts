@@ -2,10 +2,15 @@
 import { statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, test } from '@jest/globals'
+import { openDatabase } from '../../src/reset-store/database/open-database.ts'
 import type { AgentRecord } from '../../src/reset-store/database/repository.ts'
 import { MIGRATIONS } from '../../src/reset-store/database/schema.ts'
-import { openSqliteRepository } from '../../src/reset-store/database/sqlite-repository.ts'
+import {
+  createSqliteRepository,
+  openSqliteRepository,
+} from '../../src/reset-store/database/sqlite-repository.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 
 const directory = makeScratchDirectory()
@@ -23,6 +28,40 @@ test('work that throws is undone alone, whatever shares its wait for the disk', 
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   const read = (name: string) => repository.transaction((records) => records.readFact(name))
   expect(await Promise.all(['a', 'b', 'c'].map(read))).toEqual(['yes', undefined, 'yes'])
+  await repository.close()
+})
+
+test('nobody is answered before the disk holds what he was told, and the next group does not wait for that', async () => {
+  const syncs: PromiseWithResolvers<void>[] = []
+  const sync = () => {
+    syncs.push(Promise.withResolvers())
+    return syncs.at(-1)?.promise ?? Promise.resolve()
+  }
+  const database = openDatabase(path.join(directory, 'held.db'))
+  const repository = createSqliteRepository(database, { gather: async () => {}, sync, close: () => {} })
+  const told: string[] = []
+  const ask = (name: string, work: Parameters<typeof repository.transaction>[0]) =>
+    repository.transaction(work).finally(() => told.push(name))
+  const written = ask('write', (records) => records.writeFact('a', 'yes'))
+  await sleep(20)
+  // Read before it is on the disk: said only after.
+  const read = repository.transaction((records) => records.readFact('a')).finally(() => told.push('read'))
+  const later = ask('later write', (records) => records.writeFact('b', 'yes'))
+  await sleep(20)
+  expect([told, syncs.length, database.prepare('SELECT count(*) AS n FROM facts').get()?.['n']]).toEqual([
+    [],
+    1,
+    2,
+  ])
+  syncs[0]?.resolve()
+  await written
+  await sleep(20)
+  expect([told, syncs.length]).toEqual([['write'], 2])
+  syncs[1]?.reject(new Error('EIO'))
+  await expect(later).rejects.toMatchObject({ code: 'ERR_DATABASE_UNUSABLE', retry: 'later' })
+  await expect(read).rejects.toMatchObject({ code: 'ERR_DATABASE_UNUSABLE' })
+  // What that sync may have lost is copied into the main file first.
+  expect(await repository.transaction((records) => records.readFact('b'))).toBe('yes')
   await repository.close()
 })
 

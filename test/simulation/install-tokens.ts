@@ -7,7 +7,12 @@ import { installEdits, type SourceEdit } from '../test-build/source-edits.ts'
 import { ownTheProcess } from './own-the-process.ts'
 import { TEMPO } from './tempo.ts'
 
-const STAND_INS: Readonly<Record<string, string>> = { jose: 'token-jose.ts', uuid: 'token-uuid.ts' }
+const STAND_INS: Readonly<Record<string, string>> = {
+  jose: 'token-jose.ts',
+  uuid: 'token-uuid.ts',
+  './compact-jws.ts': 'token-jws.ts',
+  '../../protocol/compact-jws.ts': 'token-jws.ts',
+}
 
 /** Prepares the process. */
 export function prepareProcess(edits: readonly SourceEdit[]): void {

@@ -1,11 +1,12 @@
 // The journal: what this agent promised, in one SQLite file that belongs to one process.
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
+import { createLogSync, type LogSync, NO_LOG } from '../../disk/log-sync.ts'
 import { createAttempts } from './attempts.ts'
 import { type AuditOutbox, createAuditOutbox } from './audit-outbox.ts'
 import { createDocuments } from './documents.ts'
-import { createDurability, createLogSync, type LogSync, NO_LOG } from './durability.ts'
 import type { Journal } from './journal.ts'
+import { createJournalDurability } from './journal-durability.ts'
 import { openDatabase } from './open-database.ts'
 import { createOutcomes } from './outcomes.ts'
 import { guarded, synced, transaction } from './transaction.ts'
@@ -32,7 +33,7 @@ export function createJournalOn(db: DatabaseSync, log: LogSync = NO_LOG): Journa
       ...createAttempts(db, outbox),
       ...createOutcomes(db, outbox),
       ...{ auditEntries, auditAppended, auditTaken, auditResume, auditSettle },
-      ...createDurability({ db, log, atCommit: outbox.atCommit }),
+      ...createJournalDurability(db, log, outbox.atCommit),
       ...settings(db, outbox),
       close: () => {
         log.close()

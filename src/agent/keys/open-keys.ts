@@ -1,6 +1,7 @@
 // The keys in use: signs with the identity, opens sealed passwords for the time of one call.
 import { type CryptoKey, importJWK } from 'jose'
 import { WritebackError } from '../../errors/writeback-error.ts'
+import { keepSigner } from '../../protocol/compact-jws.ts'
 import type { PublicKey } from '../../protocol/identifiers.ts'
 import { openSealed, type Sealed, type SealedFor, splitPasswords } from '../../protocol/sealed-password.ts'
 import type { SigningKey } from '../../protocol/signed-message.ts'
@@ -38,6 +39,7 @@ export async function openKeys(set: KeySet): Promise<Keys> {
     kid: set.identity.kid,
     key: (await importJWK(set.identity, 'ES256', { extractable: false })) as CryptoKey,
   }
+  keepSigner(signer.key, set.identity)
   let openers = await importOpeners(set.sealing)
   let sealingKeys = set.sealing.map(describe)
   return {

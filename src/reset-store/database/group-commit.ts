@@ -1,5 +1,8 @@
-// One transaction, and one wait for the disk, for all calls that arrive together. Each keeps its own all-or-nothing.
-import type { DatabaseSync } from 'node:sqlite'
+// One transaction, and one wait for the disk, for all calls that arrive together. Each keeps its own all-or-nothing. While the
+// disk is waited for the next group runs; whatever it sees of this one, its answers come later.
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { createDurability } from '../../disk/durability.ts'
+import { type LogSync, NO_LOG } from '../../disk/log-sync.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 
 interface Job {
@@ -8,7 +11,7 @@ interface Job {
   readonly reject: (cause: unknown) => void
 }
 
-/** Queues work on one connection. `idle` resolves when nothing is queued or running. */
+/** Queues work on one connection. `idle` resolves when nothing is queued or running, and everything is answered. */
 export interface GroupCommit {
   readonly run: <T>(work: () => Promise<T>) => Promise<T>
   readonly idle: () => Promise<void>
@@ -18,15 +21,24 @@ export interface GroupCommit {
  * Makes the queue. Work that throws is undone alone; the others of its group stand. Throws ERR_DATABASE_UNUSABLE to
  * everyone in a group that cannot be committed.
  */
-export function createGroupCommit(database: DatabaseSync): GroupCommit {
+export function createGroupCommit(database: DatabaseSync, log: LogSync = NO_LOG): GroupCommit {
+  const frame = prepareFrame(database)
+  const changes = database.prepare('SELECT total_changes() AS number')
+  const durable = createDurability({
+    log,
+    count: () => Number(changes.get()?.['number']),
+    writeAnew: () => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'),
+  })
   let waiting: Job[] = []
   let isScheduled = false
+  let answered: Promise<void> = Promise.resolve()
   const whenIdle: (() => void)[] = []
 
   async function drain(): Promise<void> {
     const group = waiting
     waiting = []
-    await runGroup(database, group)
+    const answers = await runGroup(database, frame, group)
+    if (answers) answered = Promise.all([answered, answer(group, answers, durable())]).then(() => {})
     // The event loop gets its turn between groups, so that calls arriving now form the next one.
     if (waiting.length > 0) return void setImmediate(() => void drain())
     isScheduled = false
@@ -41,27 +53,57 @@ export function createGroupCommit(database: DatabaseSync): GroupCommit {
         isScheduled = true
         setImmediate(() => void drain())
       }),
-    idle: () => (isScheduled ? new Promise((resolve) => void whenIdle.push(resolve)) : Promise.resolve()),
+    idle: async () => {
+      if (isScheduled) await new Promise<void>((resolve) => void whenIdle.push(resolve))
+      await answered
+    },
   }
 }
 
-async function runGroup(database: DatabaseSync, group: readonly Job[]): Promise<void> {
+type Frame = Readonly<Record<'begin' | 'commit' | 'save' | 'release' | 'undo', StatementSync>>
+type Answers = readonly (() => void)[]
+
+const prepareFrame = (database: DatabaseSync): Frame => ({
+  begin: database.prepare('BEGIN'),
+  commit: database.prepare('COMMIT'),
+  save: database.prepare('SAVEPOINT job'),
+  release: database.prepare('RELEASE job'),
+  undo: database.prepare('ROLLBACK TO job'),
+})
+
+function refuse(group: readonly Job[], cause: unknown): void {
+  const message = 'the database does not take a transaction'
+  const error = new WritebackError('ERR_DATABASE_UNUSABLE', message, { retry: 'later', cause })
+  for (const job of group) job.reject(error)
+}
+
+/** Gives the answers of a group that is committed; undefined: it was not, and everyone was told. */
+async function runGroup(
+  database: DatabaseSync,
+  frame: Frame,
+  group: readonly Job[],
+): Promise<Answers | undefined> {
   const answers: (() => void)[] = []
   try {
-    database.exec('BEGIN')
+    frame.begin.run()
     for (const job of group)
-      answers.push(await (group.length === 1 ? runAlone(database, job) : runJob(database, job)))
-    if (database.isTransaction) database.exec('COMMIT')
+      answers.push(await (group.length === 1 ? runAlone(database, job) : runJob(frame, job)))
+    if (database.isTransaction) frame.commit.run()
+    return answers
   } catch (cause) {
     if (database.isTransaction) database.exec('ROLLBACK')
-    const error = new WritebackError('ERR_DATABASE_UNUSABLE', 'the database does not take a transaction', {
-      retry: 'later',
-      cause,
-    })
-    for (const job of group) job.reject(error)
-    return
+    refuse(group, cause)
+    return undefined
   }
-  for (const answer of answers) answer()
+}
+
+async function answer(group: readonly Job[], answers: Answers, durable: Promise<void>): Promise<void> {
+  try {
+    await durable
+    for (const tell of answers) tell()
+  } catch (cause) {
+    refuse(group, cause)
+  }
 }
 
 // The transaction is its own then.
@@ -75,15 +117,15 @@ async function runAlone(database: DatabaseSync, job: Job): Promise<() => void> {
   }
 }
 
-async function runJob(database: DatabaseSync, job: Job): Promise<() => void> {
-  database.exec('SAVEPOINT job')
+async function runJob(frame: Frame, job: Job): Promise<() => void> {
+  frame.save.run()
   try {
     const value = await job.work()
-    database.exec('RELEASE job')
+    frame.release.run()
     return () => job.resolve(value)
   } catch (error) {
-    database.exec('ROLLBACK TO job')
-    database.exec('RELEASE job')
+    frame.undo.run()
+    frame.release.run()
     return () => job.reject(error)
   }
 }

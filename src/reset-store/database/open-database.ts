@@ -20,6 +20,8 @@ export function openDatabase(path: string): DatabaseSync {
     database.exec('PRAGMA synchronous = FULL')
     database.exec('PRAGMA foreign_keys = ON')
     migrate(database)
+    // From here on the disk is waited for beside the event loop, before anything is answered.
+    database.exec('PRAGMA synchronous = NORMAL')
     return database
   } catch (cause) {
     if (cause instanceof WritebackError) throw cause

@@ -1,5 +1,6 @@
 // The repository over SQLite (node:sqlite): one connection, transactions in groups.
 import type { DatabaseSync } from 'node:sqlite'
+import { createLogSync, type LogSync, NO_LOG } from '../../disk/log-sync.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { openDatabase } from './open-database.ts'
 import type { Repository, Transaction } from './repository.ts'
@@ -9,12 +10,12 @@ import { createStoreRecords } from './sqlite-store-records.ts'
 
 /** Opens the repository in one database file. Throws ERR_DATABASE_UNUSABLE. */
 export function openSqliteRepository(path: string): Repository {
-  return createSqliteRepository(openDatabase(path))
+  return createSqliteRepository(openDatabase(path), createLogSync(`${path}-wal`))
 }
 
-/** The repository over a database that is open and up to date. Closing the repository closes it. */
-export function createSqliteRepository(database: DatabaseSync): Repository {
-  const group = createGroupCommit(database)
+/** The repository over a database that is open and up to date; `log` puts it on the disk. Closing the repository closes both. */
+export function createSqliteRepository(database: DatabaseSync, log: LogSync = NO_LOG): Repository {
+  const group = createGroupCommit(database, log)
   const records: Transaction = {
     ...createStoreRecords(database),
     ...createAgentRecords(database),
@@ -24,6 +25,7 @@ export function createSqliteRepository(database: DatabaseSync): Repository {
     transaction: (work) => group.run(() => work(records)),
     close: async () => {
       await group.idle()
+      log.close()
       database.close()
     },
   }

@@ -3,6 +3,7 @@ import { exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import { z } from 'zod'
 import { readPrivateFile, writePrivateFile } from '../../config/private-file.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
+import { keepSigner } from '../../protocol/compact-jws.ts'
 import { type PublicKey, publicKeySchema } from '../../protocol/identifiers.ts'
 import { thumbprintOf } from '../../protocol/sealing-key.ts'
 import type { SigningKey } from '../../protocol/signed-message.ts'
@@ -49,5 +50,6 @@ function parse(path: string, text: string): z.infer<typeof fileSchema> {
 async function keysOf({ d, ...publicKey }: z.infer<typeof fileSchema>): Promise<StoreKeys> {
   const { use: _use, kid, ...half } = publicKey
   const key = (await importJWK({ ...half, d } as JWK, 'ES256')) as SigningKey['key']
+  keepSigner(key, { ...half, d })
   return { signer: { kid, key }, publicKey, thumbprint: await thumbprintOf(publicKey) }
 }

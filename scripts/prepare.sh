@@ -4,7 +4,7 @@
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
-"$root/scripts/ensure-packages"
+"$root/scripts/ensure-packages" "${packages_for:-all}"
 
 case $(uname -m) in
   x86_64) node_arch=x64 ;;

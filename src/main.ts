@@ -24,6 +24,8 @@ if (!isSupported) {
     argv: process.argv.slice(2),
     env: process.env,
     execArgv: process.execArgv,
+    platform: process.platform,
+    uid: process.getuid?.(),
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,

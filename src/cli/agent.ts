@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { systemClock } from '../clock/clock.ts'
 import { readAgentConfig } from '../config/agent-config.ts'
+import { withCredentials } from '../config/credentials.ts'
 import { createServiceNotifier } from '../service/notify-systemd.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { keepCompiledCode, saveCompiledCode } from './compile-cache.ts'
@@ -40,7 +41,8 @@ interface AgentWords {
 
 async function runAgent(io: Io, words: AgentWords): Promise<number> {
   const unsafeRuntime = admitRuntime(io, words.allowDebug)
-  const config = readAgentConfig(words.config)
+  const readConfig = () => withCredentials(readAgentConfig(words.config), io.env['CREDENTIALS_DIRECTORY'])
+  const config = readConfig()
   keepCompiledCode(config.stateDirectory)
   // Loaded here: no other command needs it.
   const { createLogger, errorFields } = await import('../telemetry/logger.ts')
@@ -51,7 +53,7 @@ async function runAgent(io: Io, words: AgentWords): Promise<number> {
   const onStopAsked = () => stop.ask('writeback stop')
   const agent = createAgent({
     ...{ config, log, clock: systemClock, env: io.env, unsafeRuntime, onStopAsked },
-    readConfig: () => readAgentConfig(words.config),
+    readConfig,
     setLogLevel: log.setLevel,
     onReload: { begun: service.reloading, ended: service.reloaded },
   })

@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import { systemClock } from '../clock/clock.ts'
 import { readAgentConfig } from '../config/agent-config.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
+import { handOver } from '../service/service-files.ts'
 import { type Io, say } from './io.ts'
 import { refuseUnsafeRuntime } from './unsafe-runtime.ts'
 
@@ -49,6 +50,7 @@ async function enroll(io: Io, options: EnrollOptions): Promise<void> {
     env: io.env,
     nowMs: systemClock.wallMs(),
   })
+  if (io.uid === 0) handOver(config.stateDirectory)
   if (options.json) return say(io, JSON.stringify(enrolled))
   say(io, `enrolled as ${options.name} (${enrolled.agent})`)
   say(io, `tenant ${enrolled.tenant}, directories ${enrolled.directories.join(', ')}`)

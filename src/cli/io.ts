@@ -5,6 +5,9 @@ export interface Io {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
   readonly execArgv: readonly string[]
+  readonly platform: NodeJS.Platform
+  /** 0: root; undefined on Windows. */
+  readonly uid: number | undefined
   readonly stdin: NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream

@@ -12,6 +12,7 @@ import { addKeysCommand } from './keys.ts'
 import { addQueueCommand } from './queue.ts'
 import { addReloadCommand } from './reload.ts'
 import { reportFailure } from './report-failure.ts'
+import { addServiceCommand } from './service.ts'
 import { addStatusCommand } from './status.ts'
 import { addStopCommand } from './stop.ts'
 import { addStoreCommand } from './store.ts'
@@ -57,6 +58,7 @@ function createProgram(io: Io, setExit: SetExit): Command {
   addStatusCommand(program, io, setExit)
   addStopCommand(program, io, setExit)
   addReloadCommand(program, io, setExit)
+  addServiceCommand(program, io, setExit)
   addConfigCommand(program, io, setExit)
   addBreakerCommand(program, io)
   addQueueCommand(program, io, setExit)

@@ -183,6 +183,22 @@ export const ERRORS = {
     meaning: 'no answer from a running agent on its operators’ socket',
     remedy: 'check that the agent runs on this host, and that you may use its socket: root or its own user',
   },
+  ERR_SERVICE_UNSUPPORTED: {
+    meaning: 'there is no service manager here that the command knows',
+    remedy: 'run writeback agent under your own service manager; packages for Windows follow',
+  },
+  ERR_SERVICE_RIGHTS: {
+    meaning: 'the command changes the services of this machine, and is not run as root',
+    remedy: 'run it with sudo, or with --dry-run to see what it would do',
+  },
+  ERR_SERVICE_UNREADABLE: {
+    meaning: 'the service could not read a file that it needs',
+    remedy: 'move or mend each file that the message names',
+  },
+  ERR_SERVICE_FAILED: {
+    meaning: 'a tool of the system failed while the service was changed or asked for',
+    remedy: 'read what the tool said; then run the same command again, it goes on where it ended',
+  },
   ERR_LISTEN: { meaning: 'the address cannot be listened on', remedy: 'choose a free address and port' },
 } as const satisfies Record<string, ErrorExplanation>
 

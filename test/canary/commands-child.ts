@@ -12,6 +12,8 @@ for (const { words, input } of commands) {
   const status = await runProgram({
     ...{ argv: words, env, execArgv, stdin, stdout, stderr: stdout },
     onStopSignal: () => () => undefined,
+    platform: process.platform,
+    uid: process.getuid?.(),
     onReloadSignal: () => () => undefined,
     exitNow: (code) => process.exit(code),
   })

@@ -255,6 +255,8 @@ async function runWith(argv: string[], over: Partial<Io> = {}) {
     stdout: streamTo('stdout'),
     stderr: streamTo('stderr'),
     onStopSignal: () => () => {},
+    platform: process.platform,
+    uid: process.getuid?.(),
     onReloadSignal: () => () => {},
     exitNow: () => {},
     ...over,

@@ -12,7 +12,7 @@ export interface SecretPlace {
 }
 
 /** Every secret file that a configuration names. */
-export function secretPlaces({ directories, keys, queue }: AgentConfig): readonly SecretPlace[] {
+export function secretPlaces({ directories, keys, queue, store }: AgentConfig): readonly SecretPlace[] {
   const places = [
     ...Object.entries(directories).map(([name, { bind }]) => ({
       key: `directories.${name}.bind.passwordFile`,
@@ -20,6 +20,7 @@ export function secretPlaces({ directories, keys, queue }: AgentConfig): readonl
     })),
     { key: 'keys.passphraseFile', file: keys.passphraseFile },
     { key: 'queue.passwordFile', file: queue.passwordFile },
+    { key: 'store.clientKeyFile', file: store.clientKeyFile },
   ]
   return places.flatMap(({ key, file }) => (file === undefined ? [] : [{ key, file }]))
 }
@@ -31,13 +32,17 @@ export function withCredentials(config: AgentConfig, directory: string | undefin
     const handed = join(directory, key)
     return existsSync(handed) ? handed : file
   }
-  const { keys, queue } = config
+  const { keys, queue, store } = config
   const directories = Object.entries(config.directories).map(([name, one]) => {
     const passwordFile = placeOf(`directories.${name}.bind.passwordFile`, one.bind.passwordFile)
     return [name, { ...one, bind: { ...one.bind, passwordFile } }]
   })
   return {
     ...config,
+    store:
+      store.clientKeyFile === undefined
+        ? store
+        : { ...store, clientKeyFile: placeOf('store.clientKeyFile', store.clientKeyFile) },
     keys:
       keys.passphraseFile === undefined
         ? keys

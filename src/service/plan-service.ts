@@ -128,7 +128,7 @@ function refuseUnreadable(
 function otherFiles({ directories, store, queue, audit }: AgentConfig): readonly string[] {
   const all = [
     ...Object.values(directories).flatMap(({ tls, passwords }) => [tls.caFile, passwords.blocklistFile]),
-    ...[store.caFile, queue.caFile, audit.syslog?.caFile],
+    ...[store.caFile, store.clientCertificateFile, queue.caFile, audit.syslog?.caFile],
   ]
   return [...new Set(all.filter((file) => file !== undefined))]
 }

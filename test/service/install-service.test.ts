@@ -25,7 +25,7 @@ const TEMPLATE = path.join(ROOT, 'install/linux/writeback.service')
 const scratch = makeScratchDirectory()
 const root = path.join(scratch, 'root')
 const at = (file: string) => path.join(root, file)
-const CONFIG = `store: { url: "https://127.0.0.1:1", caFile: store-ca.pem }
+const CONFIG = `store: { url: "https://127.0.0.1:1", caFile: store-ca.pem, clientCertificateFile: client.pem, clientKeyFile: client-key.pem }
 stateDirectory: /var/lib/writeback
 keys: { passphraseFile: passphrase }
 directories:
@@ -44,8 +44,9 @@ beforeEach(() => {
   writeFileSync(at('/etc/shadow'), '')
   writeFileSync(at('/etc/gshadow'), '')
   writeFileSync(at('/etc/writeback/agent.yaml'), CONFIG)
-  writeFileSync(at('/etc/writeback/store-ca.pem'), 'a certificate')
-  for (const secret of ['bind-password', 'passphrase'])
+  for (const file of ['store-ca.pem', 'client.pem'])
+    writeFileSync(at(`/etc/writeback/${file}`), 'a certificate')
+  for (const secret of ['bind-password', 'passphrase', 'client-key.pem'])
     writeFileSync(at(`/etc/writeback/${secret}`), 'secret', { mode: 0o600 })
 })
 afterAll(() => removeScratchDirectory(scratch))
@@ -100,6 +101,7 @@ asRoot('an installation makes user, rights and unit, and a second one finds noth
     ['/etc/writeback', '750'],
     ['/etc/writeback/agent.yaml', '640'],
     ['/etc/writeback/store-ca.pem', '640'],
+    ['/etc/writeback/client.pem', '640'],
   ] as const)
     expect([file, modeOf(file), ...ownerOf(file)]).toEqual([file, mode, '0', gid])
   expect([modeOf('/etc/writeback/passphrase'), ...ownerOf('/etc/writeback/passphrase')]).toEqual([
@@ -110,6 +112,7 @@ asRoot('an installation makes user, rights and unit, and a second one finds noth
   const unit = readFileSync(at('/etc/systemd/system/writeback.service'), 'utf8')
   expect(unit).toContain('\nLoadCredential=directories.corp.bind.passwordFile:/etc/writeback/bind-password\n')
   expect(unit).toContain('\nLoadCredential=keys.passphraseFile:/etc/writeback/passphrase\n')
+  expect(unit).toContain('\nLoadCredential=store.clientKeyFile:/etc/writeback/client-key.pem\n')
   expect(unit).not.toContain(root)
   expect(readlinkSync(at('/etc/systemd/system/multi-user.target.wants/writeback.service'))).toBe(
     '/etc/systemd/system/writeback.service',
@@ -212,6 +215,7 @@ test('a secret that the service manager hands over stands in the place of its fi
       file: path.join(handed, 'directories.corp.bind.passwordFile'),
     },
     { key: 'keys.passphraseFile', file: at('/etc/writeback/passphrase') },
+    { key: 'store.clientKeyFile', file: at('/etc/writeback/client-key.pem') },
   ])
   expect(withCredentials(config, undefined)).toEqual(config)
 })

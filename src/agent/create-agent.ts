@@ -13,6 +13,7 @@ import { keepSealingKeys } from './keep-sealing-keys.ts'
 import { createOpsServer } from './ops/create-ops-server.ts'
 import type { AgentControls, AgentViews } from './ops/describe-agent.ts'
 import { createRunningConfig, type ReloadView } from './reload.ts'
+import { createAccountReports } from './report-accounts.ts'
 import type { Schedule } from './schedule/create-schedule.ts'
 import { viewAgent } from './view-agent.ts'
 import { watchDirectories } from './watch-directories.ts'
@@ -98,9 +99,16 @@ async function startParts(
   await base.audit.start()
   const work = createWork(base)
   const sealingKeys = keepSealingKeys(base)
-  const schedule = createHousekeeping(base, work, sealingKeys)
+  const reports = createAccountReports(base)
+  const schedule = createHousekeeping(base, work, { sealingKeys, reports })
   const { hasClaimed } = work.intake
-  const views = viewAgent(base, { queues: work.queues, hasClaimed, sealingKeys, jobs: schedule.view })
+  const views = viewAgent(base, {
+    queues: work.queues,
+    hasClaimed,
+    sealingKeys,
+    jobs: schedule.view,
+    reports: reports.list,
+  })
   const socket = config.ops.socket ?? join(config.stateDirectory, 'ops.sock')
   const ops = createOpsServer({ socket, port: config.ops.port, board: boardOf(base, work) }, views, {
     controls: controlsOf(base, configured),

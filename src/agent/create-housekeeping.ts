@@ -3,6 +3,7 @@ import type { AgentBase } from './agent-base.ts'
 import type { AgentWork } from './create-work.ts'
 import type { SealingKeys } from './keys/sealing-keys.ts'
 import { createPolicyPublisher } from './publish-policies.ts'
+import type { AccountReports } from './report-accounts.ts'
 import { createSchedule, type Schedule } from './schedule/create-schedule.ts'
 import { sendHeartbeat } from './send-heartbeat.ts'
 import { watchBacklog } from './watch-backlog.ts'
@@ -17,7 +18,7 @@ const KEEP_FINISHED_MS = 7 * 86_400_000
 export function createHousekeeping(
   base: AgentBase,
   { queues }: AgentWork,
-  sealingKeys: SealingKeys,
+  { sealingKeys, reports }: { readonly sealingKeys: SealingKeys; readonly reports: AccountReports },
 ): Schedule {
   const heartbeat = async () => {
     const { answer } = await sendHeartbeat(base, base.stopping.signal)
@@ -44,6 +45,9 @@ export function createHousekeeping(
       { name: 'journal', when: '17 * * * *', run: purge },
       { name: 'keys', when: '45 * * * * *', isDueAtStart: true, run: sealingKeys.tend },
       { name: 'certificates', when: '37 * * * *', isDueAtStart: true, run: base.certificates.look },
+      ...(base.config.reports
+        ? [{ name: 'reports', when: '51 * * * *', isDueAtStart: false, run: reports.write }]
+        : []),
       { name: 'audit', when: '*/5 * * * *', run: base.audit.housekeep },
     ],
     base,

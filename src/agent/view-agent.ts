@@ -6,6 +6,7 @@ import type { AgentBase } from './agent-base.ts'
 import type { Queues } from './create-queues.ts'
 import type { SealingKeys } from './keys/sealing-keys.ts'
 import type { AgentView, AgentViews } from './ops/describe-agent.ts'
+import type { AccountReports } from './report-accounts.ts'
 import type { Schedule } from './schedule/create-schedule.ts'
 import { rotateKey, viewKeys } from './view-keys.ts'
 
@@ -15,12 +16,13 @@ export interface ViewedParts {
   readonly hasClaimed: () => boolean
   readonly sealingKeys: SealingKeys
   readonly jobs: Schedule['view']
+  readonly reports: AccountReports['list']
 }
 
 /** Makes the views. */
 export function viewAgent(
   base: AgentBase,
-  { queues, hasClaimed, sealingKeys, jobs }: ViewedParts,
+  { queues, hasClaimed, sealingKeys, jobs, reports }: ViewedParts,
 ): AgentViews {
   const { conditions, directories, metrics } = base
   const startedAt = base.clock.wallMs()
@@ -45,6 +47,7 @@ export function viewAgent(
     lastOutcomes: base.lastOutcomes.list(),
     jobs: jobs(),
     certificates: base.certificates.list(),
+    reports: reports(),
   })
   return {
     isReady: isAgentReady,
@@ -85,6 +88,7 @@ function readingOf(base: AgentBase, view: AgentView): Reading {
     })),
     storeOffsetSeconds: view.storeOffsetMs === null ? undefined : view.storeOffsetMs / 1000,
     certificates: view.certificates,
+    reports: view.reports,
     keyAgeSeconds: base.keys.sealingKeys.map(({ publicKey, createdAt }) => ({
       key: publicKey.kid,
       seconds: Math.max(0, (base.clock.wallMs() - createdAt) / 1000),

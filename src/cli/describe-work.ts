@@ -7,9 +7,9 @@ import type { AgentStatus } from './read-status.ts'
 
 type Colours = ReturnType<typeof pc.createColors>
 
-/** Lines of the last outcomes and of housekeeping; none for an agent that does not tell. */
+/** Lines of the last outcomes, reports and housekeeping; none for an agent that does not tell. */
 export function describeWork(
-  { lastOutcomes, jobs, storeOffsetMs }: AgentStatus,
+  { lastOutcomes, reports, jobs, storeOffsetMs }: AgentStatus,
   nowMs: number,
   colours: Colours,
 ): readonly string[] {
@@ -17,6 +17,8 @@ export function describeWork(
   return [
     ...(lastOutcomes.length === 0 ? [] : ['last outcomes']),
     ...alignRows(lastOutcomes.map((one) => outcomeRow(one, storeNowMs))),
+    ...(reports.length === 0 ? [] : ['reports']),
+    ...alignRows(reports.map((report) => reportRow(report, nowMs))),
     ...(jobs.length === 0 ? [] : ['housekeeping']),
     ...alignRows(jobs.map((job) => jobRow(job, nowMs, colours))),
   ]
@@ -28,6 +30,15 @@ function outcomeRow(
 ): Row {
   const how = reason === null ? outcome : `${outcome} ${reason}`
   return [plain(operation), plain(`${how}, ${describeAge(storeNowMs - at)} ago, ${request}`)]
+}
+
+function reportRow(
+  { directory, writtenAt, locked, expiring, isCut }: AgentStatus['reports'][number],
+  nowMs: number,
+): Row {
+  const least = isCut ? 'at least ' : ''
+  const found = `${least}${locked} locked, ${least}${expiring} passwords about to expire`
+  return [plain(directory), `${found}, ${describeAge(nowMs - writtenAt)} ago`]
 }
 
 function jobRow(

@@ -44,6 +44,14 @@ const statusSchema = z.looseObject({
       }),
     )
     .default([]),
+  reports: z
+    .array(
+      z.looseObject({
+        ...{ directory: z.string(), writtenAt: z.number(), locked: count, expiring: count },
+        isCut: z.boolean(),
+      }),
+    )
+    .default([]),
   jobs: z
     .array(
       z.looseObject({

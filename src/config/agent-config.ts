@@ -302,6 +302,18 @@ export const agentConfigSchema = z.strictObject({
     })
     .prefault({}),
   audit: auditSchema.prefault({}).describe('the audit record in the state directory'),
+  reports: z
+    .strictObject({
+      expiringWithinDays: count(1, 90).default(14).describe('passwords that expire within so many days'),
+      everyHours: count(1, 168).default(24).describe('how often a report is written'),
+      mostAccounts: count(1, 10_000)
+        .default(1000)
+        .describe('so many accounts are looked at for one report; more are left out, and it says so'),
+    })
+    .optional()
+    .describe(
+      'writes a report of locked accounts and of passwords about to expire into the state directory; default: none',
+    ),
   shutdownTimeoutSeconds: seconds(1, 300).default(20).describe('longest time to finish work at a stop'),
   log: logSchema.prefault({}),
 })

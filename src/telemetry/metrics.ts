@@ -55,6 +55,11 @@ export interface Reading {
     /** Milliseconds since 1970. */
     readonly endsAt: number
   }[]
+  readonly reports: readonly {
+    readonly directory: string
+    readonly locked: number
+    readonly expiring: number
+  }[]
   readonly keyAgeSeconds: readonly { readonly key: string; readonly seconds: number }[]
 }
 
@@ -179,6 +184,11 @@ function createGauges(registry: Registry) {
     ]),
     storeOffset: gauge('store_clock_offset_seconds', 'Clock of the reset store minus this host’s'),
     keyAge: gauge('key_age_seconds', 'Age of the agent’s keys', ['key']),
+    reported: gauge(
+      'reported_accounts',
+      'Accounts in the last report: locked, or with a password about to expire',
+      ['directory', 'kind'],
+    ),
     certificate: gauge(
       'certificate_expiry_timestamp_seconds',
       'When the certificates end that the agent depends on, seconds since 1970',
@@ -209,6 +219,10 @@ function show(gauges: Gauges, reading: Reading): void {
   for (const { name, connected, clockOffsetSeconds } of reading.directories) {
     gauges.directoryUp.set({ directory: name }, Number(connected))
     if (clockOffsetSeconds !== undefined) gauges.directoryOffset.set({ directory: name }, clockOffsetSeconds)
+  }
+  for (const { directory, locked, expiring } of reading.reports) {
+    gauges.reported.set({ directory, kind: 'locked' }, locked)
+    gauges.reported.set({ directory, kind: 'expiring' }, expiring)
   }
   for (const { kind, subject, endsAt } of reading.certificates)
     gauges.certificate.set({ kind, subject }, endsAt / 1000)

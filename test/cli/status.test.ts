@@ -79,6 +79,7 @@ const WELL: AgentView = {
   ],
   conditions: [],
   certificates: [],
+  reports: [],
   lastOutcomes: [
     ended('reset', 'applied', null, 12_000),
     ended('change', 'refused', 'wrong_current_password', 251_000),
@@ -195,6 +196,13 @@ test.each([
   [11_520_000, '3 h 12 min'],
   [90_061_000, '1 d 1 h'],
 ])('%i ms are told as %s', (ms, text) => expect(describeAge(ms)).toBe(text))
+
+test('a report is told by its counts, and says when it was cut short', () => {
+  const report = { directory: 'corp', writtenAt: NOW - 7_200_000, locked: 3, expiring: 41 }
+  const lines = (isCut: boolean) => shown({ ...WELL, reports: [{ ...report, isCut }] })
+  expect(lines(false)).toContain('  corp  3 locked, 41 passwords about to expire, 2 h ago')
+  expect(lines(true)).toContain('  corp  at least 3 locked, at least 41 passwords about to expire, 2 h ago')
+})
 
 test('what keeps an agent from being ready is said where no condition says it, and a pause is', () => {
   expect(shown({ ...WELL, ready: false })[2]).toContain('clock +12 ms, no claim answered yet')

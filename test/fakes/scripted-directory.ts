@@ -144,6 +144,7 @@ export function createScriptedDirectory(options: {
       return isFresh ? state.policy : cached
     },
     readPolicies: async () => ({ policies: [], problems: [] }),
+    findNoteworthy: async () => [],
     write: async ({ effect: asked, ...write }) => {
       hook()
       if (asked.kind === 'reset') state.handed.push(asked.password)

@@ -96,6 +96,7 @@ export function createOpenLdapSession(
     readPolicy: ({ policyDn }) =>
       ask(() => policyReading(policyDn === undefined ? options.policies.domain : options.policies.fine)),
     readPolicies: async () => ({ policies: [], problems: [] }),
+    findNoteworthy: async () => [],
     fence: async (fence) => {
       const { marker, guid, hadMarker } = prepare(fence)
       return modify({ guid, changes: marker, controls: [], effect: 'fence', hadMarker })

@@ -237,6 +237,7 @@ function createSession(
       directoryDoubtMs: time.doubtMs,
     },
     history: control === undefined ? 'not_enforced' : 'enforced',
+    findNoteworthy: async () => [],
     readAccount: async (subject, operation) => subjectRead(subject, operation, place)(client),
     ...createPolicyReader({
       domainDn: DOMAIN_DN,

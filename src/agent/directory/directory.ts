@@ -43,6 +43,15 @@ export interface Subject {
   readonly objectGuid: string | null
 }
 
+/** Which accounts a report asks for; times by the directory's clock, milliseconds since 1970. */
+export interface NoteworthyWish {
+  /** Passwords that expire from then. */
+  readonly fromMs: number
+  /** And until then. */
+  readonly untilMs: number
+  readonly most: number
+}
+
 /** What a read is asked for beside the usual. */
 export interface ReadWish {
   /** Whether the marker may be written. The domain controller computes that anew for each read. */
@@ -103,6 +112,11 @@ export interface WriterSession {
   ) => Promise<PolicyReading>
   /** Reads every password policy of the domain now. Throws as `readPolicy` does. */
   readonly readPolicies: () => Promise<DirectoryPolicies>
+  /**
+   * The accounts below the configured units that may be locked, or whose password may expire in that time: candidates, of which
+   * `readAccount` tells what is true. Throws as `readPolicy` does.
+   */
+  readonly findNoteworthy: (wish: NoteworthyWish) => Promise<readonly Subject[]>
   /** Throws ERR_PASSWORD_UNREPRESENTABLE, and ERR_DOCUMENT_INVALID for what is no GUID; all else is an answer. */
   readonly write: (write: Write) => Promise<WriteAnswer>
   readonly fence: (fence: Fence) => Promise<WriteAnswer>

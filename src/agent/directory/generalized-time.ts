@@ -25,3 +25,7 @@ export function momentOfGeneralizedTime(text: string): number | undefined {
 }
 
 type Six = [number, number, number, number, number, number]
+
+/** The generalized time of a moment, milliseconds since 1970, in whole seconds. */
+export const generalizedTimeOf = (ms: number): string =>
+  `${new Date(ms).toISOString().slice(0, 19).replace(/[-T:]/g, '')}Z`

@@ -46,6 +46,14 @@ export interface AgentView {
     readonly subject: string
     readonly endsAt: number
   }[]
+  /** What the last report of each directory counted; empty where reports are not wanted, or none was written yet. */
+  readonly reports: readonly {
+    readonly directory: string
+    readonly writtenAt: number
+    readonly locked: number
+    readonly expiring: number
+    readonly isCut: boolean
+  }[]
   /** Housekeeping; times by this host's clock. */
   readonly jobs: readonly {
     readonly name: string

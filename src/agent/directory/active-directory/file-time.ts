@@ -10,6 +10,10 @@ export function momentOfFileTime(fileTime: bigint): number | undefined {
   return Math.max(0, Number(fileTime / 10_000n - SECONDS_1601_TO_1970 * 1000n))
 }
 
+/** The file time of a moment, milliseconds since 1970. */
+export const fileTimeOfMoment = (ms: number): bigint =>
+  (BigInt(Math.round(ms)) + SECONDS_1601_TO_1970 * 1000n) * 10_000n
+
 /** Milliseconds since 1970 of seconds since 1601. */
 export function momentOfDirectorySeconds(seconds: bigint): number {
   return Number((seconds - SECONDS_1601_TO_1970) * 1000n)

@@ -8,12 +8,14 @@ import { ofChange } from '../classify-error.ts'
 import type { Effect, Fence, Write, WriterSession } from '../directory.ts'
 import { createDirectoryTime } from '../directory-time.ts'
 import { fenceChanges } from '../marker-move.ts'
+import { maximumAges } from '../maximum-ages.ts'
 import type { OwnedSession } from '../owned-session.ts'
 import { openReadClient, type ReadClient } from '../read-client.ts'
 import { createServerPools, type ServerPools } from '../server-pools.ts'
 import { unsuitable } from '../unsuitable.ts'
 import { openWriteConnection } from '../write-connection.ts'
 import { serverNamed } from './expected-server.ts'
+import { findNoteworthy } from './find-noteworthy.ts'
 import { type AnchorAttribute, subjectRead } from './find-subject.ts'
 import { type FoundWriter, holdsWriterRole } from './find-writer.ts'
 import { checkMarkerAttribute } from './marker-attribute.ts'
@@ -66,7 +68,8 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
     use: (read) => pools.readers.use(read),
     clock,
   }
-  await learnLockout(options, createPolicyReader(reader), introduction.policyDn)
+  const policies = createPolicyReader(reader)
+  await learnLockout(options, policies, introduction.policyDn)
   return {
     server: found.server,
     url: found.endpoint.url,
@@ -80,7 +83,11 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
     refresh,
     retire: pools.retire,
     stop: pools.stop,
-    ...createPolicyReader(reader),
+    ...policies,
+    findNoteworthy: async (wish) => {
+      const place = { units: rules.units, anchor: options.anchor, maximumAgesMs: await maximumAges(policies) }
+      return pools.readers.use((client) => findNoteworthy(client, wish, place))
+    },
     ...accountCalls(options, pools, introduction),
   }
 }

@@ -5,6 +5,7 @@ import type { AccountRules } from '../../decisions/account-rules.ts'
 import { findExclusion } from '../../decisions/judge-protection.ts'
 import type { ConnectionSettings } from '../bound-channel.ts'
 import type { AccountReading, WriterSession } from '../directory.ts'
+import { maximumAges } from '../maximum-ages.ts'
 import type { OwnedSession } from '../owned-session.ts'
 import { openReadClient, type ReadClient } from '../read-client.ts'
 import { createServerPools, type ServerPools } from '../server-pools.ts'
@@ -13,6 +14,7 @@ import { openWriteConnection } from '../write-connection.ts'
 import { createAccountWriter } from './account-writer.ts'
 import { classifySlapdRefusal } from './classify-refusal.ts'
 import { serverOf } from './expected-server.ts'
+import { findNoteworthySlapd } from './find-noteworthy.ts'
 import type { FoundServer } from './find-writer.ts'
 import { findGroups, type Membership } from './group-membership.ts'
 import { readProbe, rightProbe, slapdMarkerGrant } from './marker-right.ts'
@@ -84,6 +86,10 @@ export async function openSlapdSession(options: SlapdSessionOptions): Promise<Ow
       return reading.kind === 'read' ? { kind: 'read', policy: reading.policy, countsBytes: true } : reading
     },
     readPolicies: policies.readAll,
+    findNoteworthy: async (wish) => {
+      const maximumAgesMs = await maximumAges({ readPolicies: policies.readAll })
+      return use((client) => findNoteworthySlapd(client, wish, { units: rules.units, maximumAgesMs }))
+    },
     readAccount: createAccountReader({ options, pools, policies, time, seen, rules: () => rules }),
     ...createAccountWriter({
       ...{ marker: options.marker, controls: found.root.supportedControls, pools, time, clock, policies },

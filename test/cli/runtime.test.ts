@@ -61,6 +61,37 @@ test.each(['agent', 'enroll'])('%s does not start while that variable is set', a
   await expect(run).rejects.toThrow(/ERR_RUNTIME_UNSAFE/)
 })
 
+/** Runs the agent on a configuration that is not there; gives its exit status and what it said. */
+async function runAgent(words: readonly string[], env: Readonly<Record<string, string>>) {
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', '--report-on-signal', MAIN, 'agent', ...words],
+    { env: { ...bareEnvironment(), ...env }, stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  let said = ''
+  child.stderr.on('data', (part: Buffer) => {
+    said += part.toString()
+  })
+  const status = await new Promise((resolve) => child.once('close', resolve))
+  return { status, said }
+}
+
+test('with --allow-debug the agent starts where it would refuse to, and warns of each danger by its name', async () => {
+  const words = ['--config', '/nowhere/agent.yaml']
+  const refused = await runAgent(words, { DEBUG: 'a-secret-value' })
+  expect(refused).toEqual({ status: 1, said: expect.stringContaining('ERR_RUNTIME_UNSAFE') })
+  const { status, said } = await runAgent([...words, '--allow-debug'], { DEBUG: 'a-secret-value' })
+  const warning = 'writeback: WARNING: passwords are not safe in this process, by --allow-debug:'
+  expect(said.split('\n').filter((line) => line.startsWith(warning))).toEqual([
+    `${warning} the environment variable DEBUG is set`,
+    `${warning} Node.js runs with --report-on-signal`,
+  ])
+  // It went on, and found no configuration.
+  expect(said).toContain('ERR_CONFIG_UNREADABLE')
+  expect(status).toBe(2)
+  expect(refused.said + said).not.toContain('a-secret-value')
+})
+
 const LIMITS = (core: string) => `Limit                     Soft Limit           Hard Limit           Units
 Max stack size            8388608              unlimited            bytes
 Max core file size        ${core.padEnd(20)} unlimited            bytes

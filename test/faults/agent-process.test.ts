@@ -185,6 +185,25 @@ const startAgent = (command: string, args: readonly string[], outputFile: string
     answers(httpRequest, { socketPath: path.join(world.agent.stateDirectory, 'ops.sock'), path: '/readyz' }),
   )
 
+test('an agent that runs by --allow-debug says for as long as it runs that passwords are not safe', async () => {
+  await world.agent.stop()
+  const words = ['DEBUG=nothing', process.execPath, ...agentWords(), '--allow-debug']
+  const child = await startAgent('env', words, path.join(world.directory, 'allow-debug.log'))
+  try {
+    const user = await newUser()
+    proxy.forget()
+    const request = await world.ask(user, newPassword())
+    await expectOneEffect({ user, request })
+    const { json } = await world.agent.ops('/status')
+    expect((json as { conditions: unknown[] }).conditions).toContainEqual(
+      expect.objectContaining({ code: 'unsafe_runtime', detail: 'the environment variable DEBUG is set' }),
+    )
+  } finally {
+    await child.end('SIGTERM')
+  }
+  await world.agent.start()
+}, 60_000)
+
 // A mount of its own: everything that is temporary is read-only, save what the world itself keeps there.
 const READ_ONLY_TMP = `
 mount --bind "$1" "$1" && mount --bind "$0" "$0" && mount -o remount,bind,ro "$1" || exit 9

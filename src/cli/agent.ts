@@ -69,7 +69,7 @@ async function runAgent(io: Io, words: AgentWords): Promise<number> {
   try {
     await Promise.race([agent.start().then(() => service.started(agent.health)), stop.asked])
     saveCompiledCode()
-    growYoungGeneration()
+    growYoungGeneration(2)
     const ending = await Promise.race([stop.asked, agent.failed])
     if (typeof ending !== 'string') {
       log.error('the agent cannot go on and ends: start it again', errorFields(ending))

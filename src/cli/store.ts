@@ -61,7 +61,7 @@ async function runStore(io: Io, { config: configFile, allowDebug }: StoreWords):
   for (const finding of unsafe) log.warn('the runtime is unsafe, and allowed', { finding })
   const { asked: stopped } = stopRequest(io)
   await store.start()
-  growYoungGeneration()
+  growYoungGeneration(4)
   try {
     log.info('stopping', { signal: await stopped })
     return EXIT.done

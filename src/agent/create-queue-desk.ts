@@ -65,12 +65,17 @@ export function createQueueDesk(base: Base, work: Work): QueueDesk {
 }
 
 /** Lets the queue look at it; false: that has not come to an end in time. */
-async function look({ clock }: Base, { queues }: Work, open: OpenRequest): Promise<boolean> {
+async function look(
+  { clock }: Base,
+  { queues }: Work,
+  open: OpenRequest,
+  limitMs: number = LOOK_LIMIT_MS,
+): Promise<boolean> {
   const patience = new AbortController()
   try {
     return await Promise.race([
       queues.look(open.directory, open.requestId).then(() => true),
-      clock.sleep(LOOK_LIMIT_MS, patience.signal).then(() => false),
+      clock.sleep(limitMs, patience.signal).then(() => false),
     ])
   } finally {
     patience.abort()
@@ -93,7 +98,8 @@ async function drop(base: Base, work: Work, requestId: string, by: string) {
     // A look that was under way already may not have seen the wish.
     for (let open = journal.find(requestId); open; open = journal.find(requestId)) {
       if (isInDoubt(base, open)) return 'in_doubt'
-      if (clock.monotonicMs() >= until || !(await look(base, work, open))) return 'busy'
+      const leftMs = until - clock.monotonicMs()
+      if (leftMs <= 0 || !(await look(base, work, open, leftMs))) return 'busy'
       if (journal.find(requestId)) await clock.sleep(LOOK_AGAIN_MS)
     }
   } finally {

@@ -9,6 +9,9 @@ const HELP = [
   ['enroll'],
   ['breaker'],
   ['breaker', 'close'],
+  ['queue'],
+  ...['list', 'show', 'retry', 'drop', 'pause', 'resume'].map((name) => ['queue', name]),
+  ['board', 'token'],
   ['store'],
   ...['user', 'agent', 'server', 'policy', 'request'].map((name) => ['store', name]),
   ...['reset', 'change', 'unlock', 'inspect', 'show'].map((name) => ['store', 'request', name]),
@@ -27,6 +30,8 @@ const LISTS = [
   ['enrolment-code', '--directory', 'corp'],
 ]
 
+const NOBODYS_REQUEST = '0199c0de-0000-7000-8000-000000000001'
+
 /** Runs all of them in one process; gives how many there were. */
 export async function runEveryCommand({ commands, world, fresh }: CanaryWorld): Promise<number> {
   const config = ['--config', world.agentConfigFile]
@@ -41,6 +46,8 @@ export async function runEveryCommand({ commands, world, fresh }: CanaryWorld): 
     { words: ['no-such-command'] },
     { words: ['breaker', 'close', 'corp', ...config] },
     { words: ['breaker', 'close', 'nowhere', ...config] },
+    ...['list', 'pause', 'resume'].map((name) => ({ words: ['queue', name, '--json', ...config] })),
+    ...['show', 'retry', 'drop'].map((name) => ({ words: ['queue', name, NOBODYS_REQUEST, ...config] })),
     { words: ['agent', ...config] },
     { words: ['agent', '--config', '/nowhere/agent.yaml'] },
     { words: ['enroll', ...config, '--name', 'again'], input: Buffer.from('not-a-code') },

@@ -45,8 +45,8 @@ export const LEAKS: readonly SourceEdit[] = [
   },
   {
     file: 'src/agent/journal/open-database.ts',
-    find: '    migrate(db, path)\n    return db',
-    replace: '    migrate(db, path)\n    globalThis.leakingJournal = db\n    return db',
+    find: '    return db\n  } catch (error) {',
+    replace: '    globalThis.leakingJournal = db\n    return db\n  } catch (error) {',
   },
 ]
 

@@ -24,7 +24,7 @@ export interface CertificateWatch {
 }
 
 /** From then on an end is worth a warning. */
-export const EXPIRING_MS = 30 * 86_400_000
+const EXPIRING_MS = 30 * 86_400_000
 const DAY_MS = 86_400_000
 
 type Look = Pick<SeenCertificate, 'kind' | 'subject'> & { readonly read: () => Promise<number | undefined> }

@@ -52,7 +52,7 @@ export const storeConfigSchema = z.strictObject({
 })
 
 /** What the schema's single parts cannot see. */
-export const findStoreConfigFaults = (value: unknown): readonly RuleFault[] => findHalfPair(value, 'tls')
+const findStoreConfigFaults = (value: unknown): readonly RuleFault[] => findHalfPair(value, 'tls')
 
 /** File of the first administrator's token, in the data directory. */
 export const ADMIN_TOKEN_FILE = 'admin-token'

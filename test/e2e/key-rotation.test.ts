@@ -28,7 +28,7 @@ beforeAll(async () => {
     directorySettings: '    limits: { perAccountAndHour: 1000, perMinute: 100000, burst: 1000000 }',
   })
 }, 60_000)
-afterAll(() => world.stop())
+afterAll(() => world?.stop())
 
 const newUser = () => {
   users += 1

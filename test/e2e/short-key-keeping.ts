@@ -8,7 +8,7 @@ installEdits([
     replace: 'export const KEEP_OLD_KEY_MS = 1_500',
   },
   {
-    file: 'src/agent/create-agent.ts',
+    file: 'src/agent/create-housekeeping.ts',
     find: `name: 'keys', when: '45 * * * * *'`,
     replace: `name: 'keys', when: '* * * * * *'`,
   },

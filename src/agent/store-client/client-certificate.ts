@@ -68,7 +68,7 @@ const stateOf = ({ certificateFile, keyFile }: ClientCertificateFiles): string =
     .join(', ')
 
 /** Reads both and holds them against each other. Throws ERR_CONFIG_UNREADABLE, ERR_CONFIG_INVALID. */
-export function readPair({ certificateFile, keyFile }: ClientCertificateFiles): ClientCertificate {
+function readPair({ certificateFile, keyFile }: ClientCertificateFiles): ClientCertificate {
   const [cert, key] = [readPem(certificateFile), readKey(keyFile)]
   try {
     createSecureContext({ cert, key })

@@ -62,7 +62,8 @@ export interface DurabilityParts {
 export function createDurability({ db, log, atCommit }: DurabilityParts): Pick<Journal, 'durable'> {
   const changes = db.prepare('SELECT total_changes() AS number')
   const count = () => guarded('count the changes', () => Number(changes.get()?.['number']))
-  let synced = count()
+  // What an earlier process committed may have stood in memory alone when it was killed.
+  let synced = -1
   let isDamaged = false
   // The changes that the sync which runs will hold; undefined while it still gathers them.
   let running: { upTo: number | undefined; readonly end: Promise<void> } | undefined

@@ -18,7 +18,8 @@ export interface DurabilityParts {
  */
 export function createDurability(parts: DurabilityParts): () => Promise<void> {
   const { log, count, atCommit = () => () => {} } = parts
-  let synced = count()
+  // What an earlier process committed may have stood in memory alone when it was killed.
+  let synced = -1
   let isDamaged = false
   // What the sync that runs will hold; undefined while it still gathers.
   let running: { upTo: number | undefined; readonly end: Promise<void> } | undefined

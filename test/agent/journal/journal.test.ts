@@ -288,8 +288,8 @@ test('an outcome that was known before does not pass what a power cut could take
 })
 
 /** A journal whose disk is in the test's hands: \`syncs\` holds what is waited for now. */
-function openHeld() {
-  const db = openDatabase(freshDirectory())
+function openHeld(directory = freshDirectory()) {
+  const db = openDatabase(directory)
   const syncs: PromiseWithResolvers<void>[] = []
   const sync = () => {
     syncs.push(Promise.withResolvers())
@@ -298,7 +298,7 @@ function openHeld() {
   const journal = createJournalOn(db, { gather: async () => {}, sync, close: () => {} })
   cleanUp.push(() => journal.close())
   const isThere = async (wait: Promise<void>) => Promise.race([wait.then(() => true), sleep(5, false)])
-  return { journal, syncs, isThere }
+  return { db, journal, syncs, isThere }
 }
 
 test('all that is journaled while the disk is busy waits for one more sync, together', async () => {
@@ -341,6 +341,18 @@ test('what a failed sync may have lost is not durable before it stands in the ma
   expect(journal.auditEntries(0, 10)).toEqual([])
   await journal.durable()
   expect([syncs.length, journal.auditEntries(0, 10).length]).toEqual([1, 1])
+  expect(await isThere(journal.durable())).toBe(true)
+})
+
+test('what was recovered after kill -9 is not durable before a sync of its own', async () => {
+  const directory = freshDirectory()
+  await crashAfter(directory, 'accept')
+  const { journal, syncs, isThere } = openHeld(directory)
+  const recovered = journal.durable()
+  await sleep(1)
+  expect([journal.counts().open > 0, syncs.length, await isThere(recovered)]).toEqual([true, 1, false])
+  syncs[0]?.resolve()
+  await recovered
   expect(await isThere(journal.durable())).toBe(true)
 })
 

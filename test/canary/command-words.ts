@@ -12,6 +12,7 @@ const HELP = [
   ['queue'],
   ...['list', 'show', 'retry', 'drop', 'pause', 'resume'].map((name) => ['queue', name]),
   ['board', 'token'],
+  ...['status', 'stop', 'reload', 'config', 'audit', 'keys', 'service', 'completion'].map((name) => [name]),
   ['store'],
   ...['user', 'agent', 'server', 'policy', 'request'].map((name) => ['store', name]),
   ...['reset', 'change', 'unlock', 'inspect', 'show'].map((name) => ['store', 'request', name]),
@@ -28,6 +29,21 @@ const LISTS = [
   ['pause'],
   ['resume'],
   ['enrolment-code', '--directory', 'corp'],
+]
+
+/** What the agent, its configuration and its record are asked. */
+const ASKED = [
+  ['status', '--json'],
+  ['status'],
+  ['config', 'check'],
+  ['config', 'show'],
+  ['audit', 'show'],
+  ['audit', 'show', '--json'],
+  ['audit', 'verify'],
+  ['audit', 'export', '--format', 'cef'],
+  ['keys', 'list'],
+  ['keys', 'list', '--json'],
+  ['reload', '--json'],
 ]
 
 const NOBODYS_REQUEST = '0199c0de-0000-7000-8000-000000000001'
@@ -48,6 +64,7 @@ export async function runEveryCommand({ commands, world, fresh }: CanaryWorld): 
     { words: ['breaker', 'close', 'nowhere', ...config] },
     ...['list', 'pause', 'resume'].map((name) => ({ words: ['queue', name, '--json', ...config] })),
     ...['show', 'retry', 'drop'].map((name) => ({ words: ['queue', name, NOBODYS_REQUEST, ...config] })),
+    ...ASKED.map((words) => ({ words: [...words, ...config] })),
     { words: ['agent', ...config] },
     { words: ['agent', '--config', '/nowhere/agent.yaml'] },
     { words: ['enroll', ...config, '--name', 'again'], input: Buffer.from('not-a-code') },

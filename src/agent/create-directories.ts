@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createBackoff } from '../clock/backoff.ts'
 import type { Clock } from '../clock/clock.ts'
 import type { AgentConfig, DirectoryConfig } from '../config/agent-config.ts'
+import { readCertificates } from '../config/pem-file.ts'
 import { readSecretFile } from '../config/secret-file.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { type Blocklist, parseBlocklist } from '../policy/blocklist.ts'
@@ -77,9 +78,9 @@ function serve(
   }
 }
 
-/** How the servers of a directory are trusted. Throws ERR_CONFIG_UNREADABLE when the CA file cannot be read. */
+/** How the servers of a directory are trusted. Throws ERR_CONFIG_UNREADABLE or ERR_CONFIG_INVALID for the CA file. */
 export const trustOf = ({ caFile, serverName, pinSha256 }: DirectoryConfig['tls']): TrustOptions => ({
-  ...(caFile === undefined ? {} : { ca: [readCa(caFile)] }),
+  ...(caFile === undefined ? {} : { ca: [readCertificates(caFile)] }),
   ...(serverName === undefined ? {} : { serverName }),
   ...(pinSha256 === undefined ? {} : { pinSha256 }),
 })
@@ -112,10 +113,8 @@ async function readBindPassword(file: string): Promise<Buffer> {
   }
 }
 
-const readCa = (file: string): string => readText(file, 'CA file')
-
 function readBlocklist(file: string): Blocklist {
-  const content = readText(file, 'blocklist')
+  const content = readText(file)
   try {
     return parseBlocklist(content)
   } catch (cause) {
@@ -125,10 +124,10 @@ function readBlocklist(file: string): Blocklist {
   }
 }
 
-function readText(file: string, what: string): string {
+function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {
-    throw new WritebackError('ERR_CONFIG_UNREADABLE', `${what} ${file} cannot be read`, { cause })
+    throw new WritebackError('ERR_CONFIG_UNREADABLE', `blocklist ${file} cannot be read`, { cause })
   }
 }

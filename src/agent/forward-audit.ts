@@ -1,9 +1,8 @@
 // The audit record's way to a syslog collector: each line as it stands in the file, so that the chain can be checked there, too.
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Clock } from '../clock/clock.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
-import { WritebackError } from '../errors/writeback-error.ts'
+import { readCertificates } from '../config/pem-file.ts'
 import type { Conditions } from '../telemetry/conditions.ts'
 import { createSyslog } from '../telemetry/create-syslog.ts'
 
@@ -15,7 +14,7 @@ export interface AuditForwarder {
 
 const MOST_KEPT = 10_000
 
-/** Makes the forwarder; without a collector in the configuration it does nothing. Throws ERR_CONFIG_UNREADABLE. */
+/** Makes the forwarder; without a collector in the configuration it does nothing. Throws ERR_CONFIG_UNREADABLE, ERR_CONFIG_INVALID. */
 export function createAuditForwarder(
   { syslog }: AgentConfig['audit'],
   { conditions, clock }: { readonly conditions: Conditions; readonly clock: Clock },
@@ -24,7 +23,7 @@ export function createAuditForwarder(
   const { host, port, serverName } = syslog
   const way = createSyslog({
     ...{ host, port, serverName, clock, mostKept: MOST_KEPT },
-    ca: syslog.caFile === undefined ? undefined : readCa(syslog.caFile),
+    ca: syslog.caFile === undefined ? undefined : readCertificates(syslog.caFile),
     source: { host: hostname(), program: 'writeback', processId: process.pid },
     told: (failure) => {
       if (failure === undefined) conditions.clear('audit_not_forwarded', '')
@@ -43,12 +42,4 @@ function headOf(text: string) {
   const { time, kind, outcome } = JSON.parse(text)
   const isBad = outcome === 'unknown' || outcome === 'failed'
   return { time, kind, severity: isBad ? 'warning' : 'info' } as const
-}
-
-function readCa(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new WritebackError('ERR_CONFIG_UNREADABLE', `CA file ${file} cannot be read`, { cause })
-  }
 }

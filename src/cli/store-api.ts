@@ -1,10 +1,9 @@
 // How the store's commands reach its administrative calls: over HTTPS, with the token of an administrator.
-import { readFileSync } from 'node:fs'
 import { Agent, request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { z } from 'zod'
-import { readKey, readPem } from '../config/pem-file.ts'
+import { readCertificates, readKey } from '../config/pem-file.ts'
 import { readSecretFile } from '../config/secret-file.ts'
 import { ADMIN_TOKEN_FILE, readStoreConfig } from '../config/store-config.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
@@ -70,7 +69,7 @@ export async function connectToStore(
     keepAlive: true,
     // Said here, so that no setting of the environment switches it off.
     rejectUnauthorized: true,
-    ...(caFile === undefined ? {} : { ca: readText(caFile) }),
+    ...(caFile === undefined ? {} : { ca: readCertificates(caFile) }),
     ...readPair(clientCertificateFile, clientKeyFile),
   })
   return async (name, { body, parameters = {}, query = {} } = {}) => {
@@ -115,7 +114,7 @@ function readPair(certificateFile: string | undefined, keyFile: string | undefin
   if (certificateFile === undefined && keyFile === undefined) return {}
   if (certificateFile === undefined || keyFile === undefined)
     throw new WritebackError('ERR_USAGE', 'a client certificate goes with its key: name both files')
-  return { cert: readPem(certificateFile), key: readKey(keyFile) }
+  return { cert: readCertificates(certificateFile), key: readKey(keyFile) }
 }
 
 interface Answer {
@@ -172,13 +171,5 @@ function read<T>(bytes: Buffer, schema: z.ZodType<T>, what = 'answer'): T {
     return parseDocument(what, parseStrictJson(bytes), schema)
   } catch (cause) {
     throw new WritebackError('ERR_STORE_ANSWER_INVALID', `${what} is not of the contract’s form`, { cause })
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new WritebackError('ERR_CONFIG_UNREADABLE', `CA file ${file} cannot be read`, { cause })
   }
 }

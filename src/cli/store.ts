@@ -1,7 +1,7 @@
 // writeback store: runs the reset store; its subcommands administer a running one.
 import type { Command } from 'commander'
 import { systemClock } from '../clock/clock.ts'
-import { readKey, readPem } from '../config/pem-file.ts'
+import { readCertificates, readKey } from '../config/pem-file.ts'
 import { readStoreConfig } from '../config/store-config.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
@@ -52,8 +52,10 @@ async function runStore(io: Io, { config: configFile, allowDebug }: StoreWords):
   const store = createResetStore({
     ...{ dataDirectory: config.dataDirectory, listen: config.listen, publicUrl: config.publicUrl },
     tls: {
-      ...{ cert: readPem(config.tls.certificateFile), key: readKey(config.tls.keyFile) },
-      ...(config.tls.clientCaFile === undefined ? {} : { clientCa: readPem(config.tls.clientCaFile) }),
+      ...{ cert: readCertificates(config.tls.certificateFile), key: readKey(config.tls.keyFile) },
+      ...(config.tls.clientCaFile === undefined
+        ? {}
+        : { clientCa: readCertificates(config.tls.clientCaFile) }),
     },
     ...{ tenant: config.tenant, requestLifetimeMs: config.requestLifetimeSeconds * 1000 },
     ...{ log, clock: systemClock },

@@ -4,7 +4,10 @@ import { copyFileSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { createServer, type Server } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { trustOf } from '../../src/agent/create-directories.ts'
+import { readRedisUrl } from '../../src/agent/queue/redis-url.ts'
 import { clientCertificateOf } from '../../src/agent/show-client-certificate.ts'
+import { watchClientCertificate } from '../../src/agent/store-client/client-certificate.ts'
 import { createStoreClient } from '../../src/agent/store-client/create-store-client.ts'
 import { createStoreTransport } from '../../src/agent/store-client/store-transport.ts'
 import { createCertificateWatch } from '../../src/agent/watch-certificates.ts'
@@ -144,6 +147,17 @@ async function startStore(clientCa: string) {
   }
 }
 
+/** The watch of a pair, and what it tells. */
+function watchPair({ certFile, keyFile }: { certFile: string; keyFile: string }) {
+  const clock = createManualClock(systemClock.wallMs())
+  const told: (string | undefined)[] = []
+  const watch = watchClientCertificate(
+    { certificateFile: certFile, keyFile },
+    { clock, told: (problem) => void told.push(problem) },
+  )
+  return { watch, clock, told }
+}
+
 /** What becomes of a call with this certificate: 401 is an answer of the store, which does not know the agent. */
 async function callWith(port: number, pair?: { certFile: string; keyFile: string }) {
   const clock = createManualClock(systemClock.wallMs())
@@ -226,6 +240,41 @@ test('a renewed certificate is shown without a restart; a half renewed one is no
   expect(way.problems.at(-1)).toBe('client_certificate_unusable cleared')
   await way.close()
   await store.stop()
+})
+
+test('an emptied file, and one that holds something else, never takes the place of a certificate, a key or authorities', async () => {
+  const place = (name: string, text: string) => {
+    const file = join(directory, name)
+    writeFileSync(file, text, { mode: 0o600 })
+    return file
+  }
+  const key = readFileSync(ca.server.keyFile, 'utf8')
+  const invalid = expect.objectContaining({ code: 'ERR_CONFIG_INVALID' })
+  for (const wrong of [place('empty.crt', ''), place('no.crt', 'hello'), place('key.crt', key)]) {
+    expect(() => createStoreTransport({ caFile: wrong, env: {} })).toThrow(invalid)
+    expect(() => trustOf({ caFile: wrong })).toThrow(invalid)
+    expect(() => readRedisUrl({ url: 'rediss://redis.test', caFile: wrong })).toThrow(invalid)
+    const pairs = [
+      { clientCertificateFile: wrong, clientKeyFile: ca.server.keyFile },
+      { clientCertificateFile: ca.server.certFile, clientKeyFile: place('empty.key', '') },
+      { clientCertificateFile: wrong, clientKeyFile: place('empty.key', '') },
+    ]
+    for (const pair of pairs)
+      expect(() => clientCertificateOf({ url: '', ...pair }, { clock: systemClock })).toThrow(invalid)
+    await expect(startStore(wrong)).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID' })
+  }
+})
+
+test('a pair that is emptied at its renewal stays in use, and that is told', async () => {
+  const pair = { certFile: join(directory, 'emptied.crt'), keyFile: join(directory, 'emptied.key') }
+  copyFileSync(ca.server.certFile, pair.certFile)
+  copyFileSync(ca.server.keyFile, pair.keyFile)
+  const { watch, clock, told } = watchPair(pair)
+  const good = watch.current()
+  for (const file of [pair.certFile, pair.keyFile]) writeFileSync(file, '')
+  clock.pass(6_000)
+  expect(watch.current()).toEqual(good)
+  expect(told).toEqual([expect.stringContaining('holds no certificate')])
 })
 
 test('the store’s own commands show the certificate that they are told', async () => {

@@ -13,7 +13,7 @@ export interface RedisConnection {
   readonly password?: string
   readonly tls?: {
     readonly rejectUnauthorized: true
-    readonly ca?: Buffer
+    readonly ca?: string
     readonly servername?: string
   }
 }

@@ -1,6 +1,7 @@
 // A Redis that somebody else runs, named by URL. Its password comes from a file, never from the URL.
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { readCertificates } from '../../config/pem-file.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
@@ -47,7 +48,7 @@ function address(url: URL, caFile: string | undefined): RedisConnection {
       rejectUnauthorized: true,
       // A server name must not be an address (RFC 6066, section 3); addresses are compared without it.
       ...(isIP(host) ? {} : { servername: host }),
-      ...(caFile === undefined ? {} : { ca: read(caFile) }),
+      ...(caFile === undefined ? {} : { ca: readCertificates(caFile) }),
     },
   }
 }

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { Clock } from '../../clock/clock.ts'
-import { readKey, readPem } from '../../config/pem-file.ts'
+import { readCertificates, readKey } from '../../config/pem-file.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 
 /** Where the two are. */
@@ -69,7 +69,7 @@ const stateOf = ({ certificateFile, keyFile }: ClientCertificateFiles): string =
 
 /** Reads both and holds them against each other. Throws ERR_CONFIG_UNREADABLE, ERR_CONFIG_INVALID. */
 function readPair({ certificateFile, keyFile }: ClientCertificateFiles): ClientCertificate {
-  const [cert, key] = [readPem(certificateFile), readKey(keyFile)]
+  const [cert, key] = [readCertificates(certificateFile), readKey(keyFile)]
   try {
     createSecureContext({ cert, key })
   } catch {

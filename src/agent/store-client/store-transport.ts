@@ -1,10 +1,9 @@
 // HTTPS to the reset store: own trust, deadlines everywhere, no redirect ever followed. The client of Node.js itself does:
 // it follows no redirect, unpacks nothing, and knows CONNECT proxies.
-import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { Agent, type AgentOptions, request } from 'node:https'
 import tls from 'node:tls'
-import { WritebackError } from '../../errors/writeback-error.ts'
+import { readCertificates } from '../../config/pem-file.ts'
 import { endOfPeerChain } from '../../telemetry/certificate-end.ts'
 import type { ClientCertificateWatch } from './client-certificate.ts'
 
@@ -43,7 +42,7 @@ export interface TransportOptions {
   readonly clientCertificate?: ClientCertificateWatch | undefined
 }
 
-/** Makes the transport. Throws ERR_CONFIG_UNREADABLE when the CA file cannot be read. */
+/** Makes the transport. Throws ERR_CONFIG_UNREADABLE or ERR_CONFIG_INVALID for the CA file. */
 export function createStoreTransport(options: TransportOptions): StoreTransport {
   const settings = settingsOf(options)
   const agent = new Agent({ ...settings, keepAlive: true, maxSockets: MOST_CONNECTIONS })
@@ -64,7 +63,7 @@ function settingsOf({ caFile, env }: TransportOptions): AgentOptions {
     ca:
       caFile === undefined
         ? [...tls.getCACertificates('default'), ...tls.getCACertificates('system')]
-        : readCa(caFile),
+        : readCertificates(caFile),
     minVersion: 'TLSv1.2',
     // Said aloud, or an environment variable of Node.js could switch the check off.
     rejectUnauthorized: true,
@@ -102,11 +101,3 @@ const answerOf = (incoming: IncomingMessage): Awaited<ReturnType<Fetch>> => ({
   headers: { get: (name) => incoming.headers[name]?.toString() ?? null },
   body: incoming,
 })
-
-function readCa(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new WritebackError('ERR_CONFIG_UNREADABLE', `CA file ${file} cannot be read`, { cause })
-  }
-}

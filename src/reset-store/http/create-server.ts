@@ -2,6 +2,7 @@
 import type { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { requireCertificates } from '../../config/pem-file.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import { buildOpenApi } from '../../protocol/openapi.ts'
 import { problemOf } from '../../protocol/problem.ts'
@@ -35,7 +36,7 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 }
 
-/** Makes the server. */
+/** Makes the server. Throws ERR_CONFIG_INVALID when `clientCa` holds no certificate. */
 export function createServer(served: Served, options: ServerOptions): StoreServer {
   const answerError = createErrorAnswer(options.log)
   const server = Fastify({
@@ -65,10 +66,12 @@ export function createServer(served: Served, options: ServerOptions): StoreServe
   return { start: () => listen(server, options), stop: (withinMs) => close(server, withinMs) }
 }
 
-const httpsOptions = ({ cert, key, clientCa }: ServerOptions['tls']) => ({
-  ...{ cert, key, minVersion: 'TLSv1.2' as const },
-  ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
-})
+function httpsOptions({ cert, key, clientCa }: ServerOptions['tls']) {
+  const own = { cert, key, minVersion: 'TLSv1.2' as const }
+  if (clientCa === undefined) return own
+  requireCertificates(clientCa, 'the text with the authorities of clients')
+  return { ...own, ca: clientCa, requestCert: true, rejectUnauthorized: true }
+}
 
 function serveAround(server: FastifyInstance, isReady: () => boolean): void {
   const openApi = JSON.stringify(buildOpenApi())

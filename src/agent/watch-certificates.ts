@@ -1,7 +1,7 @@
 // When the certificates end that this agent depends on: of the store, of each directory server, and in the configured files.
 import { readFile } from 'node:fs/promises'
 import type { AgentConfig } from '../config/agent-config.ts'
-import { endOfPem } from '../telemetry/certificate-end.ts'
+import { endOfLeaf, endOfPem } from '../telemetry/certificate-end.ts'
 import type { Conditions } from '../telemetry/conditions.ts'
 import type { AgentBase } from './agent-base.ts'
 import { trustOf } from './create-directories.ts'
@@ -76,7 +76,7 @@ function filesOf({ store, directories, queue, audit }: AgentConfig): Look[] {
     ...namesOf([store.clientCertificateFile]).map((file) => ({ kind: 'client' as const, file })),
   ].map(({ kind, file }) => ({
     ...{ kind, subject: file },
-    read: async () => endOfPem(await readFile(file, 'utf8')),
+    read: async () => (kind === 'client' ? endOfLeaf : endOfPem)(await readFile(file, 'utf8')),
   }))
 }
 

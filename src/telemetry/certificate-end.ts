@@ -1,4 +1,4 @@
-// When certificates end: of a chain the one that ends first, of a file with several the one that ends last.
+// When certificates end: of a chain the one that ends first, of a file of authorities the one that ends last, of a client's its own.
 import { X509Certificate } from 'node:crypto'
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
 
@@ -17,9 +17,16 @@ export function endOfPeerChain(socket: Pick<TLSSocket, 'getPeerCertificate'>): n
   return ends.length === 0 ? undefined : Math.min(...ends)
 }
 
+/** When the first certificate of a PEM text ends, the leaf where its chain follows; undefined without one. */
+export const endOfLeaf = (text: string): number | undefined => endsOf(text)[0]
+
 /** When the last certificate of a PEM text ends, as a text that is being renewed has old and new; undefined without one. */
 export function endOfPem(text: string): number | undefined {
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  const ends = blocks.map((block) => new X509Certificate(block).validToDate.getTime())
+  const ends = endsOf(text)
   return ends.length === 0 ? undefined : Math.max(...ends)
+}
+
+function endsOf(text: string): readonly number[] {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  return blocks.map((block) => new X509Certificate(block).validToDate.getTime())
 }

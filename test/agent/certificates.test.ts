@@ -1,6 +1,6 @@
 // Certificates, with real servers and a real store over HTTPS: when they end is told in time, and a store that asks for one of the
 // agent's own gets it, also after it was renewed.
-import { copyFileSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createServer, type Server } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -136,7 +136,10 @@ async function startStore(clientCa: string) {
     },
     ...{ tenant: 'test', requestLifetimeMs: 300_000, log: silentLogger, clock: systemClock },
   })
-  const { port } = await store.start()
+  const { port } = await store.start().catch((error: unknown) => {
+    rmSync(dataDirectory, { recursive: true, force: true })
+    throw error
+  })
   return {
     port,
     dataDirectory,
@@ -275,6 +278,51 @@ test('a pair that is emptied at its renewal stays in use, and that is told', asy
   clock.pass(6_000)
   expect(watch.current()).toEqual(good)
   expect(told).toEqual([expect.stringContaining('holds no certificate')])
+})
+
+test('a pair that comes back as it was is used again and told, and files nobody can look at stop no call', () => {
+  const own = makeScratchDirectory()
+  const pair = { certFile: join(own, 'own.crt'), keyFile: join(own, 'own.key') }
+  copyFileSync(ca.server.certFile, pair.certFile)
+  copyFileSync(ca.server.keyFile, pair.keyFile)
+  chmodSync(pair.keyFile, 0o600)
+  const { watch, clock, told } = watchPair(pair)
+  const good = watch.current()
+  const seen = () => {
+    clock.pass(6_000)
+    expect(watch.current()).toEqual(good)
+    return told.splice(0).map((problem) => problem !== undefined)
+  }
+  chmodSync(pair.keyFile, 0o644)
+  expect(seen()).toEqual([true])
+  chmodSync(pair.keyFile, 0o600)
+  expect([seen(), seen()]).toEqual([[false], []])
+  renameSync(pair.certFile, `${pair.certFile}.away`)
+  expect([seen(), seen()]).toEqual([[true], [true]])
+  renameSync(`${pair.certFile}.away`, pair.certFile)
+  expect([seen(), seen()]).toEqual([[false], []])
+  // As a directory that may not be searched: the look itself fails.
+  renameSync(own, `${own}.away`)
+  writeFileSync(own, '')
+  expect(seen()).toEqual([true])
+  rmSync(own)
+  renameSync(`${own}.away`, own)
+  expect([seen(), seen()]).toEqual([[false], []])
+  rmSync(own, { recursive: true })
+})
+
+test('a client certificate ends with its own block, not with the authority behind it', async () => {
+  const chain = join(directory, 'chain.crt')
+  const leaf = await issueServerCertificate({ directory, name: 'leaf', dnsNames: ['localhost'], days: 11 })
+  writeFileSync(chain, readFileSync(leaf.certFile, 'utf8') + readFileSync(ca.caFile, 'utf8'))
+  const clock = createManualClock(systemClock.wallMs())
+  const conditions = createConditions({ clock, log: silentLogger })
+  const config = configOf(
+    ['ldaps://127.0.0.1:9'],
+    `, clientCertificateFile: ${chain}, clientKeyFile: ${leaf.keyFile}`,
+  )
+  await createCertificateWatch({ config, clock, conditions }, async () => undefined).look()
+  expect(conditions.list()).toMatchObject([{ code: 'certificate_expiring', subject: chain }])
 })
 
 test('the store’s own commands show the certificate that they are told', async () => {

@@ -33,17 +33,22 @@ export function watchClientCertificate(
   files: ClientCertificateFiles,
   { clock, told }: { readonly clock: Clock; readonly told: (problem: string | undefined) => void },
 ): ClientCertificateWatch {
-  let pair = readPair(files)
+  // Before the files are read: a renewal in between is another state.
   let state = stateOf(files)
+  let pair = readPair(files)
+  let isBad = false
   let lookedMs = clock.monotonicMs()
   const look = () => {
     const now = stateOf(files)
-    if (now === state) return
+    // What is bad may come back as it was, or be mended behind the same state.
+    if (now === state && !isBad) return
     try {
       pair = readPair(files)
       state = now
+      isBad = false
       told(undefined)
     } catch (error) {
+      isBad = true
       // A pair is renewed one file after the other, so the next look may find it whole.
       told(error instanceof Error ? error.message : String(error))
     }
@@ -59,11 +64,16 @@ export function watchClientCertificate(
   }
 }
 
+/** Never throws: a state that cannot be read is one of its own, and the reading says why. */
 const stateOf = ({ certificateFile, keyFile }: ClientCertificateFiles): string =>
   [certificateFile, keyFile]
     .map((file) => {
-      const found = statSync(file, { throwIfNoEntry: false })
-      return found ? `${found.ino} ${found.mtimeMs} ${found.size} ${found.mode}` : 'none'
+      try {
+        const { ino, mtimeMs, size, mode } = statSync(file)
+        return `${ino} ${mtimeMs} ${size} ${mode}`
+      } catch (error) {
+        return String((error as NodeJS.ErrnoException).code)
+      }
     })
     .join(', ')
 

@@ -66,8 +66,8 @@ export function findSkewObstacle(
 }
 
 /** Without its lease a request rests: another agent may be at work on it. */
-export const findLeaseObstacle = (parts: WritebackParts, work: Work): Step | undefined =>
-  holdsLease(parts, work) ? undefined : wait(LEASE_LOOK_MS)
+export const findLeaseObstacle = (parts: WritebackParts, { open }: Pick<Work, 'open'>): Step | undefined =>
+  parts.leases.isHeld({ request: open.requestId, lease: open.lease }) ? undefined : wait(LEASE_LOOK_MS)
 
 /**
  * Directory time minus store time, milliseconds. Both by the monotonic clock: a step of this host's clock between the two readings
@@ -82,6 +82,3 @@ const directoryAheadMs = (parts: WritebackParts, session: WriterSession): number
  */
 export const directoryAheadAtLeastMs = (parts: WritebackParts, session: WriterSession): number =>
   directoryAheadMs(parts, session) - session.directoryDoubtMs() - parts.storeTime.doubtMs()
-
-const holdsLease = (parts: WritebackParts, work: Work): boolean =>
-  parts.leases.isHeld({ request: work.open.requestId, lease: work.open.lease })

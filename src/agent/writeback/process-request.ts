@@ -121,7 +121,7 @@ const isInspection = (work: Work<RequestDocument>): work is InspectWork =>
 /** Reads only: needs no receipt, waits for no pause, and can always be done again. */
 async function inspect(parts: WritebackParts, work: InspectWork, starts: number): Promise<Step> {
   if (starts > MOST_STARTS) return endDeadly()
-  const dropped = parts.drops.find(work.open.requestId)
+  const dropped = findDrop(parts, work)
   if (dropped) return dropped
   if (isExpired(work.document, parts.storeTime.nowMs())) return end({ outcome: 'expired' })
   const session = await work.served.directory.writer()
@@ -185,7 +185,13 @@ const lastFence = ({ journal }: WritebackParts, { requestId }: OpenRequest): str
 /** What ends or holds a request of which nothing is in doubt (any more). */
 function findStop(parts: WritebackParts, work: Work, starts: number): Step | undefined {
   if (starts > MOST_STARTS) return endDeadly()
-  return parts.drops.find(work.open.requestId) ?? findObstacle(parts, work)
+  return findDrop(parts, work) ?? findObstacle(parts, work)
+}
+
+/** An operator's wish ends a request under its lease only: without it another agent may have written already. */
+function findDrop(parts: WritebackParts, work: Work<RequestDocument>): Step | undefined {
+  const dropped = parts.drops.find(work.open.requestId)
+  return dropped && (findLeaseObstacle(parts, work) ?? dropped)
 }
 
 const endDeadly = (): Step =>

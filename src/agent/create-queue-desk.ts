@@ -12,6 +12,7 @@ type Base = Pick<
   | 'storeTime'
   | 'clock'
   | 'documents'
+  | 'leases'
   | 'directories'
   | 'log'
   | 'isPausedByStore'
@@ -44,7 +45,7 @@ export function createQueueDesk(base: Base, work: Work): QueueDesk {
     retry: async (requestId) => {
       const open = journal.find(requestId)
       if (!open) return { result: 'not_open', request: (await show(requestId)) ?? null }
-      const isOver = await look(base, work, open)
+      const isOver = await look(base, work, open, LOOK_LIMIT_MS)
       return { result: isOver ? 'looked' : 'busy', request: (await show(requestId)) ?? null }
     },
     drop: async (requestId, by) => {
@@ -65,12 +66,7 @@ export function createQueueDesk(base: Base, work: Work): QueueDesk {
 }
 
 /** Lets the queue look at it; false: that has not come to an end in time. */
-async function look(
-  { clock }: Base,
-  { queues }: Work,
-  open: OpenRequest,
-  limitMs: number = LOOK_LIMIT_MS,
-): Promise<boolean> {
+async function look({ clock }: Base, { queues }: Work, open: OpenRequest, limitMs: number): Promise<boolean> {
   const patience = new AbortController()
   try {
     return await Promise.race([
@@ -88,6 +84,7 @@ async function drop(base: Base, work: Work, requestId: string, by: string) {
   const first = journal.find(requestId)
   if (!first) return 'not_open'
   if (isInDoubt(base, first)) return 'in_doubt'
+  if (!isHeld(base, first)) return 'not_held'
   const time = new Date(clock.wallMs()).toISOString()
   const actor = { kind: 'operator', name: by } as const
   journal.operate({ kind: 'operator', time, action: 'drop', actor, request: requestId })
@@ -98,15 +95,22 @@ async function drop(base: Base, work: Work, requestId: string, by: string) {
     // A look that was under way already may not have seen the wish.
     for (let open = journal.find(requestId); open; open = journal.find(requestId)) {
       if (isInDoubt(base, open)) return 'in_doubt'
+      // No look ends it without its lease, so it is not dropped later either.
+      if (!isHeld(base, open)) return 'not_held'
       const leftMs = until - clock.monotonicMs()
-      if (leftMs <= 0 || !(await look(base, work, open, leftMs))) return 'busy'
-      if (journal.find(requestId)) await clock.sleep(LOOK_AGAIN_MS)
+      const isOver = leftMs > 0 && (await look(base, work, open, leftMs))
+      if (!journal.find(requestId)) break
+      if (!isOver) return 'busy'
+      await clock.sleep(LOOK_AGAIN_MS)
     }
   } finally {
     takeBack()
   }
   return (await isDropped(base, work, requestId)) ? 'dropped' : 'ended'
 }
+
+const isHeld = ({ leases }: Base, { requestId, lease }: OpenRequest): boolean =>
+  leases.isHeld({ request: requestId, lease })
 
 const isInDoubt = ({ journal }: Base, { requestId, earlier }: OpenRequest): boolean =>
   isDoubtful({ unanswered: journal.unsettledIntents(requestId), earlier })

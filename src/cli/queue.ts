@@ -26,13 +26,15 @@ Examples:
 
 const DROP_HELP = `
 The request ends failed, dropped_by_operator, and the reset store tells so. Only a request of which nothing was written is
-dropped: one that is in doubt has to be settled first.`
+dropped, while the agent holds its lease: one that is in doubt has to be settled first.`
 
 const PAUSE_HELP = `
 Nothing is written from then on, also after a restart, whatever the reset store says. What is in doubt is still settled, and
 requests expire while they wait. It is kept in the audit record who paused.`
 
 const NO_ANSWER = 3
+// The agent looks at the request for 4 s, and reads what became of it.
+const DROP_LIMIT_MS = 10_000
 
 interface Words {
   readonly config: string
@@ -85,7 +87,15 @@ export function addQueueCommand(program: Command, io: Io, setExit: SetExit): voi
   })
   add('drop <id>', 'end a request of which nothing was written', async (config, words, id) => {
     const path = `/drop?by=${encodeURIComponent(whoAmI(io))}`
-    const { result, request } = await ask(config, id, { method: 'POST', path, read: readDeed })
+    const { result, request } = await ask(config, id, {
+      ...{ method: 'POST', path, read: readDeed },
+      withinMs: DROP_LIMIT_MS,
+    })
+    if (result === 'busy')
+      throw new WritebackError(
+        'ERR_REQUEST_UNDER_WAY',
+        `${id} is being carried out, and may still end dropped`,
+      )
     if (result !== 'dropped') throw refusal(result, id, request)
     show(words, request, () => [`dropped: ${id} ended failed, dropped_by_operator`])
   }).addHelpText('after', DROP_HELP)
@@ -127,6 +137,11 @@ function readLimit(text: string): number {
 function refusal(result: string, id: string, request: ShownRequest | null): WritebackError {
   if (result === 'in_doubt')
     return new WritebackError('ERR_REQUEST_IN_DOUBT', `${id}: ${attemptsOf(request)}; it was not dropped`)
+  if (result === 'not_held')
+    return new WritebackError(
+      'ERR_REQUEST_NOT_HELD',
+      `the lease of ${id} is not held now; it was not dropped here`,
+    )
   if (result === 'busy') return new WritebackError('ERR_REQUEST_UNDER_WAY', `${id} is being carried out`)
   const end = request?.ended?.outcome ?? request?.ended?.state
   return new WritebackError(

@@ -170,6 +170,11 @@ export const ERRORS = {
     remedy:
       'wait until the agent has settled it; a domain controller that is gone for good is declared so: writeback store server gone',
   },
+  ERR_REQUEST_NOT_HELD: {
+    meaning: 'this agent does not hold the request’s lease now, so another agent may be carrying it out',
+    remedy:
+      'drop it again when this agent reaches the reset store; what became of it tells writeback store request show',
+  },
   ERR_REQUEST_UNDER_WAY: {
     meaning: 'the request is being carried out at this moment',
     remedy: 'look again in some seconds: writeback queue show',

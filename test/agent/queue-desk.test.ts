@@ -11,7 +11,7 @@ import { createOpsServer } from '../../src/agent/ops/create-ops-server.ts'
 import type { AgentViews } from '../../src/agent/ops/describe-agent.ts'
 import { createPause } from '../../src/agent/pause.ts'
 import { WritebackError } from '../../src/errors/writeback-error.ts'
-import { newId } from '../../src/protocol/identifiers.ts'
+import { LEASE_MS, newId } from '../../src/protocol/identifiers.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { runWords } from '../cli/run-words.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
@@ -51,7 +51,7 @@ const VIEWS: AgentViews = {
 }
 
 /** An agent with one open request whose queue does nothing by itself. `look`: instead of processing. */
-async function openDesk(wish: Wish = {}, look?: () => Promise<void>) {
+async function openDesk(wish: Wish = {}, look?: () => Promise<void>, sleeps: number[] = []) {
   const world = await openWorld(wish)
   const { parts, clock } = world
   const pause = createPause({ ...parts, clock })
@@ -68,7 +68,10 @@ async function openDesk(wish: Wish = {}, look?: () => Promise<void>) {
   }
   const documents = createDocumentCache(parties.findStoreKey)
   // Real, since the calls are, and short.
-  const sleep = (ms: number) => setTimeout(Math.min(ms, 500))
+  const sleep = (ms: number) => {
+    sleeps.push(ms)
+    return setTimeout(Math.min(ms, 500))
+  }
   const desk = createQueueDesk(
     { ...parts, ...pause, clock: { ...clock, sleep }, documents, log: silentLogger },
     { queues: queues as never, drops: parts.drops },
@@ -201,6 +204,43 @@ describe('a request that is dropped', () => {
     expect((await run('drop', id)).err).toContain('ERR_REQUEST_IN_DOUBT')
     await finish()
     expect(await outcome()).not.toMatchObject({ outcome: 'failed' })
+  })
+
+  test('is not, while its lease is not held: another agent may have written it', async () => {
+    for (const operation of [undefined, 'inspect'] as const) {
+      const { id, journal, clock, parts, run: process } = await openDesk(operation ? { operation } : {})
+      clock.pass(LEASE_MS + 1)
+      const { status, err } = await run('drop', id)
+      expect([status, err]).toEqual([1, expect.stringContaining('ERR_REQUEST_NOT_HELD')])
+      expect([journal.find(id)?.requestId, journal.auditEntries(0, 10)]).toEqual([id, []])
+      // A wish that was taken while the lease ran out does not end it either.
+      const takeBack = parts.drops.ask(id, ME)
+      expect(await process()).toMatchObject({ laterMs: expect.any(Number) })
+      takeBack()
+      expect(journal.find(id)).toBeDefined()
+      for (const stop of stops.splice(0)) await stop()
+    }
+  })
+
+  test('is told as dropped when that was found at the very end of the patience', async () => {
+    let world: Awaited<ReturnType<typeof openDesk>> | undefined
+    world = await openDesk({}, async () => {
+      // It ends, and the queue does not come back to say so.
+      await world?.run()
+      await new Promise(() => {})
+    })
+    expect(await run('drop', world.id)).toMatchObject({
+      status: 0,
+      out: expect.stringContaining('dropped: '),
+    })
+  })
+
+  test('is looked at again and again within one limit, each time for what is left of it', async () => {
+    const sleeps: number[] = []
+    const { id, clock } = await openDesk({}, async () => clock.pass(1_500), sleeps)
+    const { status, err } = await run('drop', id)
+    expect([status, err]).toEqual([1, expect.stringContaining('may still end dropped')])
+    expect(sleeps.filter((ms) => ms > 50)).toEqual([4_000, 2_500, 1_000])
   })
 
   test('is left alone while its processing does not come to an end', async () => {

@@ -82,9 +82,12 @@ export interface RetryAnswer {
   readonly request: RequestView | null
 }
 
-/** `dropped`: it ended failed. `ended`: it had come to another end. `in_doubt`, `busy`, `not_open`: it was not dropped. */
+/**
+ * `dropped`: it ended failed. `ended`: it had come to another end. `in_doubt`, `not_held`, `not_open`: it was not dropped. `busy`: it
+ * is still being carried out, and may end dropped when the wish was taken already.
+ */
 export interface DropAnswer {
-  readonly result: 'dropped' | 'ended' | 'in_doubt' | 'busy' | 'not_open'
+  readonly result: 'dropped' | 'ended' | 'in_doubt' | 'not_held' | 'busy' | 'not_open'
   readonly request: RequestView | null
 }
 

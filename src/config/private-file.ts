@@ -19,7 +19,8 @@ export async function makePrivateDirectory(path: string, code: ErrorCode): Promi
 
 /**
  * Writes a file of mode 0600 so that after a crash either the old or the new content is there. `wipesOld`: the bytes that were
- * there before are overwritten where nothing else names them; a disk may still keep copies. Throws ERR_KEYS_UNUSABLE.
+ * there before are overwritten where nothing else names them, as far as that can be done; a disk may still keep copies, and Windows lets
+ * nobody rename over an open file. Throws ERR_KEYS_UNUSABLE, also when the new content is there and only may not be durable.
  */
 export async function writePrivateFile(
   path: string,
@@ -28,7 +29,10 @@ export async function writePrivateFile(
 ): Promise<void> {
   const unfinished = `${path}.new`
   try {
-    await using old = wipesOld ? await open(path, constants.O_RDWR).catch(() => undefined) : undefined
+    await using old =
+      wipesOld && process.platform !== 'win32'
+        ? await open(path, constants.O_RDWR).catch(() => undefined)
+        : undefined
     const file = await open(unfinished, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600)
     try {
       await file.chmod(0o600)
@@ -39,14 +43,16 @@ export async function writePrivateFile(
     }
     await rename(unfinished, path)
     await syncDirectory(dirname(path))
-    if (old) await wipeUnnamed(old)
+    // The new content stands by now: nobody must take it for not written.
+    await wipeUnnamed(old).catch(() => {})
   } catch (cause) {
     throw new WritebackError('ERR_KEYS_UNUSABLE', `file ${path} cannot be written`, { cause })
   }
 }
 
 // A second name is somebody's copy, and theirs to keep.
-async function wipeUnnamed(file: FileHandle): Promise<void> {
+async function wipeUnnamed(file: FileHandle | undefined): Promise<void> {
+  if (!file) return
   const { nlink, size } = await file.stat()
   if (nlink > 0) return
   await file.write(Buffer.alloc(size), 0, size, 0)

@@ -2,7 +2,12 @@
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
-import { generateKeySet, readKeyFile, writeKeyFile } from '../../src/agent/keys/key-file.ts'
+import {
+  generateKeySet,
+  generateSealingKey,
+  readKeyFile,
+  writeKeyFile,
+} from '../../src/agent/keys/key-file.ts'
 import { openKeys } from '../../src/agent/keys/open-keys.ts'
 import { createSealingKeys, KEEP_OLD_KEY_MS } from '../../src/agent/keys/sealing-keys.ts'
 import { createStoreClient } from '../../src/agent/store-client/create-store-client.ts'
@@ -199,7 +204,7 @@ test('a store that lost the new key hears of it again, and one that was told too
   await restored.sealingKeys.tend()
   const lost = await begin()
   expect(await seal(lost)).toEqual([restored.ids()[0]])
-  clock.advance(600_000)
+  clock.advance(60_000)
   const kept = keys.sealingKeys.map(({ publicKey }) => publicKey.kid)
   await sealingKeys.tend()
   const whole = await begin()
@@ -215,6 +220,20 @@ test('so many rotations at once are refused, and nothing is made', async () => {
   for (let count = 0; count < 7; count += 1) expect((await sealingKeys.rotate()).state).toBe('rotated')
   expect(await sealingKeys.rotate()).toEqual({ state: 'full', key: null })
   expect(ids()).toHaveLength(8)
+})
+
+test('a key that a failed try left in the file is taken, and no other one is made beside it', async () => {
+  const { sealingKeys, ids } = await started(await enrolled())
+  await sealingKeys.tend()
+  const set = await readKeyFile(state, undefined)
+  if (!set) throw new Error('no key file')
+  // As a rename that came through, and whose directory could not be made durable.
+  const left = await generateSealingKey(clock.wallMs())
+  await writeKeyFile(state, { ...set, sealing: [...set.sealing, left] }, undefined)
+  clock.advance(28 * DAY_MS)
+  await sealingKeys.tend()
+  expect(ids()).toEqual([set.sealing[0]?.key.kid, left.key.kid])
+  expect((await readKeyFile(state, undefined))?.sealing).toHaveLength(2)
 })
 
 test('rotations asked for at once come one after the other, and each is on the disk', async () => {

@@ -57,12 +57,14 @@ export function publicPartOf({ d: _private, ...key }: PrivateKey): PublicKey {
   return key
 }
 
-/** Writes the key file, locked when a passphrase is given. */
+/** Writes the key file, locked when a passphrase is given. Throws ERR_KEYS_UNUSABLE, before a file that could not be read again. */
 export async function writeKeyFile(
   stateDirectory: string,
   keys: KeySet,
   passphrase: Buffer | undefined,
 ): Promise<void> {
+  if (!keySetSchema.safeParse(keys).success)
+    throw new WritebackError('ERR_KEYS_UNUSABLE', 'these keys could not be read again and are not written')
   const content = passphrase
     ? {
         version: 1,

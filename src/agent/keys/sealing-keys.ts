@@ -10,8 +10,9 @@ export const KEEP_OLD_KEY_MS = 12 * 60_000
 
 // So many rotations within that time are enough for anybody; the contract takes 16.
 const MOST_KEPT = 8
-// A store that was restored has lost what it was told.
-const REPEAT_MS = 600_000
+// A store that was restored has lost what it was told, and seals to an old key until it hears of the new one: each round of a
+// minute says it again.
+const REPEAT_MS = 50_000
 // A clock that stood so far ahead when a key was made cannot be believed about its age.
 const LARGEST_LEAD_MS = 86_400_000
 const NOTICEABLE_MS = 60_000
@@ -107,8 +108,15 @@ function isDue(parts: SealingKeyParts): boolean {
 
 async function makeKey(parts: SealingKeyParts): Promise<void> {
   const made = await generateSealingKey(Math.round(parts.nowMs()))
-  await changeFile(parts, (kept) => [...kept, made])
-  parts.told('made', [made.key.kid])
+  const known = newestOf(parts).publicKey.kid
+  await changeFile(parts, (kept) => {
+    // One that an earlier try left there, and could not say to be durable, is taken: it is written once more.
+    if (kept.at(-1)?.key.kid !== known) return kept
+    if (kept.length >= MOST_KEPT)
+      throw new WritebackError('ERR_KEYS_UNUSABLE', `the key file holds ${kept.length} sealing keys already`)
+    return [...kept, made]
+  })
+  parts.told('made', [newestOf(parts).publicKey.kid])
 }
 
 /** Publishes every key; notes when the store accepted the newest one. */
@@ -126,8 +134,11 @@ async function publishKeys(
     acceptedAt === undefined || acceptedAt - storeTime > NOTICEABLE_MS
   if (keys.sealingKeys.some(isWrong)) {
     const isNew = newestOf(parts).acceptedAt === undefined
+    const published = new Set(keys.sealingKeys.map(({ publicKey }) => publicKey.kid))
     await changeFile(parts, (kept) =>
-      kept.map((one) => (isWrong(one) ? { ...one, acceptedAt: storeTime } : one)),
+      kept.map((one) =>
+        isWrong(one) && published.has(one.key.kid) ? { ...one, acceptedAt: storeTime } : one,
+      ),
     )
     if (isNew) parts.told('accepted', [newestOf(parts).publicKey.kid])
   }

@@ -58,7 +58,9 @@ export function keepSealingKeys(parts: Parts): SealingKeys {
 }
 
 function tellAge({ keys, storeTime, conditions }: Parts, oldAfterMs: number, failure: unknown): void {
-  const current = keys.sealingKeys.findLast(({ acceptedAt }) => acceptedAt !== undefined)
+  // The enrolment accepted the first one, also when the store takes no other word of it.
+  const current =
+    keys.sealingKeys.findLast(({ acceptedAt }) => acceptedAt !== undefined) ?? keys.sealingKeys[0]
   const ageMs = current === undefined ? 0 : storeTime.nowMs() - current.createdAt
   if (current === undefined || ageMs <= oldAfterMs) {
     conditions.clear('sealing_key_old', '')

@@ -22,7 +22,11 @@ export function viewKeys({
 }
 
 function viewSealing({ sealingKeys }: Keys, rotateAfterMs: number): KeyView[] {
-  const current = sealingKeys.findLastIndex(({ acceptedAt }) => acceptedAt !== undefined)
+  // The enrolment accepted the first one.
+  const current = Math.max(
+    0,
+    sealingKeys.findLastIndex(({ acceptedAt }) => acceptedAt !== undefined),
+  )
   return sealingKeys.map(({ publicKey, createdAt, acceptedAt = null }, index) => {
     const replacedAt = sealingKeys[index + 1]?.acceptedAt
     const seen = { kind: 'sealing', id: publicKey.kid, createdAt, acceptedAt } as const

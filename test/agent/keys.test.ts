@@ -2,10 +2,15 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { keepSealingKeys } from '../../src/agent/keep-sealing-keys.ts'
 import { readEnrolment } from '../../src/agent/keys/enrolment-file.ts'
 import { generateKeySet, readKeyFile, writeKeyFile } from '../../src/agent/keys/key-file.ts'
 import { openKeys } from '../../src/agent/keys/open-keys.ts'
+import { viewKeys } from '../../src/agent/view-keys.ts'
 import { makePrivateDirectory, writePrivateFile } from '../../src/config/private-file.ts'
+import { createConditions } from '../../src/telemetry/conditions.ts'
+import { silentLogger } from '../../src/telemetry/logger.ts'
+import { createManualClock } from '../fakes/manual-clock.ts'
 import { makeScratchDirectory } from '../servers/scratch-directory.ts'
 import { makeParties, resetOf, sealFor } from './sample-requests.ts'
 
@@ -52,6 +57,36 @@ test('a locked file opens with its passphrase only, and shows no key', async () 
   damaged.locked.tag = 'AAAA'
   writeFileSync(file(), JSON.stringify(damaged))
   expect(await codeOf(readKeyFile(state, passphrase))).toBe('ERR_KEYS_PASSPHRASE')
+})
+
+test('keys that could not be read again are not written', async () => {
+  const keys = await generateKeySet(42)
+  await writeKeyFile(state, keys, undefined)
+  const [first] = keys.sealing
+  const many = first ? Array.from({ length: 17 }, () => first) : []
+  expect(await codeOf(writeKeyFile(state, { ...keys, sealing: many }, undefined))).toBe('ERR_KEYS_UNUSABLE')
+  expect(await readKeyFile(state, undefined)).toEqual(keys)
+})
+
+test('the first key counts as accepted by the enrolment, for its state and for its age', async () => {
+  const keys = await openKeys(await generateKeySet(0))
+  const config = { keys: { rotateDays: 28 }, stateDirectory: state }
+  const enrolled = { at: 0, keys: [] }
+  expect(viewKeys({ keys, config, enrolled } as never)).toContainEqual(
+    expect.objectContaining({ kind: 'sealing', state: 'current' }),
+  )
+  const clock = createManualClock(100 * 86_400_000)
+  const conditions = createConditions({ clock, log: silentLogger })
+  const nowMs = clock.wallMs
+  const keeper = keepSealingKeys({
+    ...{ keys, config, clock, conditions, log: silentLogger, stopping: new AbortController() },
+    storeTime: { nowMs, isUncertain: () => false, isSkewed: () => false },
+    client: { publishSealingKeys: () => Promise.reject(new Error('no such call')) },
+  } as never)
+  await expect(keeper.tend()).rejects.toThrow('no such call')
+  expect(conditions.list()).toMatchObject([
+    { code: 'sealing_key_old', detail: expect.stringContaining('100 days') },
+  ])
 })
 
 test('a damaged or foreign file is ERR_KEYS_UNUSABLE, and the message quotes nothing', async () => {

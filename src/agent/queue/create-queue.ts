@@ -27,7 +27,8 @@ export function createQueue(options: QueueOptions): Queue {
   let worker: QueueWorker | undefined
   let isStopped = false
   const watch = createWorkerWatch({
-    ...{ ...options, log, periodMs: options.heartbeatMs, isPaused: repair.isPaused },
+    ...{ ...options, log, periodMs: options.heartbeatMs },
+    isPaused: () => repair.isPaused() || runner.isResting(),
     ...{ send: jobs.beat, isQueued: jobs.holds },
     activity: () => worker?.activity() ?? { handed: 0, ended: 0, isFull: false },
     rebuild: async () => {

@@ -19,6 +19,8 @@ export interface JobRunner {
   readonly look: (requestId: string) => Promise<void>
   /** When it is looked at again, wall time in milliseconds; `now` while it is processed; undefined: not known. */
   readonly nextLook: (requestId: string) => number | 'now' | undefined
+  /** True while no job is handed out, because the directory is away. */
+  readonly isResting: () => boolean
   /** Resolves when nothing is being processed. */
   readonly idle: () => Promise<void>
 }
@@ -32,6 +34,7 @@ export function createJobRunner(
 ): JobRunner {
   const running = new Map<string, Promise<ProcessResult>>()
   const resting = new Map<string, number>()
+  let restsUntilMs = Number.NEGATIVE_INFINITY
 
   // After an outage BullMQ may hand out a job that is still being processed here: both wait for the one run.
   const once = (requestId: string): Promise<ProcessResult> => {
@@ -63,6 +66,7 @@ export function createJobRunner(
       })
       if (result === 'done') return
       if ('retryAfterMs' in result) {
+        restsUntilMs = options.clock.monotonicMs() + result.retryAfterMs
         await worker.rateLimit(result.retryAfterMs)
         throw new RateLimitError()
       }
@@ -75,6 +79,7 @@ export function createJobRunner(
       )
     },
     nextLook: (requestId) => (running.has(requestId) ? 'now' : resting.get(requestId)),
+    isResting: () => options.clock.monotonicMs() < restsUntilMs,
     idle: async () => {
       await Promise.allSettled([...running.values()])
     },

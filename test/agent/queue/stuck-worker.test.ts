@@ -141,6 +141,15 @@ test('slow requests in all places are no stuck worker, until none of them ever e
   expect(queue.logged.filter((line) => line.includes('made anew'))).toEqual([])
 }, 20_000)
 
+test('a queue that rests for longer than two heartbeats, because its directory is away, is not stuck', async () => {
+  const queue = watchedQueue(async () => ({ retryAfterMs: 1_500 }))
+  await queue.start()
+  await addOpen(queue, ['r1'])
+  await until(() => queue.processed.length > 1)
+  await sleep(7 * HEARTBEAT_MS)
+  expect(queue.told).toEqual([])
+}, 20_000)
+
 test('a queue that is paused, wiped, or waits for its directory is not stuck', async () => {
   let isAway = true
   const queue = watchedQueue(async () => (isAway ? { retryAfterMs: 300 } : 'done'))

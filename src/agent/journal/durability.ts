@@ -4,7 +4,7 @@ import { close, fdatasync, open } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import type { Journal } from './journal.ts'
-import { guarded, unusable } from './transaction.ts'
+import { guarded, isDamaged, mend, noteDamage, unusable } from './transaction.ts'
 
 /** Puts what SQLite has written on the disk. */
 export interface LogSync {
@@ -64,7 +64,6 @@ export function createDurability({ db, log, atCommit }: DurabilityParts): Pick<J
   const count = () => guarded('count the changes', () => Number(changes.get()?.['number']))
   // What an earlier process committed may have stood in memory alone when it was killed.
   let synced = -1
-  let isDamaged = false
   // The changes that the sync which runs will hold; undefined while it still gathers them.
   let running: { upTo: number | undefined; readonly end: Promise<void> } | undefined
   let next: Promise<void> | undefined
@@ -75,14 +74,14 @@ export function createDurability({ db, log, atCommit }: DurabilityParts): Pick<J
     if (running) running.upTo = upTo
     const tell = atCommit()
     try {
-      // What a failed sync has lost nobody syncs again: it is copied from memory into the main file, which is synced itself.
-      if (isDamaged) guarded('write the journal anew', () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)'))
+      if (isDamaged(db)) mend(db)
       else await log.sync()
     } catch (cause) {
-      isDamaged = true
+      noteDamage(db)
       throw unusable('the journal cannot be put on the disk', cause)
     }
-    isDamaged = false
+    // By another sync, while this one ran: it may have taken the error that was this one's as well.
+    if (isDamaged(db)) throw unusable('the journal cannot be put on the disk')
     synced = upTo
     tell()
   }
@@ -96,7 +95,7 @@ export function createDurability({ db, log, atCommit }: DurabilityParts): Pick<J
   return {
     durable: async () => {
       const upTo = count()
-      if (!running) return upTo === synced && !isDamaged ? undefined : begin()
+      if (!running) return upTo === synced && !isDamaged(db) ? undefined : begin()
       if (running.upTo === undefined || running.upTo === upTo) return running.end
       next ??= running.end
         .catch(() => {})

@@ -18,8 +18,8 @@ if (!isSupported) {
   process.exitCode = 2
 } else {
   const { runProgram } = await import('./cli/run-program.ts')
-  const { listenForSignals, meantSignals } = await import('./cli/process-signals.ts')
-  const signals = meantSignals(process.platform, { onTerminal: process.stdout.isTTY === true })
+  const { isOnTerminal, listenForSignals, meantSignals } = await import('./cli/process-signals.ts')
+  const signals = meantSignals(process.platform, { onTerminal: isOnTerminal(process) })
   process.exitCode = await runProgram({
     argv: process.argv.slice(2),
     env: process.env,

@@ -30,7 +30,7 @@ export interface Agent {
    */
   readonly failed: Promise<WritebackError>
   /** Parts that have not moved for too long, and how the agent is in one line. */
-  readonly health: () => { readonly silent: readonly string[]; readonly status: string }
+  readonly health: () => { readonly silent: readonly string[]; readonly status: () => string }
   /** Reads the configuration anew; undefined before the start is over, or without a way to read it. */
   readonly reload: () => ReloadView | undefined
   /** Longest time that a stop may take now. */
@@ -66,7 +66,7 @@ export function createAgent(options: AgentOptions): Agent {
       parts = await starting
     },
     failed: failure.promise,
-    health: () => parts?.health() ?? { silent: [], status: 'starting' },
+    health: () => parts?.health() ?? { silent: [], status: () => 'starting' },
     reload: () => parts?.reload(),
     stopLimitMs: () => stopLimitMs(parts?.config() ?? options.config),
     stop: async () => {
@@ -136,7 +136,7 @@ async function startParts(
   const rest = releases.move()
   return {
     ...{ reload: configured.reload, config: configured.current },
-    health: () => ({ silent: base.pulse.silent(), status: statusOf(base, views) }),
+    health: () => ({ silent: base.pulse.silent(), status: () => statusOf(base, views) }),
     stop: () => stopAll({ base, work, schedule, limitMs: stopLimitMs(configured.current()) }, rest),
   }
 }

@@ -17,7 +17,7 @@ const KEEP_FINISHED_MS = 7 * 86_400_000
 /** Makes the schedule of every job; nothing runs before its `start`. */
 export function createHousekeeping(
   base: AgentBase,
-  { queues }: AgentWork,
+  { queues, refuseStrangers }: AgentWork,
   { sealingKeys, reports }: { readonly sealingKeys: SealingKeys; readonly reports: AccountReports },
 ): Schedule {
   const heartbeat = async () => {
@@ -31,6 +31,10 @@ export function createHousekeeping(
     base.pulse.beat('schedule')
     await watchClock(base, heartbeat)
   }
+  // What no queue can carry out does not wait for the queues.
+  const tendQueues = async () => {
+    await queues.reconcile().finally(refuseStrangers)
+  }
   const disk = () => watchDisk(base.config.stateDirectory, base.conditions)
   return createSchedule(
     [
@@ -41,7 +45,7 @@ export function createHousekeeping(
       { name: 'backlog', when: '*/10 * * * * *', run: async () => watchBacklog(base) },
       { name: 'disk', when: '*/30 * * * * *', isDueAtStart: true, run: disk },
       { name: 'redis', when: '20 * * * * *', run: () => watchRedis(base.config.queue, base.conditions) },
-      { name: 'queue', when: '*/10 * * * * *', run: queues.reconcile },
+      { name: 'queue', when: '*/10 * * * * *', run: tendQueues },
       { name: 'journal', when: '17 * * * *', run: purge },
       { name: 'keys', when: '45 * * * * *', isDueAtStart: true, run: sealingKeys.tend },
       { name: 'certificates', when: '37 * * * *', isDueAtStart: true, run: base.certificates.look },

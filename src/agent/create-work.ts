@@ -3,6 +3,7 @@ import type { AgentBase } from './agent-base.ts'
 import { createQueues, type Queues, type QueuesOptions } from './create-queues.ts'
 import { createReceipts, type Receipts } from './intake/confirm-receipts.ts'
 import { createIntake, type Intake } from './intake/create-intake.ts'
+import { refuseStrangers } from './refuse-strangers.ts'
 import { concludeInvalid, type InvalidRequest } from './writeback/conclude-invalid.ts'
 import { createDrops, type Drops } from './writeback/drops.ts'
 import { processRequest } from './writeback/process-request.ts'
@@ -17,7 +18,7 @@ export interface AgentWork {
   readonly reporter: Reporter
   /** Requests that operators want ended. */
   readonly drops: Drops
-  /** Ends what an earlier run left open though this one cannot carry it out. */
+  /** Ends what is open though no queue can carry it out. */
   readonly refuseStrangers: () => Promise<void>
 }
 
@@ -113,11 +114,4 @@ function makeIntake(
     wakeReporter: reporter.wake,
     beat: () => base.pulse.beat('intake'),
   })
-}
-
-// Left by a process that ended between accepting and refusing, or of a directory that is no longer configured.
-async function refuseStrangers({ journal, directories }: AgentBase, refuse: RefuseInvalid): Promise<void> {
-  const strangers = journal.open().filter(({ directory }) => !directories.has(directory))
-  for (const stranger of strangers)
-    await refuse(stranger, 'the request is for a directory that this agent does not serve')
 }

@@ -45,13 +45,17 @@ export function createRunningConfig(options: ReloadOptions): RunningConfig {
   const take = (): ReloadView => {
     const fresh = readConfig()
     const changed = changedKeys(running, fresh)
-    const applied = changed.filter((key) => LIVE.test(key))
-    const needsRestart = changed.filter((key) => !LIVE.test(key))
-    running = merge(running, fresh)
-    options.setLogLevel(running.log.level)
-    for (const [name, { limits }] of Object.entries(running.directories))
-      if (applied.some((key) => key.startsWith(`directories.${name}.limits.`)))
-        options.setLimits(name, writeLimitsOf(limits))
+    const before = running
+    const applied = changed.filter((key) => LIVE.test(key) && !isHeldBack(key, changed, before, fresh))
+    const needsRestart = changed.filter((key) => !applied.includes(key))
+    const next = merge(before, fresh, new Set(applied))
+    const limits = Object.entries(next.directories)
+      .filter(([name]) => applied.some((key) => key.startsWith(limitsKey(name))))
+      .map(([name, directory]) => [name, writeLimitsOf(directory.limits)] as const)
+    for (const [name, own] of limits) options.setLimits(name, own)
+    options.setLogLevel(next.log.level)
+    // Last: what failed before is found different again by the next reload.
+    running = next
     log.info('configuration reloaded', { applied })
     if (needsRestart.length > 0)
       log.warn('the configuration has changes that need a restart', { keys: needsRestart })
@@ -80,11 +84,43 @@ export function writeLimitsOf(limits: AgentConfig['directories'][string]['limits
   return { ...rest, burstWindowMs: burstMinutes * 60_000 }
 }
 
-/** The running configuration with the live values of the fresh one. */
-function merge(running: AgentConfig, fresh: AgentConfig): AgentConfig {
+type Limits = AgentConfig['directories'][string]['limits']
+const limitsKey = (directory: string): string => `directories.${directory}.limits.`
+
+/**
+ * True for a limit that lets more through than now, of a directory that has changes for a restart as well: whoever allows more
+ * writes may count on what holds only then, such as a narrower scope.
+ */
+function isHeldBack(
+  key: string,
+  changed: readonly string[],
+  running: AgentConfig,
+  fresh: AgentConfig,
+): boolean {
+  const name = Object.keys(running.directories).find((one) => key.startsWith(limitsKey(one)))
+  if (name === undefined) return false
+  const waits = changed.some((one) => one.startsWith(`directories.${name}.`) && !LIVE.test(one))
+  const limit = key.slice(limitsKey(name).length) as keyof Limits
+  const [now, then] = [
+    running.directories[name]?.limits[limit] ?? 0,
+    fresh.directories[name]?.limits[limit] ?? 0,
+  ]
+  // The shorter the window, the more fits into a day.
+  return waits && (limit === 'burstMinutes' ? then < now : then > now)
+}
+
+/** The running configuration with those values of the fresh one that are applied. */
+function merge(running: AgentConfig, fresh: AgentConfig, applied: ReadonlySet<string>): AgentConfig {
+  const limitsOf = (name: string, limits: Limits): Limits => {
+    const values = Object.entries(fresh.directories[name]?.limits ?? {})
+    return {
+      ...limits,
+      ...Object.fromEntries(values.filter(([limit]) => applied.has(`${limitsKey(name)}${limit}`))),
+    }
+  }
   const directories = Object.entries(running.directories).map(([name, directory]) => [
     name,
-    { ...directory, limits: fresh.directories[name]?.limits ?? directory.limits },
+    { ...directory, limits: limitsOf(name, directory.limits) },
   ])
   return {
     ...running,

@@ -8,6 +8,17 @@ export interface MeantSignals {
   readonly reload: readonly NodeJS.Signals[]
 }
 
+type Stream = { readonly isTTY?: boolean }
+
+/** True when a terminal is at either end: output to a file does not take the process off the terminal that it was started on. */
+export const isOnTerminal = ({
+  stdin,
+  stdout,
+}: {
+  readonly stdin: Stream
+  readonly stdout: Stream
+}): boolean => stdin.isTTY === true || stdout.isTTY === true
+
 /**
  * The signals of a platform. On Windows Node.js makes SIGINT of Ctrl-C, SIGBREAK of Ctrl-Break and SIGHUP of a console that is
  * closed, which leaves about ten seconds. Elsewhere SIGHUP asks for a reload, unless a terminal that is closed would send it.

@@ -9,7 +9,8 @@ import { describeFailure } from './report-failure.ts'
 
 const HELP = `
 Taken over at once: log.level, shutdownTimeoutSeconds, and the limits of each directory. Every other change needs a restart;
-it is named here and in the agent's log, and the agent goes on with the value it started with. A file with a fault changes
+it is named here and in the agent's log, and the agent goes on with the value it started with. A limit that lets more
+through waits for the restart too where its directory has other changes that need one. A file with a fault changes
 nothing. The content of a file that holds the password of a service account is no change of the configuration: see
 docs/service.md. On Linux SIGHUP and systemctl reload do the same.
 

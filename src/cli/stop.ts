@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { systemClock } from '../clock/clock.ts'
 import { type AgentConfig, readAgentConfig } from '../config/agent-config.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
+import { isAgentProcess, isProcess } from './agent-process.ts'
 import { askAgent } from './ask-agent.ts'
 import { EXIT, type Io, type SetExit, say } from './io.ts'
 import { describeFailure } from './report-failure.ts'
@@ -83,6 +84,7 @@ async function awaitEnd(io: Io, words: Words, config: AgentConfig, stopping: Sto
   const showsProgress = io.stdout.isTTY === true && !words.json
   const begunMs = systemClock.monotonicMs()
   const passedMs = () => systemClock.monotonicMs() - begunMs
+  const isSeen = isAgentProcess(stopping.pid, io.platform)
   let runs = true
   while (runs && passedMs() < stopping.deadlineMs + GRACE_MS) {
     if (showsProgress)
@@ -90,21 +92,12 @@ async function awaitEnd(io: Io, words: Words, config: AgentConfig, stopping: Sto
         `${BACK_AND_CLEAR}stopping: ${Math.floor(passedMs() / 1000)} s of at most ${stopping.deadlineMs / 1000} s`,
       )
     await systemClock.sleep(LOOK_MS)
-    runs = isProcess(stopping.pid) || (await answers(config))
+    runs = (isSeen && isProcess(stopping.pid)) || (await answers(config))
   }
   if (showsProgress) io.stdout.write(BACK_AND_CLEAR)
   return !runs
 }
 
-function isProcess(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-// Where the agent runs in a container of its own, its process has another number here.
+// Where the agent runs in a container of its own, or nobody may see its process, only the socket tells of it.
 const answers = (config: AgentConfig): Promise<boolean> =>
   askAgent(config, { method: 'GET', path: '/livez', read: () => true }).catch(() => false)

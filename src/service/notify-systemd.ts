@@ -2,14 +2,14 @@
 // it does nothing. Node.js has no datagram socket of the unix kind, so each message is one run of systemd-notify (about 20 ms).
 import { execFile } from 'node:child_process'
 import type { Clock } from '../clock/clock.ts'
-import { errorFields, type Logger } from '../telemetry/logger.ts'
+import { errorFields, failureLine, type Logger } from '../telemetry/logger.ts'
 
 /** What the watchdog needs to know of the agent. */
 export interface ServiceLook {
   /** Parts that have not moved for too long; while there is one, the watchdog is not fed, and systemd starts the agent anew. */
   readonly silent: readonly string[]
-  /** One line for `systemctl status`. */
-  readonly status: string
+  /** One line for `systemctl status`. What it throws is told in its place. */
+  readonly status: () => string
 }
 
 /** The agent's line to its service manager. Never throws, and nobody waits for it but at the end. */
@@ -60,7 +60,7 @@ export function createServiceNotifier(options: NotifierOptions): ServiceNotifier
   let said = ''
   const feed = async (look: () => ServiceLook) => {
     while (!closing.signal.aborted) {
-      const { silent, status } = isStopping ? { silent: [], status: said } : look()
+      const { silent, status } = isStopping ? { silent: [], status: said } : lookSafely(look)
       if (silent.length > 0)
         log.error('a part of the agent does not move any more: the watchdog is not fed', { parts: silent })
       const words = [
@@ -74,7 +74,7 @@ export function createServiceNotifier(options: NotifierOptions): ServiceNotifier
   }
   return {
     started: (look) => {
-      said = look().status
+      said = lookSafely(look).status
       void send(['READY=1', statusWord(said)])
       feed(look).catch((error) => log.error('the watchdog is not fed any more', errorFields(error)))
     },
@@ -88,6 +88,19 @@ export function createServiceNotifier(options: NotifierOptions): ServiceNotifier
       closing.abort()
       await send([])
     },
+  }
+}
+
+/** A part that does not move starves the watchdog, and nothing else does: a status that cannot be read is a status as well. */
+function lookSafely(look: () => ServiceLook): {
+  readonly silent: readonly string[]
+  readonly status: string
+} {
+  const { silent, status } = look()
+  try {
+    return { silent, status: status() }
+  } catch (error) {
+    return { silent, status: `cannot be told: ${failureLine(error)}` }
   }
 }
 

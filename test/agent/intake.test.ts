@@ -10,10 +10,12 @@ import { createIntake } from '../../src/agent/intake/create-intake.ts'
 import { createDocumentCache } from '../../src/agent/intake/document-cache.ts'
 import type { IntakeParts } from '../../src/agent/intake/intake-parts.ts'
 import { createJournal } from '../../src/agent/journal/create-journal.ts'
+import { refuseStrangers } from '../../src/agent/refuse-strangers.ts'
 import { createStoreClient } from '../../src/agent/store-client/create-store-client.ts'
 import type { Fetch } from '../../src/agent/store-client/store-transport.ts'
 import { concludeInvalid } from '../../src/agent/writeback/conclude-invalid.ts'
 import { type Clock, systemClock } from '../../src/clock/clock.ts'
+import { WritebackError } from '../../src/errors/writeback-error.ts'
 import type { ClaimAnswer, ClaimCall, ReceiptsCall } from '../../src/protocol/agent-calls.ts'
 import { newId } from '../../src/protocol/identifiers.ts'
 import { verifyOutcome } from '../../src/protocol/outcome.ts'
@@ -260,6 +262,33 @@ test('invalid documents end as failed, signed, and are never promised or queued 
   expect(outcomes.every(({ detail }) => detail !== null && !detail.includes('Correct-Horse'))).toBe(true)
   expect(world.seen.enqueued).toEqual([`${DIRECTORY} ${good.id}`])
   expect(world.seen.receipts.map(({ request }) => request)).toEqual([good.id])
+})
+
+test('an invalid document whose refusal a failed sync kept back is ended later, once', async () => {
+  const garbage = await claimedOf(await fresh(), { document: 'garbage.garbage.garbage' })
+  const good = await fresh()
+  const world = openIntake([{ requests: [garbage, await claimedOf(good)] }])
+  const durable = world.journal.durable
+  const failing = async () => {
+    Object.assign(world.journal, { durable })
+    throw new WritebackError('ERR_JOURNAL_UNUSABLE', 'no disk', { retry: 'later' })
+  }
+  Object.assign(world.journal, { durable: failing })
+  world.intake.start()
+  await world.claims(2)
+  expect([world.journal.counts().open, await world.outcomes()]).toEqual([2, []])
+  const tend = () =>
+    refuseStrangers(
+      { journal: world.journal, directories: new Map([[DIRECTORY, {}]]) },
+      world.parts.refuseInvalid,
+    )
+  await tend()
+  await tend()
+  expect(await world.outcomes()).toMatchObject([
+    { request: garbage.request, outcome: 'failed', reason: 'request_invalid' },
+  ])
+  expect(world.journal.openIds(DIRECTORY)).toEqual([good.id])
+  expect([world.journal.counts().open, world.seen.wakes]).toEqual([1, 1])
 })
 
 test('garbage under the id of a request that is under way does not end it', async () => {

@@ -550,6 +550,25 @@ describe('too many writes', () => {
     expect(world.parts.limits.find(directory, subject.anchor)).toBeUndefined()
   })
 
+  test('stay counted when the limits are changed: fences, writes under way, and those of a longer window', async () => {
+    const world = await openWorld({ limits: { perAccountAndHour: 5, burst: 5, burstWindowMs: 60_000 } })
+    const { limits, clock } = world.parts
+    const tight = { ...LIMITS, perAccountAndHour: 1, burst: 3, burstWindowMs: 86_400_000 }
+    limits.note('corp', 'long ago')
+    world.clock.pass(5 * 3_600_000)
+    limits.note('corp', 'fenced')
+    const takeOff = limits.note('corp', 'under way')
+    limits.change('corp', { ...tight, burst: 4 })
+    const at = (account: string) => limits.find('corp', account)?.kind
+    expect([at('fenced'), at('under way'), at('other')]).toEqual(['end', 'end', undefined])
+    takeOff()
+    expect([at('fenced'), at('under way')]).toEqual(['end', undefined])
+    limits.note('corp', 'another')
+    expect([clock.wallMs() > NOW, limits.isStopped('corp')]).toEqual([true, false])
+    limits.change('corp', tight)
+    expect([at('other'), limits.isStopped('corp')]).toEqual(['wait', true])
+  })
+
   test('are not counted where nothing was sent, also after a restart', async () => {
     const world = await openWorld({ limits: { perAccountAndHour: 2, burst: 2 } })
     world.dc.state.fates = ['not_sent', 'not_sent', 'not_sent', 'not_sent']

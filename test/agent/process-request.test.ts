@@ -748,3 +748,19 @@ test('an intent that cannot be put on the disk is not sent, counts no write, and
     'accepted',
   ])
 })
+
+test('while the disk fails, a request tries one write or one fence a second', async () => {
+  for (const isInDoubt of [false, true]) {
+    const world = await openWorld()
+    if (isInDoubt) world.leaveIntent('lost')
+    const before = world.journal.intents(world.document.id).length
+    world.flags.disk = async () => {
+      throw new WritebackError('ERR_JOURNAL_UNUSABLE', 'no disk', { retry: 'later' })
+    }
+    expect(await world.run()).toMatchObject({ laterMs: 1_000 })
+    const tried = world.journal.intents(world.document.id).slice(before)
+    expect(tried.map(({ kind, answer }) => [kind, answer])).toEqual([
+      [isInDoubt ? 'fence' : 'write', 'not_sent'],
+    ])
+  }
+})

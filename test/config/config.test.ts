@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { createRunningConfig } from '../../src/agent/reload.ts'
 import type { Io } from '../../src/cli/io.ts'
 import { runProgram } from '../../src/cli/run-program.ts'
 import { readAgentConfig } from '../../src/config/agent-config.ts'
@@ -10,6 +11,7 @@ import type { ConfigError } from '../../src/config/read-config.ts'
 import { readSecretFile } from '../../src/config/secret-file.ts'
 import { readStoreConfig } from '../../src/config/store-config.ts'
 import { VERSION } from '../../src/protocol/version.ts'
+import { silentLogger } from '../../src/telemetry/logger.ts'
 import { makeScratchDirectory } from '../servers/scratch-directory.ts'
 
 const GOOD = `store:
@@ -315,4 +317,58 @@ test('options that would show memory or passwords are refused, without their val
   }
   const harmless = await runWith(['agent', '--config', config], { env: { NODE_OPTIONS: '--no-warnings' } })
   expect(harmless.stderr).toContain('ERR_ENROLMENT_MISSING')
+})
+
+/** A running agent whose file holds the text; its limits and log level are noted, and the first \`failures\` of them fail. */
+function runningOn(text: string, failures = 0) {
+  const noted: unknown[] = []
+  let left = failures
+  const running = createRunningConfig({
+    config: readAgentConfig(fileOf(text)),
+    readConfig: () => readAgentConfig(join(home, 'agent.yaml')),
+    setLogLevel: (level) => noted.push(level),
+    setLimits: (directory, limits) => {
+      left -= 1
+      if (left >= 0) throw new Error('no disk')
+      noted.push([directory, limits])
+    },
+    log: silentLogger,
+  })
+  return { running, noted, reload: (changed: string) => [fileOf(changed), running.reload()][1] }
+}
+const LIMITS = { perAccountAndHour: 10, perMinute: 300, burst: 1000, burstWindowMs: 600_000 }
+
+test('a reload that fails halfway changes nothing, and the next one takes all over', () => {
+  const { running, noted, reload } = runningOn(GOOD, 1)
+  const before = running.current()
+  const changed = `${GOOD}    limits: { perMinute: 7 }\nlog: { level: debug }\n`
+  expect(reload(changed)).toMatchObject({ applied: [], problem: 'no disk' })
+  expect([running.current(), noted]).toEqual([before, []])
+  expect(reload(changed)).toMatchObject({
+    applied: ['directories.corp.limits.perMinute', 'log.level'],
+    problem: null,
+  })
+  expect(noted).toEqual([['corp', { ...LIMITS, perMinute: 7 }], 'debug'])
+  expect(running.current().directories['corp']?.limits.perMinute).toBe(7)
+})
+
+test('a looser limit waits for the restart that its directory needs anyway, a tighter one does not', () => {
+  const { running, noted, reload } = runningOn(GOOD)
+  const looser = '    limits: { perAccountAndHour: 5, perMinute: 301, burst: 1001, burstMinutes: 9 }\n'
+  const narrowed = GOOD.replace('OU=People', 'OU=Some,OU=People')
+  const keysOf = (...names: string[]) => names.map((name) => `directories.corp.limits.${name}`)
+  expect(reload(narrowed + looser)).toMatchObject({
+    applied: keysOf('perAccountAndHour'),
+    needsRestart: expect.arrayContaining([
+      'directories.corp.baseDn',
+      ...keysOf('perMinute', 'burst', 'burstMinutes'),
+    ]),
+  })
+  expect(noted).toEqual([['corp', { ...LIMITS, perAccountAndHour: 5 }], 'info'])
+  expect(running.current().directories['corp']?.limits).toMatchObject({ perMinute: 300, burst: 1000 })
+  // Nothing else of this directory waits now.
+  expect(reload(GOOD + looser)).toMatchObject({
+    applied: keysOf('perMinute', 'burst', 'burstMinutes'),
+    needsRestart: [],
+  })
 })

@@ -252,6 +252,7 @@ test('a message of the largest size in single bytes is read in linear time and b
   const before = process.memoryUsage().arrayBuffers
   const started = performance.now()
   expect(readAll(largest, 1)).toHaveLength(1)
-  expect(performance.now() - started).toBeLessThan(3000)
+  // One that copies what it has for each byte takes minutes.
+  expect(performance.now() - started).toBeLessThan(15_000)
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * LONGEST_MESSAGE)
 })

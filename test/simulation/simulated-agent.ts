@@ -167,7 +167,7 @@ function startProcess(options: ProcessOptions, owner: Owner, host: Host, databas
     every(30_000, heartbeat)
     every(5_000, async () => watchDirectories(base))
     every(5_000, () => watchClock(base, heartbeat))
-    every(10_000, work.queues.reconcile)
+    every(10_000, () => work.queues.reconcile().finally(work.refuseStrangers))
     await Promise.race([looked, base.clock.sleep(2_000)])
     work.reporter.start()
     work.intake.start()

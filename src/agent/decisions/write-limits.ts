@@ -33,19 +33,23 @@ export interface WriteCounts {
   readonly judge: (account: string, nowMs: number) => LimitVerdict
   /** What was counted until now is no burst: a person has looked at it. */
   readonly acknowledge: (nowMs: number) => void
+  /** Other limits from now on, for what was counted until now as well. */
+  readonly replace: (limits: WriteLimits) => void
 }
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
+// The longest window of a burst that a configuration may ask for, now or later.
+const DAY_MS = 86_400_000
 
 /** Counts from the writes that an earlier run of this agent began; `acknowledgedMs`: when a person last closed the breaker. */
 export function createWriteCounts(
-  limits: WriteLimits,
+  first: WriteLimits,
   earlier: readonly BegunWrite[],
   acknowledgedMs = 0,
 ): WriteCounts {
-  const longestMs = Math.max(HOUR_MS, limits.burstWindowMs)
-  const all = createTimes(longestMs)
+  let limits = first
+  const all = createTimes(DAY_MS)
   const byAccount = new Map<string, Times>()
   let burstFromMs = acknowledgedMs
   const note = ({ account, atMs }: BegunWrite) => {
@@ -61,6 +65,9 @@ export function createWriteCounts(
   for (const write of earlier.toSorted((a, b) => a.atMs - b.atMs)) note(write)
   return {
     note,
+    replace: (others) => {
+      limits = others
+    },
     acknowledge: (nowMs) => {
       burstFromMs = nowMs
     },
@@ -81,7 +88,7 @@ export function createWriteCounts(
 // Only a store that asks for every account of a large domain gets here; the quiet ones are forgotten then.
 const MOST_ACCOUNTS = 10_000
 
-/** Moments in their order, of which those older than twice `keptMs` are forgotten now and then. */
+/** Moments in their order, of which those an hour older than `keptMs` are forgotten now and then. */
 function createTimes(keptMs: number) {
   let times: number[] = []
   const firstAfter = (fromMs: number): number => {
@@ -97,7 +104,7 @@ function createTimes(keptMs: number) {
   return {
     /** A clock that was set back counts as standing still. Gives back how to take the moment out again. */
     add: (atMs: number) => {
-      if ((times[0] ?? atMs) < atMs - 2 * keptMs) times = times.slice(firstAfter(atMs - keptMs))
+      if ((times[0] ?? atMs) < atMs - keptMs - HOUR_MS) times = times.slice(firstAfter(atMs - keptMs))
       const added = Math.max(atMs, times.at(-1) ?? atMs)
       times.push(added)
       return () => {

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { createDurability } from '../../disk/durability.ts'
 import type { LogSync } from '../../disk/log-sync.ts'
 import type { Journal } from './journal.ts'
-import { guarded, unusable } from './transaction.ts'
+import { guarded, isDamaged, mend, noteDamage, unusable } from './transaction.ts'
 
 /** Makes `durable` of the journal on this database; `atCommit` gives what to do when all that it holds now is on the disk. */
 export function createJournalDurability(
@@ -15,8 +15,8 @@ export function createJournalDurability(
   const wait = createDurability({
     ...{ log, atCommit },
     count: () => guarded('count the changes', () => Number(changes.get()?.['number'])),
-    // From memory into the main file, which is synced itself.
-    writeAnew: () => db.exec('PRAGMA wal_checkpoint(TRUNCATE)'),
+    // Shared with the steps that wait for the disk themselves.
+    damage: { isNoted: () => isDamaged(db), note: () => noteDamage(db), mend: () => mend(db) },
   })
   return {
     durable: async () => {

@@ -52,11 +52,38 @@ export function transaction<T>(db: DatabaseSync, what: string, step: () => T): T
   })
 }
 
-/** Runs a step that waits for the disk, and everything else with it. Only for what is rare. */
+// What a failed sync has lost nobody syncs again: it is copied from memory into the main file, which is synced itself.
+const damaged = new WeakSet<DatabaseSync>()
+
+/** True from a failed sync of the write-ahead log until the journal is mended: a hole may lie before all that follows. */
+export const isDamaged = (db: DatabaseSync): boolean => damaged.has(db)
+
+/** Notes that a sync failed. */
+export const noteDamage = (db: DatabaseSync): void => void damaged.add(db)
+
+/** Writes a damaged journal anew, with all that is committed. Throws ERR_JOURNAL_UNUSABLE; it is damaged then as before. */
+export function mend(db: DatabaseSync): void {
+  if (!damaged.has(db)) return
+  guarded('write the journal anew', () => {
+    const { busy } = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() ?? {}
+    if (busy !== 0) throw unusable('the journal cannot be written anew while it is read')
+  })
+  damaged.delete(db)
+}
+
+/**
+ * Runs a step that waits for the disk, and everything else with it: what is committed when it returns is durable. Only for what
+ * is rare. Throws ERR_JOURNAL_UNUSABLE when a damaged journal cannot be mended.
+ */
 export function synced<T>(db: DatabaseSync, step: () => T): T {
+  mend(db)
   db.exec('PRAGMA synchronous = FULL')
   try {
     return step()
+  } catch (error) {
+    // It may have been the sync of the commit, and with it all that was committed before.
+    noteDamage(db)
+    throw error
   } finally {
     db.exec('PRAGMA synchronous = NORMAL')
   }

@@ -17,7 +17,7 @@ export interface Limits {
   readonly note: (directory: string, account: string) => () => void
   /** Closes the breaker of a directory; false: it was not open. Throws ERR_JOURNAL_UNUSABLE. */
   readonly closeBreaker: (directory: string) => boolean
-  /** Other limits of a directory from now on, held against what the journal remembers, as after a restart. */
+  /** Other limits of a directory from now on, held against all that was counted until now. */
   readonly change: (directory: string, limits: WriteLimits) => void
 }
 
@@ -45,19 +45,19 @@ export function createLimits(parts: LimitParts, limits: ReadonlyMap<string, Writ
     const detail = `writing is stopped after a burst; close it with: writeback breaker close ${directory}`
     conditions.raise('breaker_open', directory, detail)
   }
-  const load = (changed: ReadonlyMap<string, WriteLimits>) => {
+  const load = () => {
     // A clock that was ahead when they were journaled must not hold the limits up until then.
     const startMs = nowMs()
     const begun = journal
       .recentWrites(startMs - DAY_MS)
       .map((one) => ({ ...one, atMs: Math.min(one.atMs, startMs) }))
     const earlier = Map.groupBy(begun, ({ directory }) => directory)
-    for (const [directory, own] of changed) {
+    for (const [directory, own] of limits) {
       const closedAtMs = Math.min(Number(journal.get(closedKey(directory)) ?? 0), startMs)
       counts.set(directory, createWriteCounts(own, earlier.get(directory) ?? [], closedAtMs))
     }
   }
-  load(limits)
+  load()
   for (const directory of limits.keys()) if (journal.get(openKey(directory)) !== undefined) stop(directory)
   return {
     isStopped: (directory) => stopped.has(directory),
@@ -72,7 +72,7 @@ export function createLimits(parts: LimitParts, limits: ReadonlyMap<string, Writ
       stop(directory)
       return wait(LONGEST_LOOK_MS)
     },
-    change: (directory, own) => load(new Map([[directory, own]])),
+    change: (directory, own) => counts.get(directory)?.replace(own),
     closeBreaker: (directory) => {
       if (!stopped.has(directory)) return false
       const now = nowMs()

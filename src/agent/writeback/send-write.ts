@@ -7,7 +7,7 @@ import { beginAttempt } from './attempt.ts'
 import { findWriteObstacle } from './find-obstacle.ts'
 import type { Work, WritebackParts } from './writeback-parts.ts'
 
-/** What came of the write, and the marker it carried, if any. `withheld`: an obstacle came up before the first byte. */
+/** What came of the write, and the marker it carried, if any. `withheld`: an obstacle came up, which the next round meets. */
 export interface Sent {
   readonly answer: WriteAnswer
   readonly markerAfter: string | undefined
@@ -57,8 +57,9 @@ async function send(
   const { directory, subject } = work.document
   const { markerAfter, isKept, close } = beginAttempt(parts, work, session, account, 'write', withoutMarker)
   const takeOff = parts.limits.note(directory, subject.anchor)
-  // The next round waits until journal and audit record can be written.
-  let withheld = !(await isKept())
+  // Not withheld: another round at once would find the same disk.
+  const kept = await isKept()
+  let withheld = false
   const write: Write = {
     objectGuid: account.objectGuid,
     account,
@@ -71,7 +72,7 @@ async function send(
       return !withheld
     },
   }
-  const attempt = withheld ? WITHHELD.answer : await writeOrFail(session, write)
+  const attempt = kept ? await writeOrFail(session, write) : WITHHELD.answer
   const answer = attempt instanceof WritebackError ? { kind: 'not_sent' as const, cause: attempt } : attempt
   close(answer)
   if (isWithoutEffect(answer)) takeOff()

@@ -21,6 +21,7 @@ const OTHER_SERVER_LOOK_MS = 1_000
 const OVERWRITTEN =
   'somebody else wrote the marker attribute meanwhile, so nothing tells whether a lost write landed'
 const LIMIT_LOOK_MS = 5_000
+const UNKEPT_LOOK_MS = 1_000
 
 /**
  * Returns the step to take, or undefined when nothing that was sent before can land any more and the request may go on
@@ -113,13 +114,14 @@ async function fence(
     markerAfter,
     mayStart: () => findLeaseObstacle(parts, work) === undefined,
   }
-  const answer: WriteAnswer = (await isKept())
-    ? await session.fence(marker)
-    : { kind: 'not_sent', cause: undefined }
+  const kept = await isKept()
+  const answer: WriteAnswer = kept ? await session.fence(marker) : { kind: 'not_sent', cause: undefined }
   close(answer)
   if (isWithoutEffect(answer)) takeOff?.()
   work.log.info('fenced the account after a lost answer', { server: session.server, answer: answer.kind })
   if (answer.kind === 'accepted') return undefined
+  // Another round at once would find the same disk.
+  if (!kept) return wait(UNKEPT_LOOK_MS)
   if (answer.kind !== 'refused') return AGAIN
   if (answer.refusal.kind === 'missing_right')
     return endUnfenced(parts, work, session, answer.refusal.diagnostic)

@@ -1,7 +1,7 @@
 // One transaction, and one wait for the disk, for all calls that arrive together. Each keeps its own all-or-nothing. While the
 // disk is waited for the next group runs; whatever it sees of this one, its answers come later.
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { createDurability } from '../../disk/durability.ts'
+import { createDamage, createDurability } from '../../disk/durability.ts'
 import { type LogSync, NO_LOG } from '../../disk/log-sync.ts'
 import { WritebackError } from '../../errors/writeback-error.ts'
 
@@ -27,7 +27,7 @@ export function createGroupCommit(database: DatabaseSync, log: LogSync = NO_LOG)
   const durable = createDurability({
     log,
     count: () => Number(changes.get()?.['number']),
-    writeAnew: () => database.exec('PRAGMA wal_checkpoint(TRUNCATE)'),
+    damage: createDamage(() => database.exec('PRAGMA wal_checkpoint(TRUNCATE)')),
   })
   let waiting: Job[] = []
   let isScheduled = false

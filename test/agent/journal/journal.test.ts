@@ -1,7 +1,7 @@
 // The journal on a real disk, with real crashes.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -342,6 +342,46 @@ test('what a failed sync may have lost is not durable before it stands in the ma
   await journal.durable()
   expect([syncs.length, journal.auditEntries(0, 10).length]).toEqual([1, 1])
   expect(await isThere(journal.durable())).toBe(true)
+})
+
+test('after a failed sync a step that waits for the disk puts what came before it there too, or fails', async () => {
+  const directory = freshDirectory()
+  const { db, journal, syncs } = openHeld(directory)
+  journal.accept([documentOf('a', 1)])
+  journal.intent(intentOf('a', 1), intentEntry('a', 1))
+  const failed = journal.durable()
+  await sleep(1)
+  syncs[0]?.reject(new Error('EIO'))
+  await expect(failed).rejects.toMatchObject({ code: 'ERR_JOURNAL_UNUSABLE' })
+  // An open read keeps SQLite from writing the main file.
+  const reading = db.prepare('SELECT 1 FROM requests').iterate()
+  reading.next()
+  expect(codeOf(() => journal.auditSettle())).toBe('ERR_JOURNAL_UNUSABLE')
+  expect(codeOf(() => journal.set('highest', '1'))).toBe('ERR_JOURNAL_UNUSABLE')
+  expect(journal.auditEntries(0, 10)).toEqual([])
+  reading.return?.()
+  journal.auditSettle()
+  expect(journal.auditEntries(0, 10)).toHaveLength(1)
+  // The write-ahead log, which has the hole, is left behind.
+  const copy = freshDirectory()
+  openJournal(copy).close()
+  copyFileSync(join(directory, 'journal.sqlite'), join(copy, 'journal.sqlite'))
+  expect(openJournal(copy).openIds('main')).toEqual(['a'])
+})
+
+test('a sync that ends well while another one has failed makes nothing durable', async () => {
+  const { db, journal, syncs } = openHeld()
+  journal.accept([documentOf('a', 1)])
+  const waits = journal.durable()
+  await sleep(1)
+  db.exec(
+    `CREATE TRIGGER full_disk BEFORE INSERT ON settings BEGIN SELECT raise(ABORT, 'disk I/O error'); END`,
+  )
+  expect(codeOf(() => journal.set('highest', '1'))).toBe('ERR_JOURNAL_UNUSABLE')
+  syncs[0]?.resolve()
+  await expect(waits).rejects.toMatchObject({ code: 'ERR_JOURNAL_UNUSABLE', retry: 'later' })
+  await journal.durable()
+  expect(syncs).toHaveLength(1)
 })
 
 test('what was recovered after kill -9 is not durable before a sync of its own', async () => {

@@ -68,8 +68,9 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
     use: (read) => pools.readers.use(read),
     clock,
   }
+  // Read by one of its own: what the gate learns must not stay as the session's policy for a minute.
+  await learnLockout(options, createPolicyReader(reader), introduction.policyDn)
   const policies = createPolicyReader(reader)
-  await learnLockout(options, policies, introduction.policyDn)
   return {
     server: found.server,
     url: found.endpoint.url,

@@ -82,7 +82,8 @@ async function send(
 
 /**
  * The overlay looks at passwords before slapd looks at the assertion (measured, 2.5): what it refuses may be about another entry,
- * which has the name by now. Then the refusal says nothing, and the account is read again.
+ * which has the name by now. Then the refusal says nothing, and the account is read again. Where that cannot be looked at, the
+ * refusal is believed: a rename and a failed read at once are rarer, and a wrong password that is not counted is sent again.
  */
 async function ofThisEntry(
   { isStillThere }: AccountWriterParts,
@@ -90,8 +91,11 @@ async function ofThisEntry(
   answer: WriteAnswer,
 ): Promise<WriteAnswer> {
   if (answer.kind !== 'refused' || isWithoutEffect(answer)) return answer
-  const isSure = await isStillThere(seen).catch(() => false)
-  return isSure ? answer : { ...answer, refusal: { ...answer.refusal, kind: 'busy' } }
+  const isOfOther = await isStillThere(seen).then(
+    (isThere) => !isThere,
+    () => false,
+  )
+  return isOfOther ? { ...answer, refusal: { ...answer.refusal, kind: 'busy' } } : answer
 }
 
 /** Those of the controls that the server has: an unknown critical one would refuse every write. */

@@ -1,10 +1,13 @@
 // The pure parts of the OpenLDAP dialect: refusals, controls, policies, the server's clock, who is a person.
 import { expect, test } from '@jest/globals'
+import type { Fence } from '../../../../src/agent/directory/directory.ts'
+import { createAccountWriter } from '../../../../src/agent/directory/openldap/account-writer.ts'
 import { assertionRequest } from '../../../../src/agent/directory/openldap/assertion-control.ts'
 import { readSlapdRefusal, reliable } from '../../../../src/agent/directory/openldap/classify-refusal.ts'
 import { chooseWriter, serverIdOf } from '../../../../src/agent/directory/openldap/find-writer.ts'
 import { effectChanges } from '../../../../src/agent/directory/openldap/password-modify.ts'
 import { isPersonsAccount } from '../../../../src/agent/directory/openldap/persons-account.ts'
+import type { SlapdPolicyReader } from '../../../../src/agent/directory/openldap/policy-reader.ts'
 import { readSlapdPolicy } from '../../../../src/agent/directory/openldap/policy-values.ts'
 import { writtenEntryOf } from '../../../../src/agent/directory/openldap/post-read-control.ts'
 import { ppolicyErrorOf } from '../../../../src/agent/directory/openldap/ppolicy-control.ts'
@@ -219,4 +222,34 @@ test.each([
   [false, ''],
 ])('%s: an entry of %s is a person’s account', (expected, classes) => {
   expect(isPersonsAccount(classes.split(' '))).toBe(expected)
+})
+
+test('a refusal is about another entry only where a look at the name said so; a look that fails leaves it as it is', async () => {
+  const looks: [() => Promise<boolean>, string][] = [
+    [async () => true, 'wrong_current_password'],
+    [async () => false, 'busy'],
+    [() => Promise.reject(new Error('the connection is gone')), 'wrong_current_password'],
+  ]
+  for (const [isStillThere, kind] of looks) {
+    const refusal = { kind: 'wrong_current_password', code: 53, hex: undefined, diagnostic: '' } as const
+    const seen = {
+      dn: 'uid=a',
+      entryUuid: 'a',
+      hasMarkerClass: true,
+      lockedTime: undefined,
+      changedTime: undefined,
+    }
+    const writer = createAccountWriter({
+      marker: { attribute: 'writebackMarker', auxiliaryClass: 'writebackMarked' },
+      controls: new Set<string>(),
+      pools: { modify: async () => ({ kind: 'refused', refusal }) },
+      policies: {} as SlapdPolicyReader,
+      ...{ time: createServerTime(createManualClock(0), undefined), clock: createManualClock(0) },
+      ...{ seenOf: () => seen, isStillThere, policyBypassed: () => {} },
+    })
+    const answer = await writer.fence({
+      ...{ objectGuid: 'a', markerBefore: undefined, markerAfter: 'marker', mayStart: () => true },
+    } as Fence)
+    expect(answer).toMatchObject({ kind: 'refused', refusal: { kind } })
+  }
 })

@@ -8,7 +8,8 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   injectGlobals: false,
   testTimeout: 30_000,
-  maxWorkers: 2,
+  // Most tests wait for their servers: three at once on two cores.
+  maxWorkers: 3,
   cacheDirectory: '<rootDir>/.cache/jest',
   workerIdleMemoryLimit: '768MB',
   transform: { '\\.ts$': '<rootDir>/test/strip-types.mjs' },

@@ -216,7 +216,7 @@ describe.each(DIRECTORY_KINDS)('on %s', (kind) => {
       expect(findForms(readFileSync(file), forms)).toContain(name)
     })
     test('starts children with an environment that holds nothing of ours', () => {
-      expect(new Set(Object.keys(bareEnvironment()))).toEqual(new Set(['LANG', 'PATH']))
+      expect(new Set(Object.keys(bareEnvironment()))).toEqual(new Set(['LANG', 'NODE_COMPILE_CACHE', 'PATH']))
     })
   })
 })

@@ -132,8 +132,9 @@ test('the board opens to the token alone, in a browser that may load nothing fro
         jobs: [{ data: {}, returnValue: {} }],
       },
     ])
-    const isRefusal = (text: string) => /status of 40[14] /.test(text)
-    expect(complaints.filter((text) => !isRefusal(text))).toEqual([])
+    // A slow machine makes the browser wonder why a preloaded part was not used yet.
+    const isExpected = (text: string) => /status of 40[14] |was preloaded using link preload/.test(text)
+    expect(complaints.filter((text) => !isExpected(text))).toEqual([])
     expect(asked.filter((one) => !one.includes(` ${base}/`))).toEqual([])
     for (const secret of ['CN=shown', ...Object.values(allCanaries()).map(String)])
       expect(html + answered).not.toContain(secret)

@@ -139,7 +139,10 @@ function askStore(
       },
     )
     outgoing.on('error', reject)
-    incoming.socket.on('close', () => outgoing.destroy())
+    // A connection that is kept serves many requests.
+    const giveUp = () => outgoing.destroy()
+    incoming.socket.on('close', giveUp)
+    outgoing.on('close', () => incoming.socket.off('close', giveUp))
     outgoing.end(body)
   })
 }

@@ -1,10 +1,7 @@
-// writeback queue, as an operator types it, against the agent's own desk: a real journal, real processing of requests, a scripted
-// directory, and the operators' own server.
-import { writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, describe, expect, test } from '@jest/globals'
 import { createQueueDesk } from '../../src/agent/create-queue-desk.ts'
 import { createDocumentCache } from '../../src/agent/intake/document-cache.ts'
 import { createOpsServer } from '../../src/agent/ops/create-ops-server.ts'
@@ -14,29 +11,16 @@ import { WritebackError } from '../../src/errors/writeback-error.ts'
 import { LEASE_MS, newId } from '../../src/protocol/identifiers.ts'
 import { silentLogger } from '../../src/telemetry/logger.ts'
 import { runWords } from '../cli/run-words.ts'
+import { writeSampleConfig } from '../cli/sample-config.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { closeWorlds, openWorld, parties, type Wish } from './request-world.ts'
 import { DIRECTORY, SERVER } from './sample-requests.ts'
 
 const directory = makeScratchDirectory()
-const configFile = path.join(directory, 'agent.yaml')
+const configFile = writeSampleConfig(directory, DIRECTORY)
 const ME = userInfo().username
 const stops: (() => Promise<unknown>)[] = []
 
-beforeAll(() => {
-  writeFileSync(
-    configFile,
-    `store: { url: "https://127.0.0.1:1" }
-stateDirectory: ${directory}
-directories:
-  ${DIRECTORY}:
-    type: active-directory
-    controllers: ["ldaps://127.0.0.1"]
-    baseDn: DC=corp,DC=test
-    bind: { name: svc, passwordFile: bind-password }
-`,
-  )
-})
 afterEach(async () => {
   for (const stop of stops.splice(0)) await stop()
   closeWorlds()

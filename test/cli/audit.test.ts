@@ -11,24 +11,13 @@ import { newId } from '../../src/protocol/identifiers.ts'
 import { carryOut, openRecord } from '../agent/audit/recorded.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { runWords } from './run-words.ts'
+import { writeSampleConfig } from './sample-config.ts'
 
 const directory = makeScratchDirectory()
-const configFile = path.join(directory, 'agent.yaml')
+const configFile = writeSampleConfig(directory)
 const agent = newId()
 
 beforeAll(async () => {
-  writeFileSync(
-    configFile,
-    `store: { url: "https://127.0.0.1:1" }
-stateDirectory: ${directory}
-directories:
-  corp:
-    type: active-directory
-    controllers: ["ldaps://127.0.0.1"]
-    baseDn: DC=corp,DC=test
-    bind: { name: svc, passwordFile: bind-password }
-`,
-  )
   const { identity } = await openKeys(await generateKeySet(1))
   await writeEnrolment(directory, {
     ...{ version: 1, storeUrl: 'https://127.0.0.1:1', name: 'here' },

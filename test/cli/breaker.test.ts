@@ -1,32 +1,18 @@
 // writeback breaker, as an operator types it, against a socket that answers as the agent does, or as nothing should.
 
-import { writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import path from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, afterEach, expect, test } from '@jest/globals'
 import { createOpsServer } from '../../src/agent/ops/create-ops-server.ts'
 import type { AgentViews } from '../../src/agent/ops/describe-agent.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { runWords } from './run-words.ts'
+import { writeSampleConfig } from './sample-config.ts'
 
 const directory = makeScratchDirectory()
-const configFile = path.join(directory, 'agent.yaml')
+const configFile = writeSampleConfig(directory)
 const stops: (() => Promise<unknown>)[] = []
 
-beforeAll(() => {
-  writeFileSync(
-    configFile,
-    `store: { url: "https://127.0.0.1:1" }
-stateDirectory: ${directory}
-directories:
-  corp:
-    type: active-directory
-    controllers: ["ldaps://127.0.0.1"]
-    baseDn: DC=corp,DC=test
-    bind: { name: svc, passwordFile: bind-password }
-`,
-  )
-})
 afterEach(async () => {
   for (const stop of stops.splice(0)) await stop()
 })

@@ -1,37 +1,24 @@
 // writeback keys, as an operator types it, against the agent's own operators' server, or what should not answer there.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import path from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, afterEach, expect, test } from '@jest/globals'
 import { createOpsServer } from '../../src/agent/ops/create-ops-server.ts'
 import type { AgentViews, KeyView, RotationView } from '../../src/agent/ops/describe-agent.ts'
 import { describeKeys, describeRotation } from '../../src/cli/describe-keys.ts'
 import { readKeys } from '../../src/cli/read-keys.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { runWords } from './run-words.ts'
+import { writeSampleConfig } from './sample-config.ts'
 
 const PAGE = path.resolve(import.meta.dirname, '../../docs/keys.md')
 const NOW = Date.UTC(2026, 10, 22, 8, 13, 26)
 const DAY_MS = 86_400_000
 const directory = makeScratchDirectory()
 const socket = path.join(directory, 'ops.sock')
-const configFile = path.join(directory, 'agent.yaml')
+const configFile = writeSampleConfig(directory)
 const stops: (() => Promise<unknown>)[] = []
 
-beforeAll(() => {
-  writeFileSync(
-    configFile,
-    `store: { url: "https://127.0.0.1:1" }
-stateDirectory: ${directory}
-directories:
-  corp:
-    type: active-directory
-    controllers: ["ldaps://127.0.0.1"]
-    baseDn: DC=corp,DC=test
-    bind: { name: svc, passwordFile: bind-password }
-`,
-  )
-})
 afterEach(async () => {
   for (const stop of stops.splice(0)) await stop()
 })

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import path from 'node:path'
 import { PassThrough } from 'node:stream'
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, afterEach, expect, test } from '@jest/globals'
 import { createOpsServer } from '../../src/agent/ops/create-ops-server.ts'
 import type { AgentView } from '../../src/agent/ops/describe-agent.ts'
 import { describeAge } from '../../src/cli/describe-age.ts'
@@ -15,28 +15,15 @@ import { runProgram } from '../../src/cli/run-program.ts'
 import { CONDITIONS, type Condition, type ConditionCode } from '../../src/telemetry/conditions.ts'
 import { bareEnvironment } from '../servers/child-process.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
+import { writeSampleConfig } from './sample-config.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const directory = makeScratchDirectory()
 const socket = path.join(directory, 'ops.sock')
-const configFile = path.join(directory, 'agent.yaml')
+const configFile = writeSampleConfig(directory)
 const stops: (() => Promise<unknown>)[] = []
 const NOW = Date.UTC(2026, 10, 22, 8, 13, 26)
 
-beforeAll(() => {
-  writeFileSync(
-    configFile,
-    `store: { url: "https://127.0.0.1:1" }
-stateDirectory: ${directory}
-directories:
-  corp:
-    type: active-directory
-    controllers: ["ldaps://127.0.0.1"]
-    baseDn: DC=corp,DC=test
-    bind: { name: svc, passwordFile: bind-password }
-`,
-  )
-})
 afterEach(async () => {
   for (const stop of stops.splice(0)) await stop()
 })

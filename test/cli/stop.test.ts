@@ -1,7 +1,6 @@
 // writeback stop against a socket that answers as the agent does, and which processes it takes for the agent.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import path from 'node:path'
 import { afterEach, expect, test } from '@jest/globals'
@@ -10,6 +9,7 @@ import { isOnTerminal } from '../../src/cli/process-signals.ts'
 import { bareEnvironment } from '../servers/child-process.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { runWords } from './run-words.ts'
+import { writeSampleConfig } from './sample-config.ts'
 
 const cleanUp: (() => unknown)[] = []
 afterEach(async () => {
@@ -31,19 +31,7 @@ async function waiting(...words: readonly string[]): Promise<number> {
 test('the number of a process that is not the agent, as one in a container tells it, is not waited for', async () => {
   const directory = makeScratchDirectory()
   cleanUp.push(() => removeScratchDirectory(directory))
-  const file = path.join(directory, 'agent.yaml')
-  writeFileSync(
-    file,
-    `store: { url: "https://127.0.0.1:1" }
-stateDirectory: ${directory}
-directories:
-  corp:
-    type: active-directory
-    controllers: ["ldaps://127.0.0.1"]
-    baseDn: DC=corp,DC=test
-    bind: { name: svc, passwordFile: bind-password }
-`,
-  )
+  const file = writeSampleConfig(directory)
   const pid = await waiting('other')
   const agent = createServer((_request, response) => {
     response.writeHead(200, { connection: 'close' }).end(JSON.stringify({ pid, deadlineMs: 100 }))

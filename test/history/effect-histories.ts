@@ -55,8 +55,8 @@ const away = (from: number, to: number, server = DC1): HistoryEvent[] =>
     server,
     isReachable: index === 1,
   }))
-const clockOf = (at: number, aheadMs: number): HistoryEvent => ({
-  ...{ at, observer: 'supervisor', kind: 'clock', of: DC1, aheadMs },
+const clockOf = (at: number, aheadMs: number, of = DC1): HistoryEvent => ({
+  ...{ at, observer: 'supervisor', kind: 'clock', of, aheadMs },
 })
 const overAfterClock = (...clocks: readonly HistoryEvent[]): HistoryEvent[] =>
   tale(clocks, goodReset(1, modify(1, write(1), { at: 9_300 })).slice(0, -2), read(9_000), [
@@ -107,6 +107,20 @@ const overStanding = (password: string): HistoryEvent[] =>
     foreign(8_000, 'password', { server: DC2, secret: 'foreign:1' }),
     [read(9_000, { password }), ...modify(1, write(1), { at: 9_300 })],
     told(1, 'applied', 9_400),
+  )
+
+/** As overStanding, while the clock of the server where somebody else set it stands so far ahead. */
+const overDatedElsewhere = (aheadMs: number): HistoryEvent[] => [
+  clockOf(0, aheadMs, DC2),
+  ...overStanding('foreign:1'),
+]
+/** A change with a wrong current password, after which the account is locked with so many wrong ones counted. */
+const lockedAfterChange = (counted: number): HistoryEvent[] =>
+  tale(
+    begun(1, 100, { operation: 'change' }),
+    modify(1, [...move(null, markerOf(1)), ...changeOf(1)], { code: 19, hex: '00000056' }),
+    told(1, 'refused'),
+    [sample(150, 4), sample(210, counted, true)],
   )
 
 /** The pairs. */
@@ -288,6 +302,12 @@ export const EFFECT_PAIRS: readonly Pair[] = [
     overStanding('foreign:1'),
   ],
   [
+    'a password goes over somebody else’s newer one that another server dated well',
+    'I7',
+    overDatedElsewhere(-5_000),
+    overDatedElsewhere(-1_000),
+  ],
+  [
     'a write leaves long after its agent looked at the account',
     'I7',
     tale(
@@ -351,12 +371,13 @@ export const EFFECT_PAIRS: readonly Pair[] = [
       [sample(150, 2), sample(210, 3), foreign(220, 'bad_password'), foreign(230, 'bad_password')],
       sample(240, 5, true),
     ),
-    tale(
-      begun(1, 100, { operation: 'change' }),
-      modify(1, [...move(null, markerOf(1)), ...changeOf(1)], { code: 19, hex: '00000056' }),
-      told(1, 'refused'),
-      [sample(150, 4), sample(210, 5, true)],
-    ),
+    lockedAfterChange(5),
+  ],
+  [
+    'a lockout was counted up to, and is no administrator’s that came late',
+    'I11',
+    lockedAfterChange(0),
+    lockedAfterChange(5),
   ],
   [
     'the agent tries a user’s password by a bind',

@@ -203,7 +203,8 @@ function judgeLockout(judge: Judge, account: AccountTrack, dialect: History['run
     const isByAgent =
       atThreshold?.who === 'agent' ||
       (!isCounted && !atThreshold && failed.some(({ seen }) => seen.at > from && seen.at <= sample.at))
-    if (isFull && !wasFull && isByAgent && !isLockedByOther)
+    // A lock without one counted attempt is an administrator's, which comes late to the other domain controller.
+    if (isFull && !wasFull && isByAgent && !isLockedByOther && sample.count !== 0)
       judge.violate(sample.at, `account ${account.name} came to its lockout by an attempt of the agent`)
     count = sample.count ?? Math.min(count + between.length, threshold)
     from = sample.at

@@ -35,7 +35,7 @@ const sequenceOf = (history: History, { request, marker }: Modify): number | und
 /**
  * No password goes over somebody else's newer one that the agent could see when it last read the account, and that look is
  * fresh: only while its process stood still, or its host slept, may more time have passed. Excused: one that the directory
- * dated by a clock that was set since the agent had asked for it.
+ * dated by a clock that was set since the agent had asked for it, or by another domain controller's.
  */
 function noRegress(history: History, judge: Judge): void {
   judgeFreshness(history, judge)
@@ -57,7 +57,14 @@ function noRegress(history: History, judge: Judge): void {
       )
       const { issuedAt } = asked
       const told = newer.find(
-        (change) => !isMisdated(history, { server, changedAt: change.at, issuedAt, readAt: read.at }),
+        ({ at: changedAt, server: changedOn }) =>
+          !isMisdated(history, {
+            server,
+            changedOn: changedOn ?? server,
+            changedAt,
+            issuedAt,
+            readAt: read.at,
+          }),
       )
       if (told) judge.violate(at, `over a password that was set at ${told.at} and seen: ${nameOf(modify)}`)
       else if (newer.length > 0) judge.excuse()

@@ -1,8 +1,6 @@
 // A certificate goes with its key: a rule of both configurations.
 import type { RuleFault } from './read-config.ts'
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null
+import { isRecord } from './value-schemas.ts'
 
 /** The fault of a section that names one of clientCertificateFile and clientKeyFile alone. */
 export function findHalfPair(value: unknown, section: string): readonly RuleFault[] {

@@ -2,8 +2,7 @@
 import { z } from 'zod'
 import { findHalfPair } from './half-pair.ts'
 import { fileIn, type RuleFault, readConfig } from './read-config.ts'
-
-const text = z.string().min(1).max(1024)
+import { text } from './value-schemas.ts'
 
 /** The schema of the store's file; its descriptions are the reference in the README. */
 export const storeConfigSchema = z.strictObject({

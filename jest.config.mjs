@@ -14,5 +14,8 @@ export default {
   workerIdleMemoryLimit: '768MB',
   transform: { '\\.ts$': '<rootDir>/test/strip-types.mjs' },
   coverageProvider: 'v8',
-  reporters: ['default', '<rootDir>/test/closing-line-reporter.mjs'],
+  reporters: [
+    process.env.WRITEBACK_FILE_LINES ? '<rootDir>/test/file-line-reporter.mjs' : 'default',
+    '<rootDir>/test/closing-line-reporter.mjs',
+  ],
 }

@@ -122,10 +122,23 @@ async function judgeOne(
     faults: [
       ...(isPaused ? missed : [`${nameOf(cell)} was not reached`]),
       ...findChange(verdict, before, after),
+      ...(verdict.state === 'closed' ? [] : linesAbout(request, crash.world.agents)),
       ...judgement.faults,
     ],
   }
 }
+
+const LINES_TOLD = 30
+
+/** What the agents logged of a request that did not end, so that the run alone says why. */
+const linesAbout = (request: string, agents: readonly WorldAgent[]): readonly string[] =>
+  agents.flatMap(({ name, output }) =>
+    output()
+      .split('\n')
+      .filter((line) => line.includes(request))
+      .slice(-LINES_TOLD)
+      .map((line) => `\n  ${name}: ${line}`),
+  )
 
 /** What stood there when the other agent had ended the request must still stand there after the first one went on. */
 function findChange({ state }: Verdict, before: EffectCounts, after: EffectCounts): readonly string[] {

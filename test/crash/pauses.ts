@@ -32,6 +32,10 @@ const STRIKE_MS = 45_000
 // The store's waiting calls must see the switch before it is turned back.
 const SWITCH_MS = 200
 
+// The store has nothing sealed to an agent that it has not seen for two minutes; a loaded machine takes longer than that
+// until all are paused.
+const KNOWN_MS = 45_000
+
 interface Paused {
   readonly cell: Cell
   readonly agent: WorldAgent
@@ -53,8 +57,14 @@ export async function runPauses(
   const [active, ...victims] = crash.world.agents as [WorldAgent, ...WorldAgent[]]
   try {
     const paused: Paused[] = []
-    for (const [index, cell] of cells.entries())
+    let seenAt = performance.now()
+    for (const [index, cell] of cells.entries()) {
+      if (performance.now() - seenAt > KNOWN_MS) {
+        await showUp(crash, active)
+        seenAt = performance.now()
+      }
       paused.push(await pauseOne(crash, victims[index] as WorldAgent, cell))
+    }
     crash.history.process(active, 'started')
     await active.start()
     const verdicts = await Promise.all(paused.map(({ request }) => crash.world.verdict(request, VERDICT_MS)))
@@ -78,6 +88,15 @@ export async function runPauses(
     for (const { pid, isRunning } of victims) if (isRunning()) process.kill(pid(), 'SIGCONT')
     await crash.world.stop()
   }
+}
+
+/** Lets the store see the agent that is to end everything. What it finds then it ends earlier. */
+async function showUp({ history }: CrashWorld, agent: WorldAgent): Promise<void> {
+  history.process(agent, 'started')
+  await agent.start()
+  history.process(agent, 'asked_to_end')
+  await agent.stop()
+  history.process(agent, 'exited')
 }
 
 /** Starts the agent, alone, and lets it stop in the middle of a request. */

@@ -19,7 +19,8 @@ Examples:
   writeback store user add ada --display-name "Ada Example" --directory corp --anchor 5f3c… --config store.yaml
   writeback store enrolment-code --directory corp --config store.yaml
   writeback store request reset ada --wait --config store.yaml
-  writeback store request inspect ada --config store.yaml`
+  writeback store request inspect ada --config store.yaml
+  writeback store probe list --config store.yaml`
 
 /** Adds the command and its subcommands. */
 export function addStoreCommand(program: Command, io: Io, setExit: SetExit): void {

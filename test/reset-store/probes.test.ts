@@ -188,6 +188,17 @@ test('the password is in no file of the store, no line of its log and no answer,
   expect(places.flatMap((bytes) => findForms(bytes, forms))).toEqual([])
 })
 
+test('a clock that stood ahead for ten days puts no probe off when it is right again', async () => {
+  clock.advance(240 * HOUR_MS)
+  await end(await handedOut(), { outcome: 'applied' })
+  await twoLooks()
+  clock.advance(-240 * HOUR_MS)
+  const before = await countRequests()
+  await end(await handedOut(), { outcome: 'applied' })
+  await twoLooks()
+  expect(await countRequests()).toBe(before + 1)
+})
+
 test('a probe’s password has every class of characters, no name inside, and the length that is asked', () => {
   for (const minimumLength of [0, 8, 41, 128, 2_000]) {
     const password = makeProbePassword([{ minimumLength: 7 }, { minimumLength }])

@@ -100,10 +100,10 @@ function searchMethods(
   )
   const find = database.prepare('SELECT * FROM requests WHERE id = ?')
   const list = database.prepare('SELECT * FROM requests ORDER BY id DESC LIMIT ?')
-  // Ids begin with the time at which they were made.
+  // In the order in which they came, whatever the clock said.
   const lastBegun = database.prepare(
     `SELECT * FROM requests INDEXED BY requests_of_subject WHERE directory = ? AND anchor = ? AND creator = ?
-       AND (? IS NULL OR outcome = ?) ORDER BY id DESC LIMIT 1`,
+       AND (? IS NULL OR outcome = ?) ORDER BY rowid DESC LIMIT 1`,
   )
   const overdue = database.prepare('SELECT * FROM requests WHERE due_at <= ? ORDER BY due_at')
   const leased = database.prepare(

@@ -84,10 +84,13 @@ async function lookUntil(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    for (const one of tracked) if (one.dueAt <= context.clock.wallMs()) await beginIfDue(context, one)
+    for (const one of tracked) if (mustLook(one, context.clock.wallMs())) await beginIfDue(context, one)
     await context.clock.sleep(LOOK_EVERY_MS, signal)
   }
 }
+
+// A clock that stood ahead for a while must not put the next one off until then.
+const mustLook = ({ dueAt, everyMs }: Tracked, now: number): boolean => dueAt <= now || dueAt > now + everyMs
 
 async function beginIfDue(context: StoreContext, one: Tracked): Promise<void> {
   try {
@@ -95,9 +98,12 @@ async function beginIfDue(context: StoreContext, one: Tracked): Promise<void> {
       last: await findLast(records, await findUser(records, one.user)),
       paused: await isPaused(records),
     }))
-    const nextAt = last === undefined ? 0 : last.createdAt + one.everyMs
-    if (nextAt > context.clock.wallMs()) one.dueAt = nextAt
-    else if (!paused && (last === undefined || last.state === 'closed')) {
+    const now = context.clock.wallMs()
+    const nextAt = last === undefined || last.createdAt > now ? 0 : last.createdAt + one.everyMs
+    if (nextAt > now) {
+      one.dueAt = nextAt
+      one.problem = undefined
+    } else if (!paused && (last === undefined || last.state === 'closed')) {
       tellEnd(context, one, last)
       await beginOnce(context, one)
     }

@@ -44,7 +44,7 @@ function kindOf(schema: Schema): string {
   if (schema.type === 'array') return `list of ${kindOf(schema.items ?? {})}`
   const hasRange = schema.minimum !== undefined && schema.maximum !== undefined
   const kind =
-    { string: 'text', number: 'number', integer: 'whole number', boolean: 'true or false' }[
+    { string: 'text', number: 'number', integer: 'whole number', boolean: 'true or false', object: 'parts' }[
       schema.type ?? ''
     ] ?? 'value'
   return hasRange ? `${kind}, ${schema.minimum} to ${schema.maximum}` : kind
@@ -61,7 +61,8 @@ function rowsOf(schema: Schema, path: string, required: boolean): string[] {
           ? '**required**'
           : ''
         : `\`${JSON.stringify(schema.default)}\``
-    return [row(`\`${path}\``, kindOf(schema), fallback, schema.description ?? '')]
+    const own = row(`\`${path}\``, kindOf(schema), fallback, schema.description ?? '')
+    return [own, ...(schema.items?.properties ? rowsOf(schema.items, `${path}[]`, true) : [])]
   }
   return Object.entries(schema.properties).flatMap(([key, value]) =>
     rowsOf(value, path === '' ? key : `${path}.${key}`, schema.required?.includes(key) ?? false),

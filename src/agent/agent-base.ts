@@ -30,6 +30,7 @@ import { clientCertificateOf } from './show-client-certificate.ts'
 import { createStoreClient, type StoreClient } from './store-client/create-store-client.ts'
 import { createStoreTransport } from './store-client/store-transport.ts'
 import { type CertificateWatch, createCertificateWatch } from './watch-certificates.ts'
+import { probedAccounts } from './watch-probes.ts'
 import { createLimits, type Limits } from './writeback/limit-writes.ts'
 import type { ServedDirectory } from './writeback/writeback-parts.ts'
 
@@ -119,7 +120,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   const lastOutcomes = createLastOutcomes()
   const forwarder = createAuditForwarder(config.audit, { conditions, clock })
   const journal = measureOutcomes(createJournal(config.stateDirectory), {
-    ...{ metrics, lastOutcomes },
+    ...{ metrics, lastOutcomes, probed: probedAccounts(config.directories) },
     readDocument: documents.read,
   })
   late.journal = journal

@@ -17,6 +17,7 @@ import { createAccountReports } from './report-accounts.ts'
 import type { Schedule } from './schedule/create-schedule.ts'
 import { viewAgent } from './view-agent.ts'
 import { watchDirectories } from './watch-directories.ts'
+import { createProbeWatch } from './watch-probes.ts'
 
 /** The running agent. */
 export interface Agent {
@@ -100,7 +101,8 @@ async function startParts(
   const work = createWork(base)
   const sealingKeys = keepSealingKeys(base)
   const reports = createAccountReports(base)
-  const schedule = createHousekeeping(base, work, { sealingKeys, reports })
+  const probes = createProbeWatch(base)
+  const schedule = createHousekeeping(base, work, { sealingKeys, reports, probes })
   const { hasClaimed } = work.intake
   const views = viewAgent(base, {
     queues: work.queues,
@@ -108,6 +110,7 @@ async function startParts(
     sealingKeys,
     jobs: schedule.view,
     reports: reports.list,
+    probes: probes.list,
   })
   const socket = config.ops.socket ?? join(config.stateDirectory, 'ops.sock')
   const ops = createOpsServer({ socket, port: config.ops.port, board: boardOf(base, work) }, views, {

@@ -10,15 +10,23 @@ import { watchBacklog } from './watch-backlog.ts'
 import { watchClock } from './watch-clock.ts'
 import { watchDirectories } from './watch-directories.ts'
 import { watchDisk } from './watch-disk.ts'
+import { type ProbeWatch, probedAccounts } from './watch-probes.ts'
 import { watchRedis } from './watch-redis.ts'
 
 const KEEP_FINISHED_MS = 7 * 86_400_000
+
+/** Parts that have a job of their own. */
+export interface OwnJobs {
+  readonly sealingKeys: SealingKeys
+  readonly reports: AccountReports
+  readonly probes: ProbeWatch
+}
 
 /** Makes the schedule of every job; nothing runs before its `start`. */
 export function createHousekeeping(
   base: AgentBase,
   { queues, refuseStrangers }: AgentWork,
-  { sealingKeys, reports }: { readonly sealingKeys: SealingKeys; readonly reports: AccountReports },
+  { sealingKeys, reports, probes }: OwnJobs,
 ): Schedule {
   const heartbeat = async () => {
     const { answer } = await sendHeartbeat(base, base.stopping.signal)
@@ -51,6 +59,9 @@ export function createHousekeeping(
       { name: 'certificates', when: '37 * * * *', isDueAtStart: true, run: base.certificates.look },
       ...(base.config.reports
         ? [{ name: 'reports', when: '51 * * * *', isDueAtStart: false, run: reports.write }]
+        : []),
+      ...(probedAccounts(base.config.directories).size > 0
+        ? [{ name: 'probes', when: '*/5 * * * * *', isDueAtStart: true, run: probes.look }]
         : []),
       { name: 'audit', when: '*/5 * * * *', run: base.audit.housekeep },
     ],

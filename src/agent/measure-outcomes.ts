@@ -6,7 +6,9 @@ import type { LastOutcomes } from './last-outcomes.ts'
 
 /** What counting needs beside the journal. */
 export interface CountParts {
-  readonly metrics: Pick<Metrics, 'requestEnded'>
+  readonly metrics: Pick<Metrics, 'requestEnded' | 'probeEnded'>
+  /** Accounts that are probed, by directory. */
+  readonly probed: ReadonlyMap<string, string>
   readonly lastOutcomes: Pick<LastOutcomes, 'note'>
   /** Reads a document that was verified when it was accepted. */
   readonly readDocument: (open: OpenRequest) => Promise<RequestDocument>
@@ -28,7 +30,7 @@ export function measureOutcomes(journal: Journal, parts: CountParts): Journal {
 
 async function count(
   journal: Journal,
-  { metrics, lastOutcomes, readDocument }: CountParts,
+  { metrics, probed, lastOutcomes, readDocument }: CountParts,
   open: OpenRequest | undefined,
   { requestId, outcome, reason = '', atMs }: RecordedOutcome,
 ): Promise<void> {
@@ -36,6 +38,9 @@ async function count(
     .intents(requestId)
     .some(({ answer }) => answer === undefined || answer === 'lost')
   const ended = { directory: open?.directory ?? '', outcome, reason, wasInDoubt }
+  // An inspection has no place in the order, and no sequence.
+  if (open && open.sequence > 0 && probed.get(open.directory) === open.subject)
+    metrics.probeEnded(open.directory, outcome)
   // A document that cannot be read any more ends its request, too.
   const document = open && (await readDocument(open).catch(() => undefined))
   const operation = document === undefined ? 'unreadable' : document.operation

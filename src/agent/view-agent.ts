@@ -9,6 +9,7 @@ import type { AgentView, AgentViews } from './ops/describe-agent.ts'
 import type { AccountReports } from './report-accounts.ts'
 import type { Schedule } from './schedule/create-schedule.ts'
 import { rotateKey, viewKeys } from './view-keys.ts'
+import type { ProbeWatch } from './watch-probes.ts'
 
 /** What is looked at beside the ground. `hasClaimed`: the store answered a claim since the start. */
 export interface ViewedParts {
@@ -17,12 +18,13 @@ export interface ViewedParts {
   readonly sealingKeys: SealingKeys
   readonly jobs: Schedule['view']
   readonly reports: AccountReports['list']
+  readonly probes: ProbeWatch['list']
 }
 
 /** Makes the views. */
 export function viewAgent(
   base: AgentBase,
-  { queues, hasClaimed, sealingKeys, jobs, reports }: ViewedParts,
+  { queues, hasClaimed, sealingKeys, jobs, reports, probes }: ViewedParts,
 ): AgentViews {
   const { conditions, directories, metrics } = base
   const startedAt = base.clock.wallMs()
@@ -48,6 +50,7 @@ export function viewAgent(
     jobs: jobs(),
     certificates: base.certificates.list(),
     reports: reports(),
+    probes: probes(),
   })
   return {
     isReady: isAgentReady,
@@ -89,6 +92,7 @@ function readingOf(base: AgentBase, view: AgentView): Reading {
     storeOffsetSeconds: view.storeOffsetMs === null ? undefined : view.storeOffsetMs / 1000,
     certificates: view.certificates,
     reports: view.reports,
+    probes: view.probes,
     keyAgeSeconds: base.keys.sealingKeys.map(({ publicKey, createdAt }) => ({
       key: publicKey.kid,
       seconds: Math.max(0, (base.clock.wallMs() - createdAt) / 1000),

@@ -4,6 +4,7 @@ import type { Queues } from './create-queues.ts'
 import { isDoubtful } from './decisions/judge-doubt.ts'
 import type { AnsweredIntent, EndedRequest, OpenRequest } from './journal/journal.ts'
 import type { AttemptView, EndView, QueuedRequest, RequestView, Stage } from './ops/queue-desk.ts'
+import { readOwnOutcome } from './read-own-outcome.ts'
 
 type Base = Pick<AgentBase, 'journal' | 'storeTime' | 'clock' | 'documents'>
 
@@ -64,7 +65,7 @@ const viewAttempt = ({ n, kind, effect, server, startedAtMs, answer }: AnsweredI
 const STATES = { closed: 'undelivered', delivered: 'delivered', released: 'given_up' } as const
 
 function viewEnd({ state, atMs, bytes, storeAnswer }: EndedRequest): EndView {
-  const signed = bytes === undefined ? {} : readOwn(bytes)
+  const signed = bytes === undefined ? {} : readOwnOutcome(bytes)
   const word = (name: string) => {
     const value = signed[name]
     return typeof value === 'string' ? value : null
@@ -73,10 +74,4 @@ function viewEnd({ state, atMs, bytes, storeAnswer }: EndedRequest): EndView {
     ...{ state: STATES[state], at: atMs, storeAnswer: storeAnswer ?? null },
     ...{ outcome: word('outcome'), reason: word('reason'), detail: word('detail'), server: word('server') },
   }
-}
-
-/** The payload of an outcome that this agent signed itself. */
-function readOwn(jws: string): Readonly<Record<string, unknown>> {
-  const [, payload = ''] = jws.split('.')
-  return JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
 }

@@ -7,9 +7,9 @@ import type { AgentStatus } from './read-status.ts'
 
 type Colours = ReturnType<typeof pc.createColors>
 
-/** Lines of the last outcomes, reports and housekeeping; none for an agent that does not tell. */
+/** Lines of the last outcomes, reports, probes and housekeeping; none for an agent that does not tell. */
 export function describeWork(
-  { lastOutcomes, reports, jobs, storeOffsetMs }: AgentStatus,
+  { lastOutcomes, reports, probes, jobs, storeOffsetMs }: AgentStatus,
   nowMs: number,
   colours: Colours,
 ): readonly string[] {
@@ -19,6 +19,8 @@ export function describeWork(
     ...alignRows(lastOutcomes.map((one) => outcomeRow(one, storeNowMs))),
     ...(reports.length === 0 ? [] : ['reports']),
     ...alignRows(reports.map((report) => reportRow(report, nowMs))),
+    ...(probes.length === 0 ? [] : ['probes']),
+    ...alignRows(probes.map((probe) => probeRow(probe, storeNowMs, colours))),
     ...(jobs.length === 0 ? [] : ['housekeeping']),
     ...alignRows(jobs.map((job) => jobRow(job, nowMs, colours))),
   ]
@@ -39,6 +41,18 @@ function reportRow(
   const least = isCut ? 'at least ' : ''
   const found = `${least}${locked} locked, ${least}${expiring} passwords about to expire`
   return [plain(directory), `${found}, ${describeAge(nowMs - writtenAt)} ago`]
+}
+
+function probeRow(
+  { directory, last, lastAppliedAt }: AgentStatus['probes'][number],
+  storeNowMs: number,
+  { yellow }: Colours,
+): Row {
+  const ago = (at: number) => `${describeAge(storeNowMs - at)} ago`
+  const applied = lastAppliedAt === null ? 'none applied' : `applied ${ago(lastAppliedAt)}`
+  if (last === null || last.outcome === 'applied') return [plain(directory), applied]
+  const how = last.reason === null ? last.outcome : `${last.outcome} ${last.reason}`
+  return [plain(directory), plain(`last ${how}, ${ago(last.at)}; ${applied}`), yellow]
 }
 
 function jobRow(

@@ -52,6 +52,16 @@ const statusSchema = z.looseObject({
       }),
     )
     .default([]),
+  probes: z
+    .array(
+      z.looseObject({
+        ...{ directory: z.string(), lastAppliedAt: time },
+        last: z
+          .looseObject({ outcome: z.string(), reason: z.string().nullable(), at: z.number() })
+          .nullable(),
+      }),
+    )
+    .default([]),
   jobs: z
     .array(
       z.looseObject({

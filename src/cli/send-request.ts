@@ -2,10 +2,9 @@
 import { WritebackError } from '../errors/writeback-error.ts'
 import type { User } from '../protocol/administration-calls.ts'
 import type { Operation } from '../protocol/identifiers.ts'
-import { passwordCount, sealPasswords } from '../protocol/sealed-password.ts'
+import { sealToAgents } from '../protocol/seal-to-agents.ts'
+import { passwordCount } from '../protocol/sealed-password.ts'
 import type { CreateRequestAnswer, CreateRequestCall } from '../protocol/sealer-calls.ts'
-import { verifySealingKey } from '../protocol/sealing-key.ts'
-import { importPublicKey } from '../protocol/signed-message.ts'
 import type { CallStore } from './store-api.ts'
 import { StoreRefusal } from './store-refusal.ts'
 
@@ -40,7 +39,10 @@ export async function sendRequest(
   const created = await callStore('createRequest', { body, parameters: { anchor } })
   requireAskedFor(created, asked)
   if (passwordCount(operation) > 0)
-    await callStore('seal', { body: await seal(created, passwords), parameters: { id: created.request } })
+    await callStore('seal', {
+      body: await sealToAgents(created, passwords),
+      parameters: { id: created.request },
+    })
   return created
 }
 
@@ -53,15 +55,4 @@ function requireAskedFor(created: CreateRequestAnswer, { user, operation }: Aske
     created.agents.length > 0 !== passwordCount(operation) > 0
   )
     throw new WritebackError('ERR_STORE_ANSWER_INVALID', 'the store began another request than was asked for')
-}
-
-async function seal(created: CreateRequestAnswer, passwords: readonly Buffer[]) {
-  const { request: requestId, operation, anchor, directory, expiresAt, agents } = created
-  const recipients = await Promise.all(
-    agents.map(async ({ sealingKey, identityKey }) => {
-      const key = await verifySealingKey(sealingKey, identityKey)
-      return { kid: key.kid, key: await importPublicKey(key) }
-    }),
-  )
-  return sealPasswords(passwords, { requestId, operation, anchor, directory, expiresAt }, recipients)
 }

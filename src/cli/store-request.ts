@@ -96,7 +96,7 @@ export function addStoreRequestCommands(store: Command, io: Io, setExit: SetExit
     .option('--wait', 'wait for the verdict; the exit status tells it')
     .option('--json', 'print JSON')
     .action(async (id: string, words: ShowWords) => {
-      setExit(await show(io, await connectToStore(io, words), id, words))
+      setExit(await showVerdict(io, await connectToStore(io, words), id, words))
     })
 }
 
@@ -120,7 +120,7 @@ async function ask(io: Io, operation: Operation, name: string, words: AskWords):
     if (words.wait || operation === 'inspect') {
       // Whoever gives up waiting still knows what to ask for.
       io.stderr.write(`${begun}\n`)
-      return await show(io, callStore, request, { ...words, wait: true })
+      return await showVerdict(io, callStore, request, { ...words, wait: true })
     }
     say(io, words.json ? JSON.stringify({ request, expiresAt }) : begun)
     return exitOf(null)
@@ -153,7 +153,13 @@ function printOnce(io: Io, password: Buffer, { json }: AskWords): void {
   io.stdout.write(json ? '"}\n' : '\n')
 }
 
-async function show(io: Io, callStore: CallStore, id: string, words: ShowWords): Promise<number> {
+/** Prints the verdict of a request, with `wait` that of its end; gives the exit status that tells it. Throws as CallStore. */
+export async function showVerdict(
+  io: Io,
+  callStore: CallStore,
+  id: string,
+  words: Pick<ShowWords, 'wait' | 'json'>,
+): Promise<number> {
   const query: Readonly<Record<string, string>> = words.wait ? { wait: String(LONGEST_WAIT_MS) } : {}
   let verdict: Verdict
   do {

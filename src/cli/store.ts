@@ -8,6 +8,7 @@ import { EXIT, type Io, type SetExit } from './io.ts'
 import { stopRequest } from './stop-request.ts'
 import { addStoreAdministration } from './store-administration.ts'
 import { addStorePolicyCommands } from './store-policy.ts'
+import { addStoreProbeCommands } from './store-probe.ts'
 import { addStoreRequestCommands } from './store-request.ts'
 import { admitRuntime } from './unsafe-runtime.ts'
 import { growYoungGeneration } from './young-generation.ts'
@@ -18,7 +19,8 @@ Examples:
   writeback store user add ada --display-name "Ada Example" --directory corp --anchor 5f3c… --config store.yaml
   writeback store enrolment-code --directory corp --config store.yaml
   writeback store request reset ada --wait --config store.yaml
-  writeback store request inspect ada --config store.yaml`
+  writeback store request inspect ada --config store.yaml
+  writeback store probe list --config store.yaml`
 
 /** Adds the command and its subcommands. */
 export function addStoreCommand(program: Command, io: Io, setExit: SetExit): void {
@@ -34,6 +36,7 @@ export function addStoreCommand(program: Command, io: Io, setExit: SetExit): voi
   addStoreAdministration(store, io)
   addStorePolicyCommands(store, io)
   addStoreRequestCommands(store, io, setExit)
+  addStoreProbeCommands(store, io, setExit)
 }
 
 interface StoreWords {
@@ -58,6 +61,7 @@ async function runStore(io: Io, { config: configFile, allowDebug }: StoreWords):
         : { clientCa: readCertificates(config.tls.clientCaFile) }),
     },
     ...{ tenant: config.tenant, requestLifetimeMs: config.requestLifetimeSeconds * 1000 },
+    probes: (config.probes ?? []).map(({ user, everyMinutes }) => ({ user, everyMs: everyMinutes * 60_000 })),
     ...{ log, clock: systemClock },
   })
   for (const finding of unsafe) log.warn('the runtime is unsafe, and allowed', { finding })

@@ -69,6 +69,21 @@ const scopeSchema = z
   })
   .prefault({})
 
+const probeSchema = z.strictObject({
+  account: z
+    .string()
+    .regex(
+      /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/,
+      'must be an anchor: a GUID in lower case, with dashes',
+    )
+    .describe('anchor of the account that the reset store probes, as the store knows it'),
+  expectEveryMinutes: count(5, 1440)
+    .default(60)
+    .describe(
+      'how often the store is told to; after twice as long without a probe that was applied the agent says so',
+    ),
+})
+
 /** What every kind of directory has. */
 const shared = {
   baseDn: text.describe('only accounts below this DN are written'),
@@ -84,6 +99,9 @@ const shared = {
     ),
   passwords: passwordsSchema.prefault({}).describe('what the agent itself asks of passwords'),
   limits: limitsSchema.prefault({}).describe('how many writes are let through'),
+  probe: probeSchema
+    .optional()
+    .describe('watches the resets of one account that the store asks for on a clock; default: none'),
   connections: z
     .int()
     .min(1)
@@ -183,6 +201,9 @@ export function findDirectoryFaults(name: string, directory: unknown): readonly 
     ...(hasStrayWriter(directory)
       ? [{ path: ['directories', name, 'writer'], message: writerFaultOf(directory) }]
       : []),
+    ...(hasLimitedProbe(directory)
+      ? [{ path: ['directories', name, 'probe', 'expectEveryMinutes'], message: PROBE_FAULT }]
+      : []),
     ...(lacksWriter(directory) ? [{ path: ['directories', name, 'servers'], message: SEVERAL_FAULT }] : []),
   ]
 }
@@ -193,6 +214,8 @@ const WRITER_FAULT = 'must be pdc-emulator or one of the controllers'
 const OPENLDAP_WRITER_FAULT = 'must be one of the servers'
 const SEVERAL_FAULT =
   'several servers: name the one that is written as writer; each would take a write of its own'
+
+const PROBE_FAULT = 'more probes within an hour than limits.perAccountAndHour lets through'
 
 const writerFaultOf = (directory: unknown): string =>
   isRecord(directory) && directory['type'] === 'openldap' ? OPENLDAP_WRITER_FAULT : WRITER_FAULT
@@ -211,3 +234,12 @@ const lacksWriter = (directory: unknown): boolean =>
   directory['writer'] === undefined &&
   Array.isArray(directory['servers']) &&
   directory['servers'].length > 1
+
+const numberIn = (value: unknown, key: string, fallback: number): number =>
+  isRecord(value) && typeof value[key] === 'number' ? value[key] : fallback
+
+function hasLimitedProbe(directory: unknown): boolean {
+  if (!isRecord(directory) || !isRecord(directory['probe'])) return false
+  const everyMinutes = numberIn(directory['probe'], 'expectEveryMinutes', 60)
+  return Math.ceil(60 / everyMinutes) > numberIn(directory['limits'], 'perAccountAndHour', 10)
+}

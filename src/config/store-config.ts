@@ -2,7 +2,14 @@
 import { z } from 'zod'
 import { findHalfPair } from './half-pair.ts'
 import { fileIn, type RuleFault, readConfig } from './read-config.ts'
-import { text } from './value-schemas.ts'
+import { count, isRecord, text } from './value-schemas.ts'
+
+const probeSchema = z.strictObject({
+  user: text
+    .max(256)
+    .describe('name of a user of the store, linked to an account that is there for nothing else'),
+  everyMinutes: count(10, 1440).default(60).describe('how often the password of that account is reset'),
+})
 
 /** The schema of the store's file; its descriptions are the reference in the README. */
 export const storeConfigSchema = z.strictObject({
@@ -42,6 +49,13 @@ export const storeConfigSchema = z.strictObject({
     .max(3600)
     .default(300)
     .describe('how long a request may wait before it expires'),
+  probes: z
+    .array(probeSchema)
+    .max(16)
+    .optional()
+    .describe(
+      'resets these accounts on a clock, the whole way, with random passwords that nobody learns, so that a broken way is known before a user finds it; default: none',
+    ),
   log: z
     .strictObject({
       level: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('how much is logged'),
@@ -51,7 +65,20 @@ export const storeConfigSchema = z.strictObject({
 })
 
 /** What the schema's single parts cannot see. */
-const findStoreConfigFaults = (value: unknown): readonly RuleFault[] => findHalfPair(value, 'tls')
+export const findStoreConfigFaults = (value: unknown): readonly RuleFault[] => [
+  ...findHalfPair(value, 'tls'),
+  ...findRepeatedProbes(value),
+]
+
+function findRepeatedProbes(value: unknown): readonly RuleFault[] {
+  const probes = isRecord(value) && Array.isArray(value['probes']) ? value['probes'] : []
+  const users = probes.map((probe: unknown) => (isRecord(probe) ? probe['user'] : undefined))
+  return users.flatMap((user, index) =>
+    user !== undefined && users.indexOf(user) < index
+      ? [{ path: ['probes', String(index), 'user'], message: 'is named twice: a user has one interval' }]
+      : [],
+  )
+}
 
 /** File of the first administrator's token, in the data directory. */
 export const ADMIN_TOKEN_FILE = 'admin-token'

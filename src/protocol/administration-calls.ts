@@ -9,7 +9,7 @@ import {
   thumbprintSchema,
   timeSchema,
 } from './identifiers.ts'
-import { verdictSchema } from './sealer-calls.ts'
+import { createRequestAnswerSchema, verdictSchema } from './sealer-calls.ts'
 
 export const newUserSchema = z.strictObject({
   name: plainTextSchema(256),
@@ -62,3 +62,26 @@ export const goneSchema = z.strictObject({ gone: z.boolean().describe('false tak
 export const goneServersAnswerSchema = z.strictObject({ servers: goneServersSchema })
 
 export const requestsAnswerSchema = z.strictObject({ requests: z.array(verdictSchema).max(200) })
+
+const userNameSchema = plainTextSchema(256)
+
+export const probeSchema = z.strictObject({
+  user: userNameSchema,
+  everyMs: z.int().min(1),
+  last: verdictSchema
+    .pick({ request: true, state: true, createdAt: true, outcome: true, reason: true, detail: true })
+    .extend({ closedAt: timeSchema.nullable() })
+    .nullable()
+    .describe('the newest probe; null: there was none'),
+  lastAppliedAt: timeSchema
+    .nullable()
+    .describe('when the newest one that was applied was begun; null: none was'),
+  late: z.boolean().describe('twice the interval has passed since then'),
+  problem: plainTextSchema(500).nullable().describe('why none can be begun now; else null'),
+})
+export type Probe = z.infer<typeof probeSchema>
+export const probesAnswerSchema = z.strictObject({ probes: z.array(probeSchema).max(64) })
+
+export const runProbeCallSchema = z.strictObject({ user: userNameSchema })
+export const runProbeAnswerSchema = createRequestAnswerSchema.pick({ request: true, expiresAt: true })
+export type RunProbeAnswer = z.infer<typeof runProbeAnswerSchema>

@@ -10,7 +10,10 @@ import {
   newUserSchema,
   pauseSchema,
   policiesAnswerSchema,
+  probesAnswerSchema,
   requestsAnswerSchema,
+  runProbeAnswerSchema,
+  runProbeCallSchema,
   userSchema,
   usersAnswerSchema,
 } from './administration-calls.ts'
@@ -270,6 +273,26 @@ export const ENDPOINTS = {
     answer: goneServersAnswerSchema,
     status: 200,
     problems: ['credential_refused'],
+  },
+  listProbes: {
+    method: 'GET',
+    path: '/v1/probes',
+    caller: 'administrator',
+    summary: 'the users that the store probes on a clock, and how the last probe of each ended',
+    answer: probesAnswerSchema,
+    status: 200,
+    problems: ['credential_refused'],
+  },
+  runProbe: {
+    method: 'POST',
+    path: '/v1/probes',
+    caller: 'administrator',
+    summary:
+      'begin a probe of one of these users now: an ordinary reset with a random password that nobody learns; while one is open, the answer is that one',
+    body: runProbeCallSchema,
+    answer: runProbeAnswerSchema,
+    status: 201,
+    problems: ['body_invalid', 'credential_refused', 'user_not_found', 'too_many_requests', 'no_agent'],
   },
 } as const satisfies Record<string, Endpoint>
 export type EndpointName = keyof typeof ENDPOINTS

@@ -15,6 +15,7 @@ import { createRequest } from './requests/create-request.ts'
 import { declareServer, listGone } from './requests/gone-servers.ts'
 import { setPause } from './requests/pause.ts'
 import { publishPolicies, readPolicies } from './requests/policies.ts'
+import { createProbes, type Probes, type ProbeWish } from './requests/probes.ts'
 import { sealRequest } from './requests/seal-request.ts'
 import type { StoreContext } from './requests/store-context.ts'
 import { startSweeping } from './requests/sweep.ts'
@@ -38,6 +39,8 @@ export interface ResetStoreOptions {
   readonly publicUrl: string
   readonly tenant: string
   readonly requestLifetimeMs: number
+  /** Users that are probed on a clock. Default none. */
+  readonly probes?: readonly ProbeWish[]
   readonly log: Logger
   readonly clock: Clock
 }
@@ -83,14 +86,16 @@ async function start(
   const verifyAdministrator = await createAdministratorCheck(repository)
   const sweeping = startSweeping(context)
   onStop(sweeping.stop)
+  const probes = createProbes(context, options.probes ?? [])
   const server: StoreServer = createServer(
-    { calls: callsOf(context, gate, enrolment), gate, verifyAdministrator },
+    { calls: callsOf(context, { gate, enrolment, probes }), gate, verifyAdministrator },
     { listen: options.listen, tls: options.tls, log, isReady: () => !context.changes.isStopped() },
   )
   onStop(() => server.stop(STOP_WITHIN_MS))
   // Released first: every wait ends, so that the server has nothing left to answer.
   onStop(async () => context.changes.stop())
   const port = await server.start()
+  onStop(probes.start().stop)
   log.info('reset store is ready', { store: context.store, url: options.publicUrl, port })
   return { url: `https://${urlHost(options.listen.host)}:${port}`, port }
 }
@@ -110,7 +115,13 @@ async function prepare(
   return { context, enrolment: createEnrolment(context, keys) }
 }
 
-function callsOf(context: StoreContext, gate: AgentGate, enrolment: Enrolment): Calls {
+interface Parts {
+  readonly gate: AgentGate
+  readonly enrolment: Enrolment
+  readonly probes: Probes
+}
+
+function callsOf(context: StoreContext, { gate, enrolment, probes }: Parts): Calls {
   const claim = createClaimRequests(context)
   const takeOutcomes = createTakeOutcomes(context)
   return {
@@ -137,6 +148,8 @@ function callsOf(context: StoreContext, gate: AgentGate, enrolment: Enrolment): 
     readPolicies: ({ parameter }) => readPolicies(context, parameter),
     setPause: ({ body }) => setPause(context, body.paused),
     declareServer: ({ parameter, body }) => declareServer(context, parameter, body.gone),
+    listProbes: probes.list,
+    runProbe: ({ body }) => probes.run(body.user),
     listGoneServers: async () => ({ servers: await context.repository.transaction(listGone) }),
   }
 }

@@ -13,6 +13,20 @@ export interface ConditionRule {
 // Of a directory that cannot be had, the rest is only what was seen there last.
 const SEEN_THERE = ['directory_unreachable'] as const
 const NO_STORE = ['store_unreachable', 'store_refuses_agent'] as const
+// With one of these nothing is written in time, to whatever account.
+const NO_WRITE = [
+  ...NO_STORE,
+  ...SEEN_THERE,
+  'queue_unreachable',
+  'queue_stuck',
+  'journal_unusable',
+  'audit_not_writable',
+  'clock_skew',
+  'store_time_unknown',
+  'paused',
+  'breaker_open',
+  'server_declared_gone',
+] as const
 
 /** What can be wrong. `error`: the agent is not ready. `warning`: it works, somebody should look. */
 export const CONDITIONS = {
@@ -88,25 +102,31 @@ export const CONDITIONS = {
     severity: 'warning',
     remedy:
       'look what else is wrong; if nothing is, look at the load of this host and of the domain controller',
-    dependsOn: [
-      ...NO_STORE,
-      ...SEEN_THERE,
-      'queue_unreachable',
-      'queue_stuck',
-      'journal_unusable',
-      'audit_not_writable',
-      'clock_skew',
-      'store_time_unknown',
-      'paused',
-      'breaker_open',
-      'server_declared_gone',
-    ],
+    dependsOn: NO_WRITE,
   },
   outcomes_waiting: {
     severity: 'warning',
     remedy:
       'see why the store does not confirm what is reported; nothing is lost, users see no verdict meanwhile',
     dependsOn: [...NO_STORE, 'outcome_not_delivered', 'journal_unusable'],
+  },
+  probe_failed: {
+    severity: 'warning',
+    remedy:
+      'read the detail: users fare like this account, or something is wrong with the account alone; then: writeback store probe run',
+    dependsOn: [
+      ...NO_WRITE,
+      'marker_not_writable',
+      'missing_right',
+      'history_not_enforceable',
+      'policy_unreadable',
+    ],
+  },
+  probe_late: {
+    severity: 'warning',
+    remedy:
+      'look at the reset store what became of its probes: writeback store probe list; users’ requests may not arrive either',
+    dependsOn: [...NO_WRITE, 'probe_failed', 'requests_waiting'],
   },
   paused: {
     severity: 'warning',

@@ -60,6 +60,11 @@ export interface Reading {
     readonly locked: number
     readonly expiring: number
   }[]
+  readonly probes: readonly {
+    readonly directory: string
+    /** Milliseconds since 1970; null: none was applied. */
+    readonly lastAppliedAt: number | null
+  }[]
   readonly keyAgeSeconds: readonly { readonly key: string; readonly seconds: number }[]
 }
 
@@ -72,6 +77,7 @@ export interface Metrics {
     readonly failure?: string | undefined
   }) => void
   readonly requestEnded: (request: EndedRequest) => void
+  readonly probeEnded: (directory: string, outcome: string) => void
   /** All of them as text, after `read` told how things are now. */
   readonly text: (read: () => Promise<Reading>) => Promise<string>
   /** The media type of that text. */
@@ -101,7 +107,7 @@ export function createMetrics(about: { readonly version: string; readonly agent:
 
 function createRecorders(
   registry: Registry,
-): Pick<Metrics, 'directoryCalled' | 'storeCalled' | 'requestEnded'> {
+): Pick<Metrics, 'directoryCalled' | 'storeCalled' | 'requestEnded' | 'probeEnded'> {
   const make = { registers: [registry] }
   const counter = <T extends string>(name: string, help: string, labelNames: readonly T[]) =>
     new Counter<T>({ ...make, name: `writeback_${name}`, help, labelNames: [...labelNames] })
@@ -140,7 +146,11 @@ function createRecorders(
   const storeFailures = counter('store_failures_total', 'Calls to the reset store that failed, by code', [
     ...['call', 'code'],
   ])
+  const probes = counter('probe_results_total', 'Resets of a probed account that ended, by how', [
+    ...['directory', 'outcome'],
+  ])
   return {
+    probeEnded: (name, outcome) => probes.inc({ directory: name, outcome }),
     directoryCalled: ({ directory: name, server, call, seconds, failure }) => {
       directory.observe({ directory: name, server, call }, seconds)
       if (failure !== undefined) directoryFailures.inc({ directory: name, server, call, failure })
@@ -189,6 +199,11 @@ function createGauges(registry: Registry) {
       'Accounts in the last report: locked, or with a password about to expire',
       ['directory', 'kind'],
     ),
+    probed: gauge(
+      'probe_last_success_timestamp_seconds',
+      'When the newest probe that was applied was issued, seconds since 1970; absent before the first',
+      ['directory'],
+    ),
     certificate: gauge(
       'certificate_expiry_timestamp_seconds',
       'When the certificates end that the agent depends on, seconds since 1970',
@@ -224,6 +239,8 @@ function show(gauges: Gauges, reading: Reading): void {
     gauges.reported.set({ directory, kind: 'locked' }, locked)
     gauges.reported.set({ directory, kind: 'expiring' }, expiring)
   }
+  for (const { directory, lastAppliedAt } of reading.probes)
+    if (lastAppliedAt !== null) gauges.probed.set({ directory }, lastAppliedAt / 1000)
   for (const { kind, subject, endsAt } of reading.certificates)
     gauges.certificate.set({ kind, subject }, endsAt / 1000)
   for (const { key, seconds } of reading.keyAgeSeconds) gauges.keyAge.set({ key }, seconds)

@@ -14,7 +14,8 @@ const HELP = [
   ['board', 'token'],
   ...['status', 'stop', 'reload', 'config', 'audit', 'keys', 'service', 'completion'].map((name) => [name]),
   ['store'],
-  ...['user', 'agent', 'server', 'policy', 'request'].map((name) => ['store', name]),
+  ...['user', 'agent', 'server', 'policy', 'request', 'probe'].map((name) => ['store', name]),
+  ...['list', 'run'].map((name) => ['store', 'probe', name]),
   ...['reset', 'change', 'unlock', 'inspect', 'show'].map((name) => ['store', 'request', name]),
 ]
 
@@ -24,6 +25,7 @@ const LISTS = [
   ['agent', 'list'],
   ['agent', 'list', '--json'],
   ['server', 'list'],
+  ['probe', 'list'],
   ['policy', 'show', 'corp'],
   ['policy', 'show', 'corp', '--json'],
   ['pause'],

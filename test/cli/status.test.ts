@@ -67,6 +67,7 @@ const WELL: AgentView = {
   conditions: [],
   certificates: [],
   reports: [],
+  probes: [],
   lastOutcomes: [
     ended('reset', 'applied', null, 12_000),
     ended('change', 'refused', 'wrong_current_password', 251_000),
@@ -189,6 +190,18 @@ test('a report is told by its counts, and says when it was cut short', () => {
   const lines = (isCut: boolean) => shown({ ...WELL, reports: [{ ...report, isCut }] })
   expect(lines(false)).toContain('  corp  3 locked, 41 passwords about to expire, 2 h ago')
   expect(lines(true)).toContain('  corp  at least 3 locked, at least 41 passwords about to expire, 2 h ago')
+})
+
+test('a probe is told by when one was applied, and by the last one where that failed', () => {
+  const probe = { directory: 'corp', expectEveryMs: 3_600_000, lastAppliedAt: NOW + 12 - 7_200_000 }
+  const last = { request: 'r', outcome: 'applied', reason: null, at: NOW + 12 - 7_200_000 }
+  const line = (fields: object) => shown({ ...WELL, probes: [{ ...probe, last, ...fields }] })
+  expect(line({})).toContain('  corp  applied 2 h ago')
+  expect(line({ last: null, lastAppliedAt: null })).toContain('  corp  none applied')
+  const failed = { ...last, outcome: 'refused', reason: 'account_disabled', at: NOW + 12 - 60_000 }
+  expect(line({ last: failed })).toContain(
+    '  corp  last refused account_disabled, 1 min ago; applied 2 h ago',
+  )
 })
 
 test('what keeps an agent from being ready is said where no condition says it, and a pause is', () => {

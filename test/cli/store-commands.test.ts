@@ -27,7 +27,7 @@ let store: Awaited<ReturnType<typeof startStore>>
 let agent: TestAgent
 
 beforeAll(async () => {
-  store = await startStore(data)
+  store = await startStore(data, { probes: [{ user: 'prober', everyMs: 3_600_000 }] })
   agent = await enrolAgent(store)
   const { caFile, server } = await testCa()
   const lines = [
@@ -444,6 +444,33 @@ test('the store does not start with a TLS key that others may read', async () =>
       ...[mode, 2, true],
     ])
   }
+})
+
+test('a probe is begun, waited for and listed; the exit status of the list says whether all is well', async () => {
+  const none = await run('probe list')
+  expect([none.status, none.out]).toEqual([1, expect.stringContaining('the store has no user of this name')])
+  const anchor = 'aaaaaaaa-0000-4000-8000-0000000000ff'
+  expect((await run(`user add prober --anchor ${anchor} --directory corp`)).status).toBe(0)
+  const [refused] = await Promise.all([
+    run('probe run prober --wait'),
+    carryAny({ outcome: 'refused', reason: 'account_disabled' }),
+  ])
+  expect(refused).toMatchObject({ status: 3, err: expect.stringMatching(/^probe \S+ is on its way\n$/) })
+  expect(refused.out).toContain('refused: account_disabled')
+  const bad = await run('probe list')
+  expect([bad.status, bad.out]).toEqual([1, expect.stringMatching(/refused account_disabled.*\n.*\n.*never/)])
+  const begun = await run('probe run prober --json')
+  const { request } = JSON.parse(begun.out)
+  expect([begun.status, (await carryAny({ outcome: 'applied' })).document.id]).toEqual([0, request])
+  const well = await run('probe list')
+  expect([well.status, well.out.split('\n', 1)]).toEqual([0, ['prober, every 1 h']])
+  for (const line of `${none.out}${bad.out}${well.out}`.split('\n'))
+    expect(line.length).toBeLessThanOrEqual(80)
+  expect(JSON.parse((await run('probe list --json')).out).probes).toMatchObject([
+    { user: 'prober', late: false, problem: null, last: { request, outcome: 'applied' } },
+  ])
+  const stranger = await run('probe run ada')
+  expect([stranger.status, stranger.err]).toEqual([1, expect.stringContaining('names no probe of this user')])
 })
 
 test('agents are listed and revoked, writing is paused and resumed', async () => {

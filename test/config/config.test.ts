@@ -194,6 +194,16 @@ test.each<[string, string, RegExp]>([
     `${GOOD}queue: { redis: 'redis://user:word@redis1/0' }\n`,
     /^13:10 queue\.redis: (?!.*word@).*without a password/,
   ],
+  [
+    'a probe of no account',
+    `${GOOD}    probe: { account: CN=Probe }\n`,
+    /^13:14 directories\.corp\.probe\.account: must be an anchor/,
+  ],
+  [
+    'more probes than are let through',
+    `${GOOD}    probe: { account: ${'a'.repeat(8)}-aaaa-aaaa-aaaa-${'a'.repeat(12)}, expectEveryMinutes: 5 }\n`,
+    /^13:\d+ directories\.corp\.probe\.expectEveryMinutes: more probes within an hour than limits/,
+  ],
   ['a queue of another kind', `${GOOD}queue: { redis: 'http://x' }\n`, /^13:10 queue\.redis: .*redis:\/\//],
 ])('%s is a fault with its place', (_what, text, expected) => {
   const faults = faultsOf(text)
@@ -215,6 +225,24 @@ test('the store’s file has defaults and paths too', () => {
     tls: { certificateFile: join(home, 'a'), keyFile: '/b' },
     requestLifetimeSeconds: 300,
   })
+})
+
+test('the store’s probes have an interval of an hour, and each user one', () => {
+  const text = 'publicUrl: https://x\ndataDirectory: data\ntls: { certificateFile: a, keyFile: /b }\n'
+  const { probes } = readStoreConfig(
+    fileOf(`${text}probes: [{ user: ada }, { user: bob, everyMinutes: 10 }]\n`),
+  )
+  expect(probes).toEqual([
+    { user: 'ada', everyMinutes: 60 },
+    { user: 'bob', everyMinutes: 10 },
+  ])
+  for (const [wrong, fault] of [
+    ['[{ user: ada }, { user: ada, everyMinutes: 20 }]', 'probes.1.user: is named twice'],
+    ['[{ user: ada, everyMinutes: 9 }]', 'probes.0.everyMinutes'],
+  ] as const)
+    expect(() => readStoreConfig(fileOf(`${text}probes: ${wrong}\n`))).toThrow(
+      expect.objectContaining({ message: expect.stringContaining(fault) }),
+    )
 })
 
 test('a secret comes from a file of its own, without its line end, and not from one others can read', async () => {

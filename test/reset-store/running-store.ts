@@ -7,7 +7,11 @@ import { sealPasswords } from '../../src/protocol/sealed-password.ts'
 import type { CreateRequestAnswer } from '../../src/protocol/sealer-calls.ts'
 import { verifySealingKey } from '../../src/protocol/sealing-key.ts'
 import { importPublicKey } from '../../src/protocol/signed-message.ts'
-import { createResetStore, type ResetStore } from '../../src/reset-store/create-reset-store.ts'
+import {
+  createResetStore,
+  type ResetStore,
+  type ResetStoreOptions,
+} from '../../src/reset-store/create-reset-store.ts'
 import { type Logger, silentLogger } from '../../src/telemetry/logger.ts'
 import { testCa } from '../servers/test-ca.ts'
 import { type HttpsAnswer, type HttpsCall, httpsCall } from './https-call.ts'
@@ -67,7 +71,12 @@ export async function createStoreClient(port: number, dataDirectory: string): Pr
 /** Starts a store of this process on a free port. */
 export async function startStore(
   dataDirectory: string,
-  options: { readonly clock?: Clock; readonly requestLifetimeMs?: number; readonly log?: Logger } = {},
+  options: {
+    readonly clock?: Clock
+    readonly requestLifetimeMs?: number
+    readonly log?: Logger
+    readonly probes?: NonNullable<ResetStoreOptions['probes']>
+  } = {},
 ): Promise<StoreClient & { readonly store: ResetStore }> {
   const { server } = await testCa()
   const store = createResetStore({
@@ -77,6 +86,7 @@ export async function startStore(
     publicUrl: 'https://127.0.0.1',
     tenant: 'test',
     requestLifetimeMs: options.requestLifetimeMs ?? 300_000,
+    probes: options.probes ?? [],
     log: options.log ?? silentLogger,
     clock: options.clock ?? systemClock,
   })

@@ -136,6 +136,7 @@ tls: { certificateFile: ${ca.server.certFile}, keyFile: ${ca.server.keyFile}, ca
 dataDirectory: store
 requestLifetimeSeconds: ${options.requestLifetimeSeconds ?? 300}
 log: { level: ${options.logLevel ?? 'debug'} }
+${options.storeSettings ?? ''}
 `,
   )
   for (const { configFile, stateDirectory, served } of places) {

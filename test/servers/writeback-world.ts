@@ -65,6 +65,8 @@ export interface WorldOptions<K extends DirectoryKind = 'active-directory'> {
   readonly directorySettings?: string
   /** More lines for agent.yaml. */
   readonly agentSettings?: string
+  /** More lines for store.yaml. */
+  readonly storeSettings?: string
   /** How many agents serve the directory; each beyond the first has a proxy of its own. Default 1. */
   readonly agents?: number
   /** So many of them run when the world is there; the others are only enrolled. Default all. */

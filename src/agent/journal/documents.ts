@@ -15,6 +15,7 @@ type Documents = Pick<
   | 'heldLeases'
   | 'find'
   | 'findEnded'
+  | 'lastEnded'
   | 'started'
   | 'rested'
   | 'release'
@@ -98,11 +99,19 @@ function columns(document: AcceptedDocument) {
 
 function reading(
   db: DatabaseSync,
-): Pick<Journal, 'open' | 'openIds' | 'openCount' | 'openLeases' | 'heldLeases' | 'find' | 'findEnded'> {
+): Pick<
+  Journal,
+  'open' | 'openIds' | 'openCount' | 'openLeases' | 'heldLeases' | 'find' | 'findEnded' | 'lastEnded'
+> {
   const select = `SELECT r.*, d.document FROM requests r JOIN documents d USING (request_id) WHERE r.state = 'open'`
   const all = db.prepare(`${select} ORDER BY r.directory, r.sequence`)
   const one = db.prepare(`${select} AND r.request_id = ?`)
   const ended = db.prepare(`SELECT * FROM requests WHERE request_id = ? AND state <> 'open'`)
+  const last = db.prepare(
+    `SELECT request_id, sequence, outcome_bytes FROM requests INDEXED BY requests_of_subject
+     WHERE directory = ?1 AND subject = ?2 AND sequence > 0 AND state IN ('closed', 'delivered')
+       AND (?3 IS NULL OR outcome = ?3) ORDER BY sequence DESC LIMIT 1`,
+  )
   const ids = db.prepare(
     `SELECT request_id FROM requests WHERE state = 'open' AND directory = ? ORDER BY EXISTS (
        SELECT 1 FROM intents WHERE intents.request_id = requests.request_id AND (answer IS NULL OR answer = 'lost')
@@ -128,6 +137,16 @@ function reading(
       guarded('read a request', () => {
         const row = ended.get(requestId)
         return row && toEndedRequest(row)
+      }),
+    lastEnded: (directory, account, outcome) =>
+      guarded('read a request', () => {
+        const row = last.get(directory, account, outcome ?? null)
+        return (
+          row && {
+            ...{ requestId: String(row['request_id']), sequence: Number(row['sequence']) },
+            bytes: String(row['outcome_bytes']),
+          }
+        )
       }),
     openCount: (directory) => guarded('count open requests', () => Number(count.get(directory)?.['number'])),
     find: (requestId) =>

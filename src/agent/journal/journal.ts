@@ -105,6 +105,14 @@ export interface EndedRequest
   readonly storeAnswer: string | undefined
 }
 
+/** A request with a place in its subject's order, and how it ended. */
+export interface EndedWrite {
+  readonly requestId: string
+  readonly sequence: number
+  /** The signed outcome. */
+  readonly bytes: string
+}
+
 /** How many requests there are by state, and since when the oldest waits: milliseconds since 1970, undefined without one. */
 export interface JournalCounts {
   readonly open: number
@@ -154,6 +162,8 @@ export interface Journal {
   readonly heldLeases: (limit: number) => readonly { readonly requestId: string; readonly lease: number }[]
   /** A request that is not open any more; undefined when it is, or is not known. */
   readonly findEnded: (requestId: string) => EndedRequest | undefined
+  /** The newest request of an account that ended with an outcome, of those with this `outcome` where it is given; no inspection. */
+  readonly lastEnded: (directory: string, account: string, outcome?: string) => EndedWrite | undefined
   /** One open request; undefined when unknown, closed or released. */
   readonly find: (requestId: string) => OpenRequest | undefined
   /** The `n` of the next intent. Only recording the intent uses it up. */

@@ -54,6 +54,18 @@ export interface AgentView {
     readonly expiring: number
     readonly isCut: boolean
   }[]
+  /** How the probed account of each directory fared; empty where none is watched. Times by the store's clock. */
+  readonly probes: readonly {
+    readonly directory: string
+    readonly expectEveryMs: number
+    readonly last: {
+      readonly request: string
+      readonly outcome: string
+      readonly reason: string | null
+      readonly at: number
+    } | null
+    readonly lastAppliedAt: number | null
+  }[]
   /** Housekeeping; times by this host's clock. */
   readonly jobs: readonly {
     readonly name: string

@@ -196,6 +196,12 @@ export interface RequestRecords {
   readonly addRequest: (request: NewRequest) => Promise<void>
   readonly findRequest: (id: string) => Promise<RequestRecord | undefined>
   readonly listRequests: (most: number) => Promise<readonly RequestRecord[]>
+  /** The newest request of the subject that `creator` began; with `outcome`, of those that ended so. */
+  readonly findLastBegun: (
+    subject: { readonly directory: string; readonly anchor: string },
+    creator: string,
+    outcome?: OutcomeName,
+  ) => Promise<RequestRecord | undefined>
   /** How many requests of the subject that may write are in this state. */
   readonly countWriting: (directory: string, anchor: string, state: 'unsealed' | 'open') => Promise<number>
   /** The sequence that the subject’s newest request got; 0 when none did. */

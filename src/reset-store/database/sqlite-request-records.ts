@@ -86,7 +86,13 @@ function searchMethods(
   database: DatabaseSync,
 ): Pick<
   RequestRecords,
-  'findRequest' | 'listRequests' | 'countWriting' | 'findOverdue' | 'findLeased' | 'findNewest'
+  | 'findRequest'
+  | 'listRequests'
+  | 'findLastBegun'
+  | 'countWriting'
+  | 'findOverdue'
+  | 'findLeased'
+  | 'findNewest'
 > {
   const writing = database.prepare(
     `SELECT count(*) AS number FROM requests INDEXED BY requests_out
@@ -94,6 +100,11 @@ function searchMethods(
   )
   const find = database.prepare('SELECT * FROM requests WHERE id = ?')
   const list = database.prepare('SELECT * FROM requests ORDER BY id DESC LIMIT ?')
+  // In the order in which they came, whatever the clock said.
+  const lastBegun = database.prepare(
+    `SELECT * FROM requests INDEXED BY requests_of_subject WHERE directory = ? AND anchor = ? AND creator = ?
+       AND (? IS NULL OR outcome = ?) ORDER BY rowid DESC LIMIT 1`,
+  )
   const overdue = database.prepare('SELECT * FROM requests WHERE due_at <= ? ORDER BY due_at')
   const leased = database.prepare(
     `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sealed_at`,
@@ -105,6 +116,8 @@ function searchMethods(
   return {
     findRequest: async (id) => one(find.get(id)),
     listRequests: async (most) => all(list.all(most)),
+    findLastBegun: async ({ directory, anchor }, creator, outcome) =>
+      one(lastBegun.get(directory, anchor, creator, outcome ?? null, outcome ?? null)),
     countWriting: async (directory, anchor, state) =>
       Number(writing.get(directory, anchor, state)?.['number']),
     findOverdue: async (now) => all(overdue.all(now)),

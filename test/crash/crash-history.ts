@@ -29,7 +29,11 @@ export interface CrashHistory {
   readonly locked: (user: WorldUser) => void
   /** `passwords`: as they are sealed, the new one last. */
   readonly asked: (request: string, user: WorldUser, passwords: readonly Buffer[]) => void
-  readonly process: (agent: WorldAgent, what: Extract<SupervisorEvent, { kind: 'process' }>['what']) => void
+  readonly process: (
+    agent: WorldAgent,
+    what: Extract<SupervisorEvent, { kind: 'process' }>['what'],
+    status?: number | string,
+  ) => void
   /** Ends the agents, lets every observer tell what it saw, and checks it. */
   readonly finish: (world: World<DirectoryKind>) => Promise<Verdict>
 }
@@ -59,8 +63,11 @@ export function createCrashHistory(agents: number, threshold: number, kind: Dire
   const { recorder, ids } = scene
   const names = Array.from({ length: agents }, (_, index) => `agent-${index + 1}`)
   const observers = new Map(names.map((name) => [name, observeAgent(scene, name)]))
-  const process: CrashHistory['process'] = (agent, what) =>
-    recorder.add({ at: recorder.now(), observer: 'supervisor', kind: 'process', agent: agent.id, what })
+  const process: CrashHistory['process'] = (agent, what, status) =>
+    recorder.add({
+      ...{ at: recorder.now(), observer: 'supervisor', kind: 'process', agent: agent.id, what },
+      ...(status === undefined ? {} : { status }),
+    })
   return {
     watch: (agent) => observers.get(agent)?.watch ?? {},
     prepare: async (domain) => {
@@ -91,7 +98,7 @@ export function createCrashHistory(agents: number, threshold: number, kind: Dire
     finish: async (world) => {
       recorder.add({ at: recorder.now(), observer: 'supervisor', kind: 'faults_over' })
       await sampleAccounts(world.domain, scene.byDn, recorder)
-      for (const agent of world.agents) await endAgent(scene, agent, process)
+      for (const agent of world.agents) await endAgent(agent, process)
       await recordStore(world, recorder, scene.requests, (request) => scene.lengths.get(request))
       await recordEndState(world.domain, scene.byDn, (account) => scene.secrets.get(account) ?? [], recorder)
       for (const agent of world.agents) {
@@ -149,16 +156,8 @@ function learn({ recorder, secrets }: Scene, { anchor }: WorldUser, name: string
   secrets.set(anchor, [{ name, secret }, ...(secrets.get(anchor) ?? [])])
 }
 
-async function endAgent(
-  { recorder }: Scene,
-  agent: WorldAgent,
-  process: CrashHistory['process'],
-): Promise<void> {
+async function endAgent(agent: WorldAgent, process: CrashHistory['process']): Promise<void> {
   if (!agent.isRunning()) return
   process(agent, 'asked_to_end')
-  const status = await agent.stop()
-  recorder.add({
-    ...{ at: recorder.now(), observer: 'supervisor', kind: 'process', agent: agent.id },
-    ...{ what: 'exited', status },
-  })
+  process(agent, 'exited', await agent.stop())
 }

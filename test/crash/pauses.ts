@@ -95,8 +95,7 @@ async function showUp({ history }: CrashWorld, agent: WorldAgent): Promise<void>
   history.process(agent, 'started')
   await agent.start()
   history.process(agent, 'asked_to_end')
-  await agent.stop()
-  history.process(agent, 'exited')
+  history.process(agent, 'exited', await agent.stop())
 }
 
 /** Starts the agent, alone, and lets it stop in the middle of a request. */

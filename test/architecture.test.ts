@@ -22,6 +22,7 @@ const LEVELS: readonly (readonly [room: string, level: number])[] = [
   ['agent/journal', 3],
   ['agent/audit', 3],
   ['agent/directory', 3],
+  ['agent/discovery', 3],
   ['agent/keys', 3],
   ['reset-store/http', 4],
   ['reset-store/requests', 3],

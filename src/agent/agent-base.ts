@@ -10,6 +10,7 @@ import type { Identity } from './agent-identity.ts'
 import { auditDirectoryOf } from './audit/audit-files.ts'
 import { type Audit, createAudit } from './audit/create-audit.ts'
 import { createDirectories } from './create-directories.ts'
+import { createDiscoveries, type FoundControllers } from './create-discoveries.ts'
 import type { GoneServers } from './decisions/judge-doubt.ts'
 import { createLeases, type Leases } from './decisions/leases.ts'
 import { createStoreTime, type StoreTime } from './decisions/store-time.ts'
@@ -25,7 +26,7 @@ import { measureOutcomes } from './measure-outcomes.ts'
 import { createPause, type Pause } from './pause.ts'
 import { createPulse, type Pulse } from './pulse.ts'
 import { writeLimitsOf } from './reload.ts'
-import { rememberRefusals } from './remember-refusals.ts'
+import { rememberInJournal } from './remember-in-journal.ts'
 import { clientCertificateOf } from './show-client-certificate.ts'
 import { createStoreClient, type StoreClient } from './store-client/create-store-client.ts'
 import { createStoreTransport } from './store-client/store-transport.ts'
@@ -69,6 +70,8 @@ export interface AgentBase extends AgentOptions, Pause {
   readonly documents: DocumentCache
   readonly client: StoreClient
   readonly directories: ReadonlyMap<string, ServedDirectory>
+  /** Of the directories whose controllers are looked for in DNS. */
+  readonly discoveries: ReadonlyMap<string, FoundControllers>
   /** Domain controllers that an operator declared gone at the store; none before its first answer. */
   readonly goneServers: () => GoneServers
   readonly setGoneServers: (servers: readonly string[]) => void
@@ -92,15 +95,24 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   const findKey = (kid: string) => identity.storeKeys.get(kid)
   const metrics = createMetrics({ version: VERSION, agent: enrolled.agent })
   // Configuration faults must not leave the journal open, so it is opened after the directories are made.
-  const late: { journal?: Journal } = {}
-  const refusalsOf = (name: string) => rememberRefusals(() => late.journal, name)
-  const directories = measured(createDirectories(config, { ...options, refusalsOf }), { metrics, clock })
+  const late: { journal?: Journal; directories?: AgentBase['directories'] } = {}
+  const memoryOf = (what: string) => (name: string) =>
+    rememberInJournal(() => late.journal, `${what} ${name}`)
   const stopping = new AbortController()
+  const discoveries = createDiscoveries(config, {
+    ...{ conditions, clock, log: options.log, signal: stopping.signal, memoryOf: memoryOf('controllers') },
+    writerOf: (name) => late.directories?.get(name)?.directory.status() ?? { connected: false },
+  })
+  const refusalsOf = memoryOf('bind_refusals')
+  const directories = measured(createDirectories(config, { ...options, refusalsOf, discoveries }), {
+    ...{ metrics, clock },
+  })
+  late.directories = directories
   const transport = createStoreTransport({
     ...{ caFile: config.store.caFile, env: options.env },
     clientCertificate: clientCertificateOf(config.store, { clock, conditions }),
   })
-  const certificates = createCertificateWatch({ config, clock, conditions }, () =>
+  const certificates = createCertificateWatch({ config, clock, conditions, discoveries }, () =>
     transport.readCertificate(
       config.store.url,
       AbortSignal.any([stopping.signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]),
@@ -128,7 +140,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   return {
     ...options,
     ...{ enrolled, conditions, metrics, journal, audit, storeTime, findKey, client, directories, documents },
-    ...{ lastOutcomes, certificates },
+    ...{ lastOutcomes, certificates, discoveries },
     ...createPause({ conditions, journal, clock }),
     ...createGoneServers(),
     keys: identity.keys,

@@ -16,7 +16,7 @@ import { createRunningConfig, type ReloadView } from './reload.ts'
 import { createAccountReports } from './report-accounts.ts'
 import type { Schedule } from './schedule/create-schedule.ts'
 import { viewAgent } from './view-agent.ts'
-import { watchDirectories } from './watch-directories.ts'
+import { meetDirectories } from './watch-directories.ts'
 import { createProbeWatch } from './watch-probes.ts'
 
 /** The running agent. */
@@ -121,7 +121,7 @@ async function startParts(
   releases.defer(ops.stop)
   await work.refuseStrangers()
   // Connected while Redis starts; nothing is written before the queues run.
-  const looked = watchDirectories(base)
+  const looked = meetDirectories(base)
   releases.defer(() => work.queues.stop(0))
   await unlessHalted(work.queues.start())
   void work.queues.stuck.then(fail)

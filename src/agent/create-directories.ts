@@ -8,6 +8,7 @@ import { readSecretFile } from '../config/secret-file.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { type Blocklist, parseBlocklist } from '../policy/blocklist.ts'
 import { errorFields, type Logger } from '../telemetry/logger.ts'
+import type { FoundControllers } from './create-discoveries.ts'
 import { isWithin } from './decisions/distinguished-name.ts'
 import type { RefusalMemory } from './directory/bind-gate.ts'
 import { createDirectory } from './directory/create-directory.ts'
@@ -23,6 +24,8 @@ export interface DirectoryParts {
   readonly clock: Clock
   /** Where the refused binds of a directory are kept over restarts; asked for no sooner than at its first bind. */
   readonly refusalsOf?: (directory: string) => RefusalMemory
+  /** Those that are looked for in DNS. */
+  readonly discoveries?: ReadonlyMap<string, Pick<FoundControllers, 'urls' | 'lookup'>>
 }
 
 /** Makes every configured directory. Nothing connects yet. Throws ERR_CONFIG_UNREADABLE, ERR_CONFIG_INVALID. */
@@ -51,11 +54,11 @@ function refuseOverlap({ directories }: AgentConfig): void {
 function serve(
   name: string,
   config: DirectoryConfig,
-  { log, clock, refusalsOf }: DirectoryParts,
+  { log, clock, refusalsOf, discoveries }: DirectoryParts,
 ): ServedDirectory {
   const directory = createDirectory({
     name,
-    ...kindOf(config),
+    ...kindOf(config, discoveries?.get(name)),
     baseDn: config.baseDn,
     scope: config.scope,
     bindName: config.bind.name,
@@ -86,12 +89,14 @@ export const trustOf = ({ caFile, serverName, pinSha256 }: DirectoryConfig['tls'
 })
 
 /** What each kind of directory has of its own. */
-function kindOf(config: DirectoryConfig) {
+function kindOf(config: DirectoryConfig, found: Pick<FoundControllers, 'urls' | 'lookup'> | undefined) {
   const { type, writer, markerAttribute, protection } = config
   const history = config.history === undefined ? {} : { history: config.history }
   if (type === 'active-directory') {
-    const { controllers, anchor } = config
-    return { kind: type, controllers, writer, anchor, protection, markerAttribute, ...history }
+    const controllers = found?.urls ?? config.controllers ?? []
+    const lookup = found?.lookup === undefined ? {} : { lookup: found.lookup }
+    const { anchor } = config
+    return { kind: type, controllers, ...lookup, writer, anchor, protection, markerAttribute, ...history }
   }
   const { servers: controllers, policy: policyDn, markerClass } = config
   return { kind: type, controllers, writer, policyDn, protection, markerAttribute, markerClass, ...history }

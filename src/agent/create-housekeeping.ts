@@ -43,11 +43,17 @@ export function createHousekeeping(
   const tendQueues = async () => {
     await queues.reconcile().finally(refuseStrangers)
   }
+  const findControllers = async () => {
+    await Promise.all([...base.discoveries.values()].map(({ tend }) => tend()))
+  }
   const disk = () => watchDisk(base.config.stateDirectory, base.conditions)
   return createSchedule(
     [
       { name: 'heartbeat', when: '*/30 * * * * *', isDueAtStart: true, run: heartbeat },
       { name: 'directory', when: '*/5 * * * * *', run: () => watchDirectories(base) },
+      ...(base.discoveries.size > 0
+        ? [{ name: 'controllers', when: '3-58/5 * * * * *', run: findControllers }]
+        : []),
       { name: 'policies', when: '30 * * * * *', isDueAtStart: true, run: createPolicyPublisher(base) },
       { name: 'clock', when: '*/5 * * * * *', run: watchTime },
       { name: 'backlog', when: '*/10 * * * * *', run: async () => watchBacklog(base) },

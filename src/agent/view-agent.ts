@@ -44,6 +44,7 @@ export function viewAgent(
     directories: statuses().map(({ name, connected, server = null, url = null, clockOffsetMs }) => ({
       ...{ name, connected, server, url },
       clockOffsetMs: clockOffsetMs === undefined ? null : Math.round(clockOffsetMs),
+      discovery: base.discoveries.get(name)?.view() ?? null,
     })),
     conditions: conditions.list(),
     lastOutcomes: base.lastOutcomes.list(),

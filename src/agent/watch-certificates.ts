@@ -31,17 +31,21 @@ type Look = Pick<SeenCertificate, 'kind' | 'subject'> & { readonly read: () => P
 
 /** Makes the watch. `readStore` gives the end of the store's own chain. */
 export function createCertificateWatch(
-  { config, clock, conditions }: Pick<AgentBase, 'config' | 'clock' | 'conditions'>,
+  {
+    config,
+    clock,
+    conditions,
+    discoveries = NOT_DISCOVERED,
+  }: Pick<AgentBase, 'config' | 'clock' | 'conditions'> & Partial<Pick<AgentBase, 'discoveries'>>,
   readStore: () => Promise<number | undefined>,
 ): CertificateWatch {
   const seen = new Map<string, SeenCertificate>()
-  const looks = [
-    { kind: 'server', subject: config.store.url, read: readStore } as const,
-    ...serversOf(config),
-    ...filesOf(config),
-  ]
+  const fixed = [{ kind: 'server', subject: config.store.url, read: readStore } as const, ...filesOf(config)]
+  const servers = serversOf(config, discoveries)
   return {
     look: async () => {
+      const looks = [...fixed, ...servers.flatMap((of) => of())]
+      forget(seen, looks, conditions)
       await Promise.all(
         looks.map(async ({ kind, subject, read }) => {
           // What is away has its own condition.
@@ -55,15 +59,35 @@ export function createCertificateWatch(
   }
 }
 
-function serversOf(config: AgentConfig): Look[] {
-  return Object.values(config.directories).flatMap((directory) => {
+const NOT_DISCOVERED: AgentBase['discoveries'] = new Map()
+
+/** What gives the servers of each directory as they are known at the time. */
+function serversOf(config: AgentConfig, discoveries: AgentBase['discoveries']): (() => Look[])[] {
+  return Object.entries(config.directories).map(([name, directory]) => {
     const tls = trustOf(directory.tls)
-    const urls = directory.type === 'openldap' ? directory.servers : directory.controllers
-    return urls.map((subject) => ({
-      ...{ kind: 'server' as const, subject },
-      read: () => readServerCertificate(subject, tls, directory.connectTimeoutSeconds * 1000),
-    }))
+    const found = discoveries.get(name)
+    const listed = (directory.type === 'openldap' ? directory.servers : directory.controllers) ?? []
+    const how = { tls, lookup: found?.lookup, timeoutMs: directory.connectTimeoutSeconds * 1000 }
+    return () =>
+      (found?.urls() ?? listed).map((subject) => ({
+        ...{ kind: 'server' as const, subject },
+        read: () => readServerCertificate(subject, how),
+      }))
   })
+}
+
+/** What is looked at no more is no reason to warn. */
+function forget(
+  seen: Map<string, SeenCertificate>,
+  looks: readonly Look[],
+  conditions: Pick<Conditions, 'clear'>,
+): void {
+  const subjects = new Set(looks.map(({ subject }) => subject))
+  for (const [key, { subject }] of seen) {
+    if (subjects.has(subject)) continue
+    seen.delete(key)
+    conditions.clear('certificate_expiring', subject)
+  }
 }
 
 function filesOf({ store, directories, queue, audit }: AgentConfig): Look[] {

@@ -4,9 +4,23 @@ import { failureLine } from '../telemetry/logger.ts'
 import type { AgentBase } from './agent-base.ts'
 import type { WriterSession } from './directory/directory.ts'
 
-/** Connects what is not connected; never rejects. Called at the start and on the clock. */
+/** Connects what is not connected; never rejects. Called on the clock. */
 export async function watchDirectories(base: Pick<AgentBase, 'directories' | 'conditions'>): Promise<void> {
   await Promise.all([...base.directories.keys()].map((name) => watch(base, name)))
+}
+
+/** As watchDirectories, at the start: a directory of which no controller is known is looked for in DNS before. Never rejects. */
+export async function meetDirectories(
+  base: Pick<AgentBase, 'directories' | 'conditions' | 'discoveries'>,
+): Promise<void> {
+  await Promise.all(
+    [...base.directories.keys()].map(async (name) => {
+      const discovery = base.discoveries.get(name)
+      const looked = discovery?.look()
+      if (discovery?.urls().length === 0) await looked
+      await watch(base, name)
+    }),
+  )
 }
 
 async function watch(

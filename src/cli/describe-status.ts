@@ -30,7 +30,10 @@ export function describeStatus(status: AgentStatus, view: StatusView): readonly 
       ['store', storeOf(status)],
       ['requests', requestsOf(status.requests, view.nowMs + (status.storeOffsetMs ?? 0))],
       ['audit', auditOf(status, view.auditCollector)],
-      ...status.directories.flatMap((directory) => directoryRows(directory, status.queues, colours)),
+      ...status.directories.flatMap((directory) => [
+        ...directoryRows(directory, status.queues, colours),
+        ...discoveryRows(directory, view.nowMs, colours),
+      ]),
     ]),
     ...(conditions.length === 0 ? ['no conditions'] : ['conditions']),
     ...alignRows(conditions.flatMap((condition) => conditionRows(condition, view.nowMs, colours))),
@@ -88,6 +91,25 @@ function directoryRows(
   return [
     connected ? [plain(name), `connected to ${where}${clock}`] : [plain(name), 'NOT CONNECTED', red],
     queue ? ['', jobs] : ['', jobs, red],
+  ]
+}
+
+function discoveryRows(
+  { discovery }: AgentStatus['directories'][number],
+  nowMs: number,
+  { yellow }: Colours,
+): readonly Row[] {
+  if (discovery === null) return []
+  const { domain, foundAt, problem, controllers, vanished } = discovery
+  const found = foundAt === null ? 'not yet' : `${describeAge(nowMs - foundAt)} ago`
+  const count = `DNS: ${controllers.length} controllers of ${domain}, ${found}`
+  const text = plain(problem === null ? count : `${count}; NO LIST NOW`)
+  const gone = plain(
+    `no longer in DNS, kept: ${vanished.map((url) => url.replace('ldaps://', '')).join(', ')}`,
+  )
+  return [
+    problem === null ? ['', text] : ['', text, yellow],
+    ...(vanished.length === 0 ? [] : [['', gone, yellow] as const]),
   ]
 }
 

@@ -23,6 +23,13 @@ const statusSchema = z.looseObject({
       server: z.string().nullable(),
       url: z.string().nullable(),
       clockOffsetMs: time,
+      discovery: z
+        .looseObject({
+          ...{ domain: z.string(), foundAt: time, problem: z.string().nullable() },
+          ...{ controllers: z.array(z.string()), vanished: z.array(z.string()) },
+        })
+        .nullable()
+        .default(null),
     }),
   ),
   conditions: z.array(

@@ -1,5 +1,6 @@
 // One directory of the agent's configuration: where it is, who writes there, whom it may write, and how much.
 import { z } from 'zod'
+import { discoverSchema, findDiscoverFaults } from './discover-config.ts'
 import type { RuleFault } from './read-config.ts'
 import { count, isRecord, seconds, text } from './value-schemas.ts'
 
@@ -114,7 +115,13 @@ const shared = {
 
 const activeDirectorySchema = z.strictObject({
   type: z.literal('active-directory').describe('kind of directory'),
-  controllers: z.array(ldapsUrl).min(1).max(32).describe('writable domain controllers, as ldaps URLs'),
+  controllers: z
+    .array(ldapsUrl)
+    .min(1)
+    .max(32)
+    .optional()
+    .describe('writable domain controllers, as ldaps URLs; this or discover is required'),
+  discover: discoverSchema.optional().describe('looks for the controllers in DNS instead; docs/discovery.md'),
   writer: z
     .union([z.literal('pdc-emulator'), ldapsUrl])
     .default('pdc-emulator')
@@ -204,6 +211,7 @@ export function findDirectoryFaults(name: string, directory: unknown): readonly 
     ...(hasLimitedProbe(directory)
       ? [{ path: ['directories', name, 'probe', 'expectEveryMinutes'], message: PROBE_FAULT }]
       : []),
+    ...findDiscoverFaults(name, directory),
     ...(lacksWriter(directory) ? [{ path: ['directories', name, 'servers'], message: SEVERAL_FAULT }] : []),
   ]
 }

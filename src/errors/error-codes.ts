@@ -89,6 +89,11 @@ export const ERRORS = {
     meaning: 'the directory refused an operation for a reason that is not about the password',
     remedy: 'see the diagnostic text of the directory',
   },
+  ERR_DIRECTORY_UNDISCOVERED: {
+    meaning: 'DNS names no domain controller that may be used, and none is known from before',
+    remedy:
+      'check the SRV records of the domain, and that this host reaches its DNS servers: docs/discovery.md',
+  },
 
   ERR_STORE_UNREACHABLE: {
     meaning: 'no connection to the reset store',

@@ -41,6 +41,17 @@ export const CONDITIONS = {
   directory_unreachable: {
     severity: 'error',
     remedy: 'check the directory server, its certificate and the service account',
+    dependsOn: ['controllers_not_found'],
+  },
+  controllers_not_found: {
+    severity: 'warning',
+    remedy:
+      'check the SRV records of the domain and the way to its DNS servers; the controllers that are known stay in use meanwhile',
+  },
+  controllers_doubtful: {
+    severity: 'warning',
+    remedy:
+      'find out who changed the records of the domain in DNS; if the detail is right, correct discover in the configuration',
   },
   queue_unreachable: {
     severity: 'error',

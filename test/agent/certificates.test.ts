@@ -118,6 +118,28 @@ test('the end of every certificate is seen without a byte of LDAP, and 30 days b
   expect(warned().map(([, subject]) => subject)).not.toContain(soon.certFile)
 })
 
+test('of controllers that DNS names, those are looked at that are known then; one that is forgotten warns no more', async () => {
+  const brief = await issueServerCertificate({
+    ...{ directory, name: 'brief', dnsNames: ['localhost'], addresses: ['127.0.0.1'], days: 11 },
+  })
+  const [fine, ending] = [await listen(ca.server), await listen(brief)]
+  const clock = createManualClock(systemClock.wallMs())
+  const conditions = createConditions({ clock, log: silentLogger })
+  let known = [fine.url, ending.url]
+  const discoveries = new Map([['corp', { urls: () => known, lookup: undefined } as never]])
+  const watch = createCertificateWatch(
+    { config: configOf(['ldaps://127.0.0.1:9']), clock, conditions, discoveries },
+    async () => undefined,
+  )
+  const seen = () => watch.list().flatMap(({ kind, subject }) => (kind === 'server' ? [subject] : []))
+  await watch.look()
+  expect(new Set(seen())).toEqual(new Set(known))
+  expect(conditions.list()).toMatchObject([{ code: 'certificate_expiring', subject: ending.url }])
+  known = [fine.url]
+  await watch.look()
+  expect([seen(), conditions.list()]).toEqual([[fine.url], []])
+})
+
 test('a chain ends with its first certificate, and a server that nobody trusts is not looked at', async () => {
   const clock = createManualClock(systemClock.wallMs())
   const conditions = createConditions({ clock, log: silentLogger })

@@ -61,7 +61,7 @@ const WELL: AgentView = {
   directories: [
     {
       ...{ name: 'corp', connected: true, server: 'b8a4b9a6-0000-4000-8000-000000000002' },
-      ...{ url: 'ldaps://dc1.corp.example.com:636', clockOffsetMs: -3 },
+      ...{ url: 'ldaps://dc1.corp.example.com:636', clockOffsetMs: -3, discovery: null },
     },
   ],
   conditions: [],
@@ -92,7 +92,7 @@ const ILL: AgentView = {
   queues: { ...WELL.queues, people: null },
   directories: [
     ...WELL.directories,
-    { name: 'people', connected: false, server: null, url: null, clockOffsetMs: null },
+    { name: 'people', connected: false, server: null, url: null, clockOffsetMs: null, discovery: null },
   ],
   lastOutcomes: [],
   jobs: [
@@ -158,6 +158,31 @@ test('the screens of the manual are what the command shows', () => {
   expect(`${shown(ILL, 'syslog.example.com:6514').join('\n')}\n`).toBe(ill?.[1])
 })
 
+test('controllers that DNS names are told with their age, and those that it no longer names', () => {
+  const url = (host: string) => `ldaps://${host}.corp.example.com`
+  const screen = (problem: string | null, vanished: readonly string[]) =>
+    shown({
+      ...WELL,
+      directories: [
+        {
+          ...(WELL.directories[0] as AgentView['directories'][number]),
+          url: url('dc1'),
+          discovery: {
+            ...{ domain: 'corp.example.com', foundAt: NOW - 240_000, problem },
+            ...{ controllers: [url('dc1'), url('dc2')], vanished },
+          },
+        },
+      ],
+    }).join('\n')
+  const [part = ''] = [
+    ...readFileSync(path.join(ROOT, 'docs/discovery.md'), 'utf8').matchAll(/```text\n(.*?)```/gs),
+  ].map(([, text = '']) => text)
+  expect(part.length).toBeGreaterThan(100)
+  expect(screen(null, [url('dc9')])).toContain(part.trimEnd())
+  expect(screen(null, [])).not.toContain('no longer in DNS')
+  expect(screen('no answer', [])).toContain('DNS: 2 controllers of corp.example.com, 4 min ago; NO LIST NOW')
+})
+
 test('no line is wider than 80 columns, with every condition at once and whatever servers say', () => {
   const detail = `\x1b[2J\u202e${'a long word '.repeat(40)}${'x'.repeat(300)}\r\nand more`
   const codes = Object.keys(CONDITIONS) as ConditionCode[]
@@ -166,7 +191,16 @@ test('no line is wider than 80 columns, with every condition at once and whateve
     ...ILL,
     conditions: codes.map((code) => condition(code, name, 0, detail)),
     queues: { [name]: { waiting: 1e9, active: 1e9, delayed: 1e9 } },
-    directories: [{ ...WELL.directories[0], name, url: `ldaps://${'u'.repeat(200)}` } as never],
+    directories: [
+      {
+        ...WELL.directories[0],
+        ...{ name, url: `ldaps://${'u'.repeat(200)}` },
+        discovery: {
+          ...{ domain: 'd'.repeat(200), foundAt: null, problem: detail },
+          ...{ controllers: [], vanished: [detail, detail] },
+        },
+      } as never,
+    ],
   })
   expect(lines.length).toBeGreaterThan(codes.length * 3)
   expect(lines.filter((line) => line.length > 80)).toEqual([])

@@ -211,6 +211,83 @@ test.each<[string, string, RegExp]>([
   expect(faults[0]).toMatch(expected)
 })
 
+const FOUND = GOOD.replace('controllers: [ldaps://dc1.example.com]', 'discover: { domain: corp.test }')
+
+test('controllers are listed or looked for, and what is looked for has defaults', () => {
+  const { discover, ...rest } = readAgentConfig(fileOf(FOUND)).directories['corp'] as Record<string, unknown>
+  expect(discover).toEqual({ domain: 'corp.test', lookEveryMinutes: 15 })
+  expect(rest).toMatchObject({ writer: 'pdc-emulator' })
+  expect(rest).not.toHaveProperty('controllers')
+  const all = `domain: corp.test, site: Default-First-Site-Name, within: [dc1.corp.test, dcs.corp.test],
+      dnsServers: [192.0.2.53, '192.0.2.53:5353', '2001:db8::53', '[2001:db8::53]:5353'], lookEveryMinutes: 1440`
+  expect(faultsOf(FOUND.replace('domain: corp.test', all))).toEqual([])
+})
+
+test.each<[string, string, RegExp]>([
+  ['neither', GOOD.replace(/ *controllers.*\n/, ''), /^6:3 directories\.corp\.controllers: is missing: list/],
+  [
+    'both',
+    `${GOOD}    discover: { domain: corp.test }\n`,
+    /^13:5 directories\.corp\.discover: controllers are listed already: keep one/,
+  ],
+  [
+    'a writer of their own',
+    `${FOUND}    writer: ldaps://dc1.corp.test\n`,
+    /^13:5 directories\.corp\.writer: with discover the writer is the PDC emulator/,
+  ],
+  ['no domain', FOUND.replace('domain: corp.test', ''), /discover\.domain: is missing/],
+  [
+    'an address as domain',
+    FOUND.replace('corp.test }', '10.0.0.1 }'),
+    /discover\.domain: must be a DNS name/,
+  ],
+  ['a name of one label', FOUND.replace('corp.test }', 'corp }'), /discover\.domain: must be a DNS name/],
+  ['a name with a dot at its end', FOUND.replace('corp.test }', 'corp.test. }'), /must be a DNS name/],
+  [
+    'a site with a dot',
+    FOUND.replace('corp.test }', 'corp.test, site: a.b }'),
+    /discover\.site: must be the name/,
+  ],
+  [
+    'an empty list of suffixes',
+    FOUND.replace('corp.test }', 'corp.test, within: [] }'),
+    /discover\.within: /,
+  ],
+  [
+    'a DNS server by name',
+    FOUND.replace('corp.test }', 'corp.test, dnsServers: [ns1.test] }'),
+    /must be an IP address/,
+  ],
+  [
+    'a port that is none',
+    FOUND.replace('corp.test }', "corp.test, dnsServers: ['192.0.2.1:0'] }"),
+    /must be an IP/,
+  ],
+  [
+    'an IPv6 port without brackets',
+    FOUND.replace('corp.test }', "corp.test, dnsServers: ['[::1'] }"),
+    /must be an IP/,
+  ],
+  [
+    'a look every second',
+    FOUND.replace('corp.test }', 'corp.test, lookEveryMinutes: 0.02 }'),
+    /lookEveryMinutes: /,
+  ],
+  [
+    'a key that is not known',
+    FOUND.replace('corp.test }', 'corp.test, port: 389 }'),
+    /discover\.port: this key/,
+  ],
+])('of controllers that are looked for, %s is a fault with its place', (_what, text, expected) => {
+  expect(faultsOf(text)).toEqual([expect.stringMatching(expected)])
+})
+
+test('OpenLDAP servers are listed', () => {
+  expect(faultsOf(`${OPENLDAP}    discover: { domain: corp.test }\n`)).toEqual([
+    expect.stringMatching(/^13:5 directories\.corp\.discover: this key is not known here/),
+  ])
+})
+
 test('a file that is not there is ERR_CONFIG_UNREADABLE', () => {
   expect(() => readAgentConfig(join(home, 'none.yaml'))).toThrow(
     expect.objectContaining({ code: 'ERR_CONFIG_UNREADABLE' }),

@@ -1,9 +1,12 @@
-// What the agent's own configuration of a directory changes, end to end: another anchor, names refused, history required.
+// What the agent's own configuration of a directory changes, end to end: another anchor, names refused, history required,
+// controllers that DNS names.
 import { readFileSync, writeFileSync } from 'node:fs'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { newPassword, oldPassword } from '../servers/canaries.ts'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { laterPassword, newPassword, oldPassword } from '../servers/canaries.ts'
 import { readGuid, replaceAttribute } from '../servers/directory-admin.ts'
+import { type DnsServer, startDnsServer } from '../servers/dns-server.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
+import { isPasswordWrite, passwordWrites } from './password-writes.ts'
 
 const modifies = { operation: 'modify', direction: 'request' } as const
 let world: World
@@ -111,6 +114,91 @@ test('names and the agent’s own list are refused though the directory would ta
     ...{ outcome: 'refused', reason: 'password_blocklisted', rule: { kind: 'not_blocklisted' } },
   })
   expect(await readGuid(await world.domain.admin(), user.dn)).toBe(user.objectGuid)
+})
+
+describe('with controllers that DNS names', () => {
+  const ALL = '_ldap._tcp.dc._msdcs.corp.test'
+  let dns: DnsServer
+  let listed = ''
+
+  beforeAll(async () => {
+    dns = await startDnsServer()
+    listed = readFileSync(world.agentConfigFile, 'utf8')
+    const discover = `discover: { domain: corp.test, dnsServers: ["${dns.address}"] }`
+    writeFileSync(world.agentConfigFile, listed.replace(/controllers: .*/, discover))
+    await world.agent.stop()
+  }, 60_000)
+  afterAll(async () => {
+    await world.agent.stop()
+    writeFileSync(world.agentConfigFile, listed)
+    await world.agent.start()
+    await dns.stop()
+  }, 60_000)
+
+  /** The names lead to the proxy before the domain controller, or to an address where nobody is. */
+  const answer = (srv: readonly string[]) =>
+    dns.answer({
+      srv: { [ALL]: srv.map((target, priority) => ({ target, priority })) },
+      hosts: { 'dc1.corp.test': world.proxy?.address ?? '', 'dc2.corp.test': '127.0.0.1' },
+    })
+  const seen = async () => {
+    const { json } = await world.ops('/status')
+    const { directories, conditions, jobs } = json as {
+      directories: { url: string; discovery: { controllers: string[]; vanished: string[] } }[]
+      conditions: { code: string }[]
+      jobs: { name: string }[]
+    }
+    return {
+      ...{
+        url: directories[0]?.url,
+        discovery: directories[0]?.discovery,
+        jobs: jobs.map(({ name }) => name),
+      },
+      conditions: conditions.map(({ code }) => code),
+    }
+  }
+
+  test('the agent waits for DNS, finds the writer by it at the port of LDAPS, and writes', async () => {
+    dns.answer({}, 'refuses')
+    const started = world.agent.start()
+    const end = performance.now() + 30_000
+    while (!world.agent.output().includes('controllers_not_found') && performance.now() < end)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(world.agent.output()).toContain('ERR_DIRECTORY_UNDISCOVERED')
+    answer(['dc2.corp.test', 'dc1.corp.test', 'dc1.elsewhere.test'])
+    await started
+    const user = await linkedUser()
+    await world.run('inspect', user)
+    expect(await world.reset(user, newPassword())).toMatchObject({ outcome: 'applied' })
+    expect(await seen()).toMatchObject({
+      url: 'ldaps://dc1.corp.test',
+      discovery: {
+        ...{ controllers: ['ldaps://dc2.corp.test', 'ldaps://dc1.corp.test'], vanished: [] },
+        ...{ domain: 'corp.test', problem: null },
+      },
+      conditions: expect.arrayContaining(['controllers_doubtful']),
+      jobs: expect.arrayContaining(['controllers']),
+    })
+  }, 60_000)
+
+  test('a write in doubt is settled on its controller, though DNS names only another one when the agent is back', async () => {
+    const user = await linkedUser()
+    await world.run('inspect', user)
+    world.proxy?.forget()
+    const lost = world.proxy?.onRequest(isPasswordWrite, { kind: 'swallow-response' })
+    const request = await world.ask(user, laterPassword())
+    await lost?.hit
+    await world.agent.kill()
+    answer(['dc2.corp.test'])
+    await world.agent.start()
+    expect(await world.verdict(request)).toMatchObject({ outcome: 'applied' })
+    expect(passwordWrites(world.proxy as never, { ...user, anchor: user.objectGuid }).sent).toBe(1)
+    expect(await world.domain.canBind(user.principal, laterPassword())).toBe(true)
+    expect(await seen()).toMatchObject({
+      url: 'ldaps://dc1.corp.test',
+      discovery: { controllers: ['ldaps://dc2.corp.test'], vanished: ['ldaps://dc1.corp.test'] },
+    })
+  }, 60_000)
 })
 
 test('the agent refuses to start where history is required and cannot be enforced, and says why [policy_hints_missing]', async () => {

@@ -209,6 +209,7 @@ function createBase(options: ProcessOptions, owner: Owner, clock: Clock, databas
     metrics: undefined as never,
     lastOutcomes: undefined as never,
     certificates: undefined as never,
+    discoveries: new Map(),
     ...{ log, clock, env: {}, conditions, journal, audit: openAudit, storeTime, findKey, client },
     keys: keys.keys,
     enrolled: {

@@ -13,7 +13,8 @@ import { createTlsTrust } from './tls-trust.ts'
 
 /** Makes a directory; connects at the first use. Throws ERR_CONFIG_INVALID or ERR_DIRECTORY_UNSUITABLE for a wrong URL or CA. */
 export function createDirectory(options: DirectoryOptions): Directory {
-  for (const url of options.controllers) parseEndpoint(url)
+  const listed = typeof options.controllers === 'function' ? [] : options.controllers
+  for (const url of listed) parseEndpoint(url)
   if (options.writer !== undefined && options.writer !== 'pdc-emulator') parseEndpoint(options.writer)
   return new KeptDirectory(options)
 }

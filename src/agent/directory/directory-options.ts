@@ -1,4 +1,5 @@
 // What the assembly says of a directory: what is common to all, and what each kind has of its own.
+import type { LookupFunction } from 'node:net'
 import type { BackoffLimits } from '../../clock/backoff.ts'
 import type { Clock } from '../../clock/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -8,8 +9,6 @@ import type { TrustOptions } from './tls-trust.ts'
 
 interface SharedOptions {
   readonly name: string
-  /** ldaps URLs, asked in this order. */
-  readonly controllers: readonly string[]
   readonly baseDn: string
   /** Which accounts may be written: units by DN, groups by DN (or SID). Default: all below `baseDn`. */
   readonly scope?: {
@@ -37,6 +36,10 @@ interface SharedOptions {
 /** How one Active Directory is reached. Default of `history`: required, but not of Samba, which never has it. */
 export interface ActiveDirectoryOptions extends SharedOptions {
   readonly kind?: 'active-directory'
+  /** ldaps URLs, asked in this order; or what gives those that are known now, each time the writer is looked for. */
+  readonly controllers: readonly string[] | (() => readonly string[])
+  /** Resolves the host names of the controllers. Default: as this host does. */
+  readonly lookup?: LookupFunction
   /** `pdc-emulator`, or the URL of the one controller that takes the writes. */
   readonly writer: string
   /** Whose members are protected beside the well-known ones: groups by DN or SID. */
@@ -50,6 +53,8 @@ export interface ActiveDirectoryOptions extends SharedOptions {
 /** How one OpenLDAP is reached. `history`: required unless it says otherwise. */
 export interface OpenLdapOptions extends SharedOptions {
   readonly kind: 'openldap'
+  /** ldaps URLs. */
+  readonly controllers: readonly string[]
   /** The one server that takes the writes. Default: the first of `controllers`. */
   readonly writer?: string | undefined
   /** What is never written: members of these groups, and these entries themselves; DNs. */

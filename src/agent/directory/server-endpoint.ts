@@ -1,5 +1,5 @@
 // Where a domain controller is, out of its configured URL.
-import { isIP } from 'node:net'
+import { isIP, type LookupFunction } from 'node:net'
 import { WritebackError } from '../../errors/writeback-error.ts'
 
 /** One LDAPS address. `serverName` is the name the certificate must carry. */
@@ -8,6 +8,15 @@ export interface ServerEndpoint {
   readonly host: string
   readonly port: number
   readonly serverName: string
+  /** Resolves the host; undefined: this host does. */
+  readonly lookup: LookupFunction | undefined
+}
+
+/** What is not in the URL. */
+export interface EndpointWay {
+  /** The name in the certificate. Default: the host of the URL. */
+  readonly serverName?: string | undefined
+  readonly lookup?: LookupFunction | undefined
 }
 
 const LDAPS_PORT = 636
@@ -15,7 +24,7 @@ const LDAPS_PORT = 636
 const GLOBAL_CATALOG_PORTS = [3268, 3269]
 
 /** Reads an `ldaps://` URL. Throws ERR_CONFIG_INVALID, or ERR_DIRECTORY_UNSUITABLE for a global catalog port. */
-export function parseEndpoint(url: string, serverName?: string): ServerEndpoint {
+export function parseEndpoint(url: string, { serverName, lookup }: EndpointWay = {}): ServerEndpoint {
   const parsed = URL.parse(url)
   if (parsed?.protocol !== 'ldaps:' || parsed.hostname === '') {
     throw new WritebackError('ERR_CONFIG_INVALID', `not an ldaps URL: ${url}`)
@@ -28,7 +37,7 @@ export function parseEndpoint(url: string, serverName?: string): ServerEndpoint 
     )
   }
   const host = parsed.hostname.replace(/^\[(.*)\]$/, '$1')
-  return { url, host, port, serverName: serverName ?? host }
+  return { url, host, port, serverName: serverName ?? host, lookup }
 }
 
 /** The name to send in the TLS handshake: none for an IP address (RFC 6066 §3). */

@@ -18,6 +18,7 @@ export function connectTls(endpoint: ServerEndpoint, trust: TlsTrust, timeoutMs:
     const socket = connect({
       host: endpoint.host,
       port: endpoint.port,
+      ...(endpoint.lookup === undefined ? {} : { lookup: endpoint.lookup }),
       servername: serverNameIndication(endpoint),
       secureContext: trust.secureContext,
       // Said aloud, or an environment variable of Node.js could switch the check off.

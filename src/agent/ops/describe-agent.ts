@@ -8,6 +8,17 @@ export interface DirectoryView {
   readonly server: string | null
   readonly url: string | null
   readonly clockOffsetMs: number | null
+  /** Where its controllers are looked for in DNS; else null. URLs; times in milliseconds since 1970, by this host's clock. */
+  readonly discovery: {
+    readonly domain: string
+    /** When DNS named them last, null: not yet. */
+    readonly foundAt: number | null
+    /** Why the last look found none, else null: then those that are known stay. */
+    readonly problem: string | null
+    readonly controllers: readonly string[]
+    /** Known, and no longer named by DNS. */
+    readonly vanished: readonly string[]
+  } | null
 }
 
 /** The answer of /status. */

@@ -369,7 +369,7 @@ test('policy hints are critical, with the newest number the server offers', () =
 
 test('addresses are LDAPS, and never a global catalog', () => {
   expect(parseEndpoint('ldaps://dc1.corp.test')).toMatchObject({ host: 'dc1.corp.test', port: 636 })
-  const six = parseEndpoint('ldaps://[::1]:1636', 'dc1.corp.test')
+  const six = parseEndpoint('ldaps://[::1]:1636', { serverName: 'dc1.corp.test' })
   expect(six).toMatchObject({ host: '::1', port: 1636, serverName: 'dc1.corp.test' })
   expect(serverNameIndication(six)).toBe('dc1.corp.test')
   expect(serverNameIndication(parseEndpoint('ldaps://10.0.0.1'))).toBe('')

@@ -33,6 +33,21 @@ test('finds the writer, its identity, its clock, and who the service account is'
   }
 })
 
+test('controllers may be known later, and change: a session goes on, and the next one is opened with those that are known then', async () => {
+  let known: readonly string[] = []
+  const directory = open({ controllers: () => known })
+  await expect(directory.writer()).rejects.toMatchObject({
+    code: 'ERR_DIRECTORY_UNDISCOVERED',
+    retry: 'later',
+  })
+  known = [domain.url]
+  const writer = await directory.writer()
+  known = ['ldaps://127.0.0.1:1']
+  expect(await directory.writer()).toBe(writer)
+  const user = await domain.createUser({ name: 'discovered' })
+  expect(await writer.write(write(user.objectGuid))).toEqual({ kind: 'accepted' })
+})
+
 test('a reset signs in, is counted by the directory, and leaves its marker', async () => {
   const user = await domain.createUser({ name: 'ann' })
   const writer = await open().writer()

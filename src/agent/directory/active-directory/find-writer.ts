@@ -4,7 +4,7 @@ import { WritebackError } from '../../../errors/writeback-error.ts'
 import type { ConnectionSettings } from '../bound-channel.ts'
 import { bytesOf, textOf } from '../entry-values.ts'
 import { openReadClient, type ReadClient } from '../read-client.ts'
-import { parseEndpoint, type ServerEndpoint } from '../server-endpoint.ts'
+import { type EndpointWay, parseEndpoint, type ServerEndpoint } from '../server-endpoint.ts'
 import { unsuitable } from '../unsuitable.ts'
 import { guidText } from './guid.ts'
 import { type RootDse, readRootDse } from './root-dse.ts'
@@ -23,7 +23,8 @@ export interface WriterChoice {
   readonly controllers: readonly string[]
   readonly writer: string
   readonly baseDn: string
-  readonly serverName?: string
+  /** Default: the certificate has the host's name, and this host resolves it. */
+  readonly way?: EndpointWay
   readonly clock: Clock
   /** Ends the search before the next controller. */
   readonly signal?: AbortSignal
@@ -39,7 +40,7 @@ export async function findWriter(choice: WriterChoice, settings: ConnectionSetti
   for (const url of urls) {
     if (choice.signal?.aborted) break
     try {
-      return await tryController(parseEndpoint(url, choice.serverName), choice, settings)
+      return await tryController(parseEndpoint(url, choice.way), choice, settings)
     } catch (error) {
       if (error instanceof WritebackError && error.code === 'ERR_DIRECTORY_BIND_REFUSED') throw error
       failures.push(error)
@@ -47,8 +48,13 @@ export async function findWriter(choice: WriterChoice, settings: ConnectionSetti
   }
   // "Not the PDC emulator" says little while another controller, perhaps the one that is, does not answer.
   const telling = failures.find((error) => !isUnsuitable(error)) ?? failures[0]
-  throw telling ?? new WritebackError('ERR_CONFIG_INVALID', 'the directory has no controllers')
+  throw telling ?? noneKnown(choice.baseDn)
 }
+
+const noneKnown = (baseDn: string): WritebackError =>
+  new WritebackError('ERR_DIRECTORY_UNDISCOVERED', `no controller of ${baseDn} is known yet`, {
+    retry: 'later',
+  })
 
 function isUnsuitable(error: unknown): boolean {
   return error instanceof WritebackError && error.code === 'ERR_DIRECTORY_UNSUITABLE'
@@ -66,7 +72,7 @@ async function tryController(
       throw unsuitable(endpoint.url, `it serves ${root.defaultNamingContext}, not ${choice.baseDn}`)
     }
     if (choice.writer === 'pdc-emulator' && !(await holdsWriterRole(client, root))) {
-      throw unsuitable(endpoint.url, 'it is not the PDC emulator, and no other configured controller is')
+      throw unsuitable(endpoint.url, 'it is not the PDC emulator, and no other known controller is')
     }
     return { endpoint, client, root, server: await readInvocationId(client, root, endpoint.url) }
   } catch (error) {

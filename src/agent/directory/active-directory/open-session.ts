@@ -11,10 +11,11 @@ export async function openActiveDirectorySession(
   options: ActiveDirectoryOptions,
   { settings, lastUrl, signal }: WriterSearch,
 ): Promise<OwnedSession> {
-  const { writer, baseDn, tls, clock } = options
-  const controllers = options.controllers.toSorted((a, b) => Number(b === lastUrl) - Number(a === lastUrl))
-  const serverName = tls.serverName === undefined ? {} : { serverName: tls.serverName }
-  const found = await findWriter({ controllers, writer, baseDn, signal, clock, ...serverName }, settings)
+  const { writer, baseDn, tls, clock, lookup } = options
+  const known = typeof options.controllers === 'function' ? options.controllers() : options.controllers
+  const controllers = known.toSorted((a, b) => Number(b === lastUrl) - Number(a === lastUrl))
+  const way = { serverName: tls.serverName, lookup }
+  const found = await findWriter({ controllers, writer, baseDn, signal, clock, way }, settings)
   return openWriterSession({
     found,
     settings,

@@ -21,7 +21,7 @@ export async function findServer(
   choice: { readonly url: string; readonly baseDn: string; readonly serverName: string | undefined },
   settings: ConnectionSettings,
 ): Promise<FoundServer> {
-  const endpoint = parseEndpoint(choice.url, choice.serverName)
+  const endpoint = parseEndpoint(choice.url, { serverName: choice.serverName })
   const client = await openReadClient(endpoint, settings)
   try {
     const root = await readSlapdRoot(client, endpoint.url, choice.baseDn)

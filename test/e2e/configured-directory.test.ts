@@ -181,7 +181,7 @@ describe('with controllers that DNS names', () => {
     })
   }, 60_000)
 
-  test('a write in doubt is settled on its controller, though DNS names only another one when the agent is back', async () => {
+  test('a write in doubt is settled on its controller, though DNS names only another one when the agent is back [dns_lies]', async () => {
     const user = await linkedUser()
     await world.run('inspect', user)
     world.proxy?.forget()

@@ -185,6 +185,10 @@ export const FAULTS = {
     what: 'The certificate of the agent ends tonight.',
   },
   agent_revoked: { group: 'trust', what: 'The agent is revoked while it works.' },
+  dns_lies: {
+    group: 'trust',
+    what: 'DNS names others as the domain controllers, or none of them any more.',
+  },
 } as const satisfies Readonly<Record<string, Fault>>
 
 /** The name of a fault. */

@@ -83,18 +83,12 @@ type Ask = <T>(question: (resolver: Resolver) => Promise<T[]>) => Promise<readon
 
 function lookupBy(ask: Ask): LookupFunction {
   const resolve = async (host: string) => {
-    const found = await Promise.allSettled([
-      ask((resolver) => resolver.resolve4(host)).then((all) =>
-        all.map((address) => ({ address, family: 4 })),
-      ),
-      ask((resolver) => resolver.resolve6(host)).then((all) =>
-        all.map((address) => ({ address, family: 6 })),
-      ),
-    ])
-    const addresses = found.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))
-    const failed = found.find(({ status }) => status === 'rejected')
-    if (addresses.length > 0) return addresses
-    throw failed?.status === 'rejected' ? failed.reason : new Error(`${host} has no address in DNS`)
+    // One after the other: some servers never answer the question for the newer kind.
+    const four = await ask((resolver) => resolver.resolve4(host))
+    if (four.length > 0) return four.map((address) => ({ address, family: 4 }))
+    const six = await ask((resolver) => resolver.resolve6(host))
+    if (six.length > 0) return six.map((address) => ({ address, family: 6 }))
+    throw new Error(`${host} has no address in DNS`)
   }
   return (host, options, callback) => {
     resolve(host).then(

@@ -44,8 +44,10 @@ export async function findControllers(
     hostsOf('_ldap._tcp.dc._msdcs'),
   ])
   const isSiteEmpty = site !== undefined && near.problem === undefined && near.hosts.length === 0
+  // Read-only controllers register for their site alone, so the site only says who comes first.
+  const nearby = near.hosts.filter((host) => all.hosts.includes(host))
   return {
-    hosts: [...new Set([...writer.hosts, ...near.hosts, ...all.hosts])],
+    hosts: [...new Set([...writer.hosts, ...nearby, ...all.hosts])],
     problem: problemOf(all, domain),
     oddities: [
       ...(refused.size === 0 ? [] : [`left out, because of their names: ${listed(refused)}`]),

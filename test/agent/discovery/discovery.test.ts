@@ -31,7 +31,7 @@ const entries = (...targets: readonly string[]): SrvEntry[] =>
 const found = (sought: Partial<Parameters<typeof findControllers>[0]> = {}) =>
   findControllers({ domain: DOMAIN, ...sought }, client(), createUniform(1))
 
-test('records are drawn by priority, and among equals by weight [RFC 2782]', () => {
+test('records are drawn by priority, and among equals by weight', () => {
   const random = createUniform(7)
   const record = (name: string, priority: number, weight: number) => ({ name, priority, weight })
   const records = [
@@ -76,11 +76,11 @@ test.each([
   expect(acceptHost(name, [DOMAIN])).toBe(expected)
 })
 
-test('the PDC emulator is asked first, then the site, then the others, each once', async () => {
+test('the PDC emulator is asked first, then the site, then the others, each once; who is only of the site is left out', async () => {
   dns.answer({
     srv: {
       [ALL]: entries('dc3.corp.test', 'DC2.corp.test', 'dc1.corp.test', 'dc4.corp.test'),
-      [SITE]: entries('dc2.corp.test'),
+      [SITE]: entries('read-only.corp.test', 'dc2.corp.test'),
       [WRITER]: entries('dc4.corp.test'),
     },
   })
@@ -233,7 +233,7 @@ test('a controller that DNS no longer names is asked last, and forgotten after t
   expect(urls()).toBe('ldaps://dc2.corp.test ldaps://dc3.corp.test')
 })
 
-test('the writer in use is asked first and never forgotten, whatever DNS says, and that it is gone there is told', async () => {
+test('the writer in use is asked first and never forgotten, whatever DNS says, and that it is gone there is told [dns_lies]', async () => {
   const { discovery, clock, connect, urls, wrong } = discover()
   dns.answer(srvOf('dc1.corp.test', 'dc2.corp.test'))
   await discovery.look()

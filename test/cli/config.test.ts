@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fastify from 'fastify'
 import { parse } from 'yaml'
 import { readAgentConfig } from '../../src/config/agent-config.ts'
+import { startDnsServer } from '../servers/dns-server.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
 import { runWords } from './run-words.ts'
 
@@ -62,6 +63,20 @@ test('a configuration of the store is held against the schema of the store', asy
   expect((await run(`check store --config ${EXAMPLES}/store.example.yaml`)).status).toBe(0)
   const { status, out } = await run(`check store --config ${EXAMPLES}/agent.example.yaml`)
   expect([status, out]).toEqual([2, expect.stringContaining('directories: this key is not known here')])
+})
+
+test('controllers that are looked for are shown as configured, and neither check nor show asks DNS', async () => {
+  const dns = await startDnsServer()
+  const file = path.join(directory, 'discover.yaml')
+  const discover = `discover: { domain: corp.test, dnsServers: ["${dns.address}"] }`
+  writeFileSync(file, GOOD.replace(/controllers: .*/, discover))
+  expect(await run(`check agent --config ${file}`)).toMatchObject({ status: 0 })
+  const { out } = await run(`show agent --config ${file}`)
+  expect(parse(out).directories.corp).toMatchObject({
+    discover: { domain: 'corp.test', dnsServers: [dns.address], lookEveryMinutes: 15 },
+  })
+  expect(dns.asked()).toEqual([])
+  await dns.stop()
 })
 
 test('what is shown has the defaults and absolute paths, can be read again, and holds no secret', async () => {

@@ -264,9 +264,13 @@ write('enrolment', {
 
 write('strict-json', {
   description: 'Bodies that every party accepts, and bodies that every party refuses. Hex of the bytes.',
-  accepted: ['{}', '{"a":{"b":1},"b":[{"a":1},{"a":2}]}', '"\\ud83d\\udd11"', ' {"é" : "\\u0000"} '].map(
-    (text) => Buffer.from(text).toString('hex'),
-  ),
+  accepted: [
+    '{}',
+    '{"a":{"b":1},"b":[{"a":1},{"a":2}]}',
+    '"\\ud83d\\udd11"',
+    ' {"é" : "\\u0000"} ',
+    `${'['.repeat(32)}${']'.repeat(32)}`,
+  ].map((text) => Buffer.from(text).toString('hex')),
   refused: [
     ...[
       '{"a":1,"a":2}',
@@ -280,6 +284,8 @@ write('strict-json', {
       '{"a":01}',
       "{'a':1}",
       '\ufeff{}',
+      `${'['.repeat(33)}${']'.repeat(33)}`,
+      `${'{"a":'.repeat(33)}1${'}'.repeat(33)}`,
     ].map((text) => Buffer.from(text).toString('hex')),
     'ff',
     '22c0af22',

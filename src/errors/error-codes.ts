@@ -33,7 +33,8 @@ export const ERRORS = {
   },
 
   ERR_JSON_INVALID: {
-    meaning: 'a body is not strict JSON: bad syntax, a duplicate key, a lone surrogate, or too large',
+    meaning:
+      'a body is not strict JSON: bad syntax, a duplicate key, a lone surrogate, too deeply nested, or too large',
     remedy: 'mend the program that sent it',
   },
   ERR_DOCUMENT_INVALID: {

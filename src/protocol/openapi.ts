@@ -29,7 +29,7 @@ export function buildOpenApi(): Json {
       title: 'Writeback: contract between reset store and agent',
       version: '1',
       description:
-        'Times are integers, milliseconds since 1970-01-01T00:00:00Z. Bodies are strict JSON: unknown fields, duplicate keys and lone surrogates are refused. Errors are problem documents (RFC 9457).',
+        'Times are integers, milliseconds since 1970-01-01T00:00:00Z. Bodies are strict JSON: unknown fields, duplicate keys, lone surrogates and more than 32 objects and arrays within each other are refused. Errors are problem documents (RFC 9457).',
     },
     paths,
     components: { schemas: sharedSchemas(), securitySchemes },

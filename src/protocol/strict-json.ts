@@ -4,12 +4,15 @@ import { WritebackError } from '../errors/writeback-error.ts'
 /** Largest body either side accepts, in bytes. */
 export const LARGEST_BODY = 1024 * 1024
 
+/** Most objects and arrays within each other; the contract's own bodies have at most eight. */
+export const DEEPEST_BODY = 32
+
 // Keeps no state between two whole texts.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Parses UTF-8 JSON bytes. Refuses bad syntax, bytes that are not UTF-8, duplicate keys, lone surrogates, the key
- * `__proto__`, and more than `limit` bytes. Throws ERR_JSON_INVALID; the message never quotes the content.
+ * `__proto__`, nesting deeper than DEEPEST_BODY, and more than `limit` bytes. Throws ERR_JSON_INVALID; the message never quotes the content.
  */
 export function parseStrictJson(bytes: Uint8Array, limit: number = LARGEST_BODY): unknown {
   if (bytes.length > limit) throw invalid(`body is larger than ${limit} bytes`)
@@ -49,9 +52,11 @@ function refuseAmbiguousKeys(text: string): void {
   const open: (Set<string> | undefined)[] = []
   for (let at = 0; at < text.length; at += 1) {
     const char = text.charCodeAt(at)
-    if (char === OPEN_BRACE) open.push(new Set())
-    else if (char === OPEN_BRACKET) open.push(undefined)
-    else if (char === CLOSE_BRACKET || char === CLOSE_BRACE) open.pop()
+    if (char === OPEN_BRACE || char === OPEN_BRACKET) {
+      // A megabyte of brackets would keep the process busy for seconds.
+      if (open.length === DEEPEST_BODY) throw invalid('body is nested too deeply')
+      open.push(char === OPEN_BRACE ? new Set() : undefined)
+    } else if (char === CLOSE_BRACKET || char === CLOSE_BRACE) open.pop()
     else if (char === QUOTE) {
       const end = hasEscapes ? endOfString(text, at) : text.indexOf('"', at + 1) + 1
       if (isKey(text, end)) refuseKey(open.at(-1), unquoted(text.slice(at, end)))

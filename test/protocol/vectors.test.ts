@@ -220,6 +220,15 @@ describe('strict JSON', () => {
       expect.objectContaining({ code: 'ERR_JSON_INVALID' }),
     )
   })
+  test('a megabyte of nested objects costs no second', () => {
+    const text = `${'{"a":'.repeat(170_000)}1${'}'.repeat(170_000)}`
+    const before = process.cpuUsage()
+    expect(() => parseStrictJson(Buffer.from(text), 2_000_000)).toThrow(
+      expect.objectContaining({ code: 'ERR_JSON_INVALID', message: 'body is nested too deeply' }),
+    )
+    const { user, system } = process.cpuUsage(before)
+    expect((user + system) / 1e6).toBeLessThan(2)
+  })
   test('refuses more bytes than allowed', () => {
     expect(() => parseStrictJson(Buffer.from('"aaaa"'), 5)).toThrow(
       expect.objectContaining({ code: 'ERR_JSON_INVALID' }),

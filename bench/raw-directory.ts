@@ -38,7 +38,7 @@ export function openRawLanes(domain: SambaDomain, count: number): Promise<RawLan
     connectTimeoutMs: TIMEOUT_MS,
     operationTimeoutMs: TIMEOUT_MS,
   }
-  const open = () => openBoundChannel(parseEndpoint(domain.url), settings)
+  const open = async () => (await openBoundChannel(parseEndpoint(domain.url), settings)).channel
   return Promise.all(Array.from({ length: count }, async () => createLane(await open(), await open())))
 }
 

@@ -43,7 +43,7 @@ export function openOpenLdapLanes(server: SlapdServer, count: number): Promise<O
   const open = async () =>
     createLane(
       await openReadClient(endpoint, settings),
-      await openBoundChannel(endpoint, settings),
+      (await openBoundChannel(endpoint, settings)).channel,
       server.baseDn,
     )
   return Promise.all(Array.from({ length: count }, open))

@@ -19,10 +19,16 @@ export interface Change {
 const OPERATIONS = { add: 0, delete: 1, replace: 2 } as const
 
 /** A simple bind (RFC 4511 §4.2), version 3. The password is written straight into the frame. */
-export function encodeBind(bind: { messageId: number; name: string; password: Uint8Array }): Buffer {
+export function encodeBind(bind: {
+  messageId: number
+  name: string
+  password: Uint8Array
+  controls?: readonly RequestControl[]
+}): Buffer {
   const version = integer(BER.integer, 3)
   const simple = octets(0x80, bind.password)
-  return message(bind.messageId, constructed(0x60, [version, text(BER.octetString, bind.name), simple]))
+  const operation = constructed(0x60, [version, text(BER.octetString, bind.name), simple])
+  return message(bind.messageId, operation, bind.controls)
 }
 
 /** A modify (RFC 4511 §4.6): all changes are applied in order, or none. */

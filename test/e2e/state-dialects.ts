@@ -1,5 +1,4 @@
 // What the suites on states ask of a directory, for either kind: bring an account into a state, and tell which one it is in.
-import { Attribute, Change, Control } from 'ldapts'
 import type { Notice } from '../../src/protocol/codes.ts'
 import type { Operation } from '../../src/protocol/identifiers.ts'
 import { wrongPassword } from '../servers/canaries.ts'
@@ -7,7 +6,7 @@ import { type NewUser, readEntry, replaceAttribute, signInCode } from '../server
 import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import { createPasswordSettings } from '../servers/password-settings.ts'
 import type { DomainEdit } from '../servers/samba-template.ts'
-import { createGroup, createPolicy } from '../servers/slapd-admin.ts'
+import { createGroup, createPolicy, dateOldPassword } from '../servers/slapd-admin.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
 import type { SignIn, StateName } from './state-cells.ts'
 
@@ -179,8 +178,6 @@ function activeDirectory(world: World<'active-directory'>): StateDialect {
   }
 }
 
-// Lets an administrator write what the server keeps itself (the relax control of OpenLDAP).
-const RELAX = new Control('1.3.6.1.4.1.4203.666.5.12', { critical: true })
 const generalized = (ms: number) => `${new Date(ms).toISOString().replace(/[-:T]|\.\d+/g, '')}`
 const STATE_ATTRIBUTES = ['pwdAccountLockedTime', 'pwdEndTime', 'pwdPolicySubentry', 'pwdReset']
 
@@ -219,10 +216,7 @@ function openldap(world: World<'openldap'>): StateDialect {
       'password expired': {
         prepare: async (user) => {
           await withPolicy('A month', { maximumAgeMs: 30 * DAY_MS })(user)
-          const values = [generalized(Date.now() - 50 * DAY_MS)]
-          const modification = new Attribute({ type: 'pwdChangedTime', values })
-          const changed = new Change({ operation: 'replace', modification })
-          await (await domain.admin()).modify(user.dn, changed, RELAX)
+          await dateOldPassword(await domain.admin(), user.dn, generalized(Date.now() - 50 * DAY_MS))
         },
       },
       'must change': { prepare: ({ dn }) => write(dn, 'pwdReset', ['TRUE']) },

@@ -1,5 +1,5 @@
 // What tests do to an OpenLDAP server as its administrator: make users and policies, read the end state.
-import { Attribute, Change, type Client } from 'ldapts'
+import { Attribute, Change, type Client, Control } from 'ldapts'
 import { adminPassword, oldPassword } from './canaries.ts'
 import {
   type AccountState,
@@ -90,6 +90,19 @@ export async function setDefaultPolicy(
       : [new Change({ operation: 'replace', modification: new Attribute({ type, values: [value] }) })],
   )
   if (changes.length > 0) await client.modify(SLAPD_POLICY, changes)
+}
+
+// Lets an administrator write what the server keeps itself.
+const RELAX = new Control('1.3.6.1.4.1.4203.666.5.12', { critical: true })
+
+/** Makes the password of an entry look as if it had been set in 2020, or then. */
+export async function dateOldPassword(
+  client: Client,
+  dn: string,
+  pwdChangedTime = '20200101000000Z',
+): Promise<void> {
+  const modification = new Attribute({ type: 'pwdChangedTime', values: [pwdChangedTime] })
+  await client.modify(dn, new Change({ operation: 'replace', modification }), RELAX)
 }
 
 const STATE = ['pwdFailureTime', 'pwdAccountLockedTime', 'pwdChangedTime', 'pwdReset', 'pwdPolicySubentry']

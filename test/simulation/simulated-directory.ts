@@ -295,6 +295,7 @@ function createReader(options: SimulatedDirectoryOptions, server: Server, onLoss
   }
   return {
     isOpen: () => true,
+    bindControls: new Set(),
     close: () => {},
     closed: new Promise(() => {}),
     search: async (base, { filter }) => {

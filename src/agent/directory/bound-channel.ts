@@ -2,7 +2,7 @@
 import type { BindGate } from './bind-gate.ts'
 import { LdapChannel } from './ldap-channel.ts'
 import type { ServerEndpoint } from './server-endpoint.ts'
-import { bindService } from './service-bind.ts'
+import { type BindDialect, bindService } from './service-bind.ts'
 import { connectTls } from './tls-socket.ts'
 import type { TlsTrust } from './tls-trust.ts'
 
@@ -14,6 +14,15 @@ export interface ConnectionSettings {
   readonly gate: BindGate
   readonly connectTimeoutMs: number
   readonly operationTimeoutMs: number
+  /** Default: a bind asks for nothing beside it. */
+  readonly bindDialect?: BindDialect
+}
+
+/** A channel that is bound. */
+export interface BoundChannel {
+  readonly channel: LdapChannel
+  /** OIDs of the controls that came with the answer to the bind. */
+  readonly bindControls: ReadonlySet<string>
 }
 
 /**
@@ -23,15 +32,16 @@ export interface ConnectionSettings {
 export async function openBoundChannel(
   endpoint: ServerEndpoint,
   settings: ConnectionSettings,
-): Promise<LdapChannel> {
+): Promise<BoundChannel> {
   await settings.gate.check()
   const socket = await connectTls(endpoint, settings.trust, settings.connectTimeoutMs)
   const channel = new LdapChannel(socket, endpoint.url)
   try {
-    await settings.gate.run((password) =>
-      bindService(channel, { name: settings.bindName, password }, settings.operationTimeoutMs),
+    const { bindName: name, operationTimeoutMs, bindDialect } = settings
+    const { controls } = await settings.gate.run((password) =>
+      bindService(channel, { name, password }, operationTimeoutMs, bindDialect),
     )
-    return channel
+    return { channel, bindControls: new Set(controls.map(({ oid }) => oid)) }
   } catch (error) {
     channel.close()
     throw error

@@ -20,6 +20,8 @@ export interface ReadClient {
   readonly isOpen: () => boolean
   /** The entries found; none when the base does not exist. Throws ERR_DIRECTORY_CLOSED, _TIMEOUT, _BUSY, _REFUSED. */
   readonly search: (base: string, options: SearchOptions, control?: Control) => Promise<Entry[]>
+  /** OIDs of the controls that came with the answer to its bind. */
+  readonly bindControls: ReadonlySet<string>
   readonly close: () => void
   readonly closed: Promise<void>
 }
@@ -29,7 +31,8 @@ export async function openReadClient(
   endpoint: ServerEndpoint,
   settings: ConnectionSettings,
 ): Promise<ReadClient> {
-  const socket = (await openBoundChannel(endpoint, settings)).release()
+  const { channel, bindControls } = await openBoundChannel(endpoint, settings)
+  const socket = channel.release()
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   const { stream, beginAnswer, isFlooded } = createCheckedStream(socket)
   let given = false
@@ -44,8 +47,7 @@ export async function openReadClient(
   })
   const isOpen = () => !socket.destroyed && socket.writable
   return {
-    isOpen,
-    closed,
+    ...{ isOpen, closed, bindControls },
     close: () => socket.destroy(),
     search: async (base, options, control) => {
       const started = performance.now()

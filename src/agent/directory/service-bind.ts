@@ -1,6 +1,7 @@
 // Binds the service account on a channel, and says in words why a directory refused it.
 import { WritebackError } from '../../errors/writeback-error.ts'
-import { encodeBind } from '../../ldap-wire/encode-request.ts'
+import type { LdapResult } from '../../ldap-wire/decode-response.ts'
+import { encodeBind, type RequestControl } from '../../ldap-wire/encode-request.ts'
 import { printable } from './classify-error.ts'
 import type { LdapChannel } from './ldap-channel.ts'
 
@@ -8,6 +9,21 @@ import type { LdapChannel } from './ldap-channel.ts'
 export interface ServiceCredentials {
   readonly name: string
   readonly password: Buffer
+}
+
+/** What a kind of directory is asked beside a bind, and says beside a refusal. */
+export interface BindDialect {
+  /** Sent with the bind. */
+  readonly controls: readonly RequestControl[]
+  /** Why it was refused, where that is said. Must not throw. */
+  readonly refusalOf: (result: LdapResult) => BindRefusal | undefined
+}
+
+/** Why a bind was refused. */
+export interface BindRefusal {
+  readonly reason: string
+  /** False: the directory counted no wrong password for it. */
+  readonly isCounted: boolean
 }
 
 // The `data` field of Active Directory's answer to a bind is a Win32 code in hex (MS-ERREF §2.2).
@@ -42,7 +58,7 @@ export class BindRefused extends WritebackError {
 }
 
 /**
- * Binds (RFC 4511 §4.2, simple). Throws ERR_DIRECTORY_BIND_REFUSED (later) with the directory's sub-code,
+ * Binds (RFC 4511 §4.2, simple), and gives the answer. Throws ERR_DIRECTORY_BIND_REFUSED (later) with the directory's sub-code,
  * ERR_DIRECTORY_BUSY (later) for any other answer, or the
  * connection's own failure. An empty name or password is refused before anything is sent: a directory would take
  * it for an anonymous bind and answer success (RFC 4513 §5.1.2).
@@ -51,18 +67,22 @@ export async function bindService(
   channel: LdapChannel,
   credentials: ServiceCredentials,
   timeoutMs: number,
-): Promise<void> {
+  dialect?: BindDialect,
+): Promise<LdapResult> {
   const { name, password } = credentials
   if (name === '' || password.length === 0)
     throw new BindRefused(name, 'its name or password is empty', false)
   const messageId = channel.nextMessageId()
-  const frame = encodeBind({ messageId, name, password })
+  const frame = encodeBind({ messageId, name, password, controls: dialect?.controls ?? [] })
   const exchange = await channel.exchange({ frame, messageId, expects: 'bind', timeoutMs })
   if (exchange.kind !== 'answered') throw exchange.cause
   const { code, diagnostic } = exchange.result
-  if (code === 0) return
-  if (code === INVALID_CREDENTIALS)
+  if (code === 0) return exchange.result
+  if (code === INVALID_CREDENTIALS) {
+    const told = dialect?.refusalOf(exchange.result)
+    if (told !== undefined) throw new BindRefused(name, `${told.reason} (${code})`, told.isCounted)
     throw new BindRefused(name, reasonOf(code, diagnostic), isCounted(subCodeOf(diagnostic)))
+  }
   // Said before the password was looked at: it counts for nothing, and another controller may take it.
   const what = `the directory does not take a bind now: ${reasonOf(code, diagnostic)}`
   throw new WritebackError('ERR_DIRECTORY_BUSY', what, { retry: 'later' })

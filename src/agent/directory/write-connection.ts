@@ -51,7 +51,7 @@ export async function openWriteConnection(
   settings: ConnectionSettings,
   expected: ExpectedServer,
 ): Promise<WriteConnection> {
-  const channel = await openBoundChannel(endpoint, settings)
+  const { channel } = await openBoundChannel(endpoint, settings)
   try {
     const root = await readRoot(channel, expected.attributes, settings.operationTimeoutMs)
     const stranger = expected.findStranger(root)

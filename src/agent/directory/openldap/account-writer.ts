@@ -18,6 +18,13 @@ import { ppolicyRequest } from './ppolicy-control.ts'
 import type { SeenEntry } from './seen-entry.ts'
 import type { ServerTime } from './server-time.ts'
 
+/** How a write went past the password policy. */
+export interface PolicyBypass {
+  readonly problem: string
+  /** The server kept the password as it was sent: no more may be written, whatever the configuration takes. */
+  readonly isInClear: boolean
+}
+
 /** What writing needs of its session. */
 export interface AccountWriterParts {
   readonly marker: MarkerNames
@@ -31,8 +38,8 @@ export interface AccountWriterParts {
   readonly seenOf: (account: Account | undefined) => SeenEntry | undefined
   /** True when the name of the entry still leads to it. Throws what a read throws. */
   readonly isStillThere: (seen: SeenEntry) => Promise<boolean>
-  /** Told when a write proved that the server does not hold the service account to any policy. */
-  readonly policyBypassed: () => void
+  /** Told when a write proved that no policy held for it. */
+  readonly policyBypassed: (bypass: PolicyBypass) => void
 }
 
 /** Makes the writes. */
@@ -114,10 +121,26 @@ function learn(
   sentMs: number,
   effect: Effect | undefined,
 ): void {
-  const { writtenAtMs, mustChange } = writtenEntryOf(result)
+  const { writtenAtMs, changedAtMs, mustChange } = writtenEntryOf(result)
   if (writtenAtMs !== undefined) time.learn({ writtenAtMs, sentMs, answeredMs: clock.monotonicMs() })
   // The overlay sets pwdReset by itself only for an administrator, whom it holds to no policy.
-  if (effect?.kind === 'reset' && !effect.mustChange && mustChange) policyBypassed()
+  if (effect?.kind === 'reset' && !effect.mustChange && mustChange) policyBypassed(BYPASSED)
+  const isPassword = effect?.kind === 'reset' || effect?.kind === 'change'
+  const isDated = changedAtMs !== undefined && writtenAtMs !== undefined
+  // Both are of one clock and one write, where the overlay dates passwords at all.
+  if (isPassword && isDated && writtenAtMs - changedAtMs > LONGEST_WRITE_MS) policyBypassed(NOT_DATED)
+}
+
+const LONGEST_WRITE_MS = 60_000
+const BYPASSED: PolicyBypass = {
+  problem:
+    'the service account goes past the password policy, as the rootdn and accounts with manage do: give it the rules of install/openldap instead',
+  isInClear: false,
+}
+const NOT_DATED: PolicyBypass = {
+  problem:
+    'the server did not date a password that was written (pwdChangedTime): the database of the accounts has no ppolicy overlay, and keeps passwords in clear; add the overlay ppolicy to it with olcPPolicyHashCleartext TRUE, and have the passwords changed that were written meanwhile',
+  isInClear: true,
 }
 
 const OLD_PASSWORD_WANTED = /old password/i

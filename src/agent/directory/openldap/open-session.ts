@@ -1,6 +1,7 @@
 // From the configuration to a session with the writer of an OpenLDAP.
 import type { OpenLdapOptions } from '../directory-options.ts'
 import type { OwnedSession, WriterSearch } from '../owned-session.ts'
+import { slapdBind } from './bind-answer.ts'
 import { chooseWriter, findServer } from './find-writer.ts'
 import { openSlapdSession } from './writer-session.ts'
 
@@ -10,9 +11,10 @@ const MARKER_CLASS = 'writebackAccount'
 /** Connects to the writer and opens a session with it. Throws what connecting and opening throw. */
 export async function openOpenLdapSession(
   options: OpenLdapOptions,
-  { settings }: WriterSearch,
+  search: WriterSearch,
 ): Promise<OwnedSession> {
   const { baseDn, tls, scope, protection } = options
+  const settings = { ...search.settings, bindDialect: slapdBind }
   const url = chooseWriter(options.controllers, options.writer)
   const found = await findServer({ url, baseDn, serverName: tls.serverName }, settings)
   return openSlapdSession({

@@ -7,12 +7,15 @@ import { momentOfGeneralizedTime } from '../generalized-time.ts'
 /** RFC 4527 §3.2. */
 export const POST_READ_CONTROL = '1.3.6.1.1.13.2'
 
-/** Asks for the time of the write, and whether a change is asked for at the next sign-in. */
+/** Asks for the time of the write, that of the password, and whether a change is asked for at the next sign-in. */
 export const postReadRequest: RequestControl = {
   oid: POST_READ_CONTROL,
   critical: false,
   value: encodeFrame(
-    constructed(BER.sequence, [text(BER.octetString, 'entryCSN'), text(BER.octetString, 'pwdReset')]),
+    constructed(
+      BER.sequence,
+      ['entryCSN', 'pwdChangedTime', 'pwdReset'].map((name) => text(BER.octetString, name)),
+    ),
   ),
 }
 
@@ -20,6 +23,8 @@ export const postReadRequest: RequestControl = {
 export interface WrittenEntry {
   /** The server's clock at the write, milliseconds since 1970; undefined: it did not say. */
   readonly writtenAtMs: number | undefined
+  /** The time of its password; undefined: it did not say. */
+  readonly changedAtMs: number | undefined
   readonly mustChange: boolean
 }
 
@@ -28,7 +33,11 @@ export function writtenEntryOf({ controls }: Pick<LdapResult, 'controls'>): Writ
   const value = controls.find(({ oid }) => oid === POST_READ_CONTROL)?.value
   const attributes = value && attributesOf(value)
   const textOf = (name: string) => attributes?.get(name)?.[0]?.toString('utf8')
-  return { writtenAtMs: momentOfCsn(textOf('entrycsn')), mustChange: textOf('pwdreset') === 'TRUE' }
+  return {
+    writtenAtMs: momentOfCsn(textOf('entrycsn')),
+    changedAtMs: momentOfGeneralizedTime(textOf('pwdchangedtime') ?? ''),
+    mustChange: textOf('pwdreset') === 'TRUE',
+  }
 }
 
 function attributesOf(value: Buffer): LdapEntry['attributes'] | undefined {

@@ -1,5 +1,5 @@
-// The password policy control (draft-behera-ldap-password-policy-10, section 6): asked for with every write, and what it
-// answers beside a result.
+// The password policy control (draft-behera-ldap-password-policy-10, section 6): asked for with every bind and write,
+// and what it answers beside a result.
 import { type BerElement, integerOf, readElements } from '../../../ldap-wire/ber-read.ts'
 import type { LdapResult } from '../../../ldap-wire/decode-response.ts'
 import type { RequestControl } from '../../../ldap-wire/encode-request.ts'
@@ -10,8 +10,10 @@ export const PPOLICY_CONTROL = '1.3.6.1.4.1.42.2.27.8.5.1'
 /** Asks for it. Never critical: a server without the overlay must not refuse the write for it. */
 export const ppolicyRequest: RequestControl = { oid: PPOLICY_CONTROL, critical: false }
 
-/** Errors that a write can bring (section 6.2). */
+/** Errors that a bind or a write can bring (section 6.2). */
 export const PPOLICY_ERROR = {
+  passwordExpired: 0,
+  accountLocked: 1,
   passwordModNotAllowed: 3,
   mustSupplyOldPassword: 4,
   insufficientPasswordQuality: 5,

@@ -11,7 +11,8 @@ import { openReadClient, type ReadClient } from '../read-client.ts'
 import { createServerPools, type ServerPools } from '../server-pools.ts'
 import { unsuitable } from '../unsuitable.ts'
 import { openWriteConnection } from '../write-connection.ts'
-import { createAccountWriter } from './account-writer.ts'
+import { createAccountWriter, type PolicyBypass } from './account-writer.ts'
+import { isWithoutPolicy } from './bind-answer.ts'
 import { classifySlapdRefusal } from './classify-refusal.ts'
 import { serverOf } from './expected-server.ts'
 import { findNoteworthySlapd } from './find-noteworthy.ts'
@@ -47,7 +48,7 @@ export async function openSlapdSession(options: SlapdSessionOptions): Promise<Ow
   const time = createServerTime(clock, found.root.monitorDn)
   let rules = await introduce(options, time)
   let sound = true
-  let isBypassed = false
+  let bypass: PolicyBypass | undefined
   const pools = createPools(options, () => {
     sound = false
   })
@@ -64,10 +65,13 @@ export async function openSlapdSession(options: SlapdSessionOptions): Promise<Ow
       return rules
     },
     get history() {
-      if (!isBypassed) return 'enforced'
-      return options.history === 'required' ? 'not_enforceable' : 'not_enforced'
+      if (bypass === undefined) return 'enforced'
+      const mustHold = options.history === 'required' || bypass.isInClear
+      return mustHold ? 'not_enforceable' : 'not_enforced'
     },
-    historyProblem: BYPASSED,
+    get historyProblem() {
+      return bypass?.problem ?? ''
+    },
     directoryNowMs: time.nowMs,
     directoryDoubtMs: time.doubtMs,
     clockOffsetMs: () => time.nowMs() - clock.wallMs(),
@@ -95,8 +99,8 @@ export async function openSlapdSession(options: SlapdSessionOptions): Promise<Ow
       ...{ marker: options.marker, controls: found.root.supportedControls, pools, time, clock, policies },
       seenOf: (account) => account && seen.get(account),
       isStillThere: (entry) => pools.readers.use((client) => isNamedSo(client, entry)),
-      policyBypassed: () => {
-        isBypassed = true
+      policyBypassed: (proven) => {
+        bypass = proven
       },
     }),
   }
@@ -104,8 +108,8 @@ export async function openSlapdSession(options: SlapdSessionOptions): Promise<Ow
 
 const NO_OVERLAY =
   'it has no ppolicy overlay, so it would keep the passwords that are written in clear; load the overlay ppolicy with olcPPolicyHashCleartext TRUE, and let the root entry show supportedControl'
-const BYPASSED =
-  'the service account goes past the password policy, as the rootdn and accounts with manage do: give it the rules of install/openldap instead'
+const NO_POLICY =
+  'the bind of the service account was answered without the password policy: either its database, which is that of the accounts, has no ppolicy overlay, and would keep the passwords that are written in clear (add the overlay ppolicy to it with olcPPolicyHashCleartext TRUE), or the account is the rootdn (use a service account, because a rootdn goes past the password policy)'
 
 function createPools(
   { found, settings, connections: size, rules }: SlapdSessionOptions,
@@ -198,6 +202,8 @@ async function introduce(options: SlapdSessionOptions, time: ServerTime): Promis
         endpoint.url,
         `${settings.bindName} does not find its own entry: grant it read access there; if it is the rootdn, use a service account, because a rootdn goes past the password policy`,
       )
+    if (own !== undefined && isWithoutPolicy(settings.bindName, root.suffix, client))
+      throw unsuitable(endpoint.url, NO_POLICY)
     await time.refresh(client)
     return {
       ...(await resolveSlapdRules(client, endpoint.url, rules)),

@@ -3,9 +3,10 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import { findExclusion } from '../../../../src/agent/decisions/judge-protection.ts'
 import type { OpenLdapOptions } from '../../../../src/agent/directory/directory-options.ts'
 import { accountOf } from '../../../../src/agent/directory/openldap/read-account.ts'
-import { adminPassword } from '../../../servers/canaries.ts'
+import { systemClock } from '../../../../src/clock/clock.ts'
+import { adminPassword, oldPassword } from '../../../servers/canaries.ts'
 import { replaceAttribute } from '../../../servers/directory-admin.ts'
-import { createGroup, createPolicy, readEntryUuid } from '../../../servers/slapd-admin.ts'
+import { createGroup, createPolicy, dateOldPassword, readEntryUuid } from '../../../servers/slapd-admin.ts'
 import { type SlapdServer, startSlapdServer } from '../../../servers/slapd-server.ts'
 import { read, resetTo, slapdDirectories, writeTo } from './slapd-directories.ts'
 
@@ -160,6 +161,47 @@ test('the rootdn is refused as service account, unless the configuration takes w
   })
   // slapd held this password to no policy, and asks for a change as after an administrator's reset.
   expect(session.history).toBe('not_enforced')
+})
+
+test('a rootdn with an entry of its own is known by its bind, which no policy answers', async () => {
+  const admin = await server.admin()
+  await admin.add(server.adminDn, { objectClass: 'organizationalRole', cn: 'admin' })
+  try {
+    const asRoot = { bindName: server.adminDn, readBindPassword: async () => adminPassword() }
+    for (const history of ['required', 'preferred'] as const)
+      await expect(open(server, { ...asRoot, history }).writer()).rejects.toMatchObject({
+        ...{ code: 'ERR_DIRECTORY_UNSUITABLE', message: expect.stringMatching(/the account is the rootdn/) },
+      })
+  } finally {
+    await admin.del(server.adminDn)
+  }
+})
+
+test('a service account that is locked, or whose password expired, is named as such, and no failure is counted', async () => {
+  const { dn } = await user()
+  const impatient = { bindBackoff: { firstMs: 20, longestMs: 20 } }
+  const refusedWith = async (words: string) => {
+    const directory = open(server, {
+      bindName: dn,
+      readBindPassword: async () => oldPassword(),
+      ...impatient,
+    })
+    for (let round = 0; round < 3; round += 1) {
+      await expect(directory.writer()).rejects.toMatchObject({
+        ...{ code: 'ERR_DIRECTORY_BIND_REFUSED', retry: 'later' },
+        message: expect.stringContaining(words),
+      })
+      await systemClock.sleep(30)
+    }
+    expect(await server.readAccount(dn)).toMatchObject({ badPwdCount: 0 })
+  }
+  const admin = await server.admin()
+  await replaceAttribute(admin, dn, 'pwdAccountLockedTime', ['000001010000Z'])
+  await refusedWith('the account is locked (49)')
+  await replaceAttribute(admin, dn, 'pwdAccountLockedTime', [])
+  await createPolicy(admin, 'brief', { pwdMaxAge: '60' }, [dn])
+  await dateOldPassword(admin, dn)
+  await refusedWith('its password expired (49)')
 })
 
 test('times and policies make the state: expired, not yet begun, a lock of a policy that locks nobody', async () => {

@@ -1,10 +1,11 @@
 // A service account that lacks a right on a real slapd: the one to the marker is told apart from every other, and the effect
 // can be written without it; hidden members of a group are noticed.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
-import { newPassword } from '../../../servers/canaries.ts'
-import { createGroup } from '../../../servers/slapd-admin.ts'
+import { adminPassword, newPassword } from '../../../servers/canaries.ts'
+import { readEntry } from '../../../servers/directory-admin.ts'
+import { createGroup, dateOldPassword } from '../../../servers/slapd-admin.ts'
 import { type SlapdServer, startSlapdServer } from '../../../servers/slapd-server.ts'
 import { changeTo, read, resetTo, slapdDirectories, writeTo } from './slapd-directories.ts'
 
@@ -90,6 +91,43 @@ test('a group whose members are hidden protects nobody, so it keeps the session 
   await expect(open(server, { protection }).writer()).rejects.toMatchObject({
     ...{ code: 'ERR_DIRECTORY_UNSUITABLE', message: expect.stringMatching(/members cannot be searched/) },
   })
+})
+
+test('a ppolicy overlay that is not on the database of the accounts is noticed, though the server offers its control', async () => {
+  const { dn, objectGuid } = await server.createUser({ name: 'unpoliced', accountName: 'unpoliced' })
+  const asRoot = { bindName: server.adminDn, readBindPassword: async () => adminPassword() }
+  await dateOldPassword(await server.admin(), dn)
+  const dated = open(server, { ...asRoot, history: 'preferred' })
+  const before = await dated.writer()
+  expect(await before.write(writeTo(await read(before, objectGuid), resetTo()))).toEqual({ kind: 'accepted' })
+  expect(before.history).not.toBe('not_enforceable')
+  await dateOldPassword(await server.admin(), dn)
+
+  await server.kill()
+  const overlay = path.join(server.directory, 'conf/cn=config/olcDatabase={1}mdb/olcOverlay={1}ppolicy.ldif')
+  const removed = readFileSync(overlay, 'utf8')
+  rmSync(overlay)
+  await server.restart()
+  for (const history of ['required', 'preferred'] as const)
+    await expect(open(server, { history }).writer()).rejects.toMatchObject({
+      ...{ code: 'ERR_DIRECTORY_UNSUITABLE', message: expect.stringMatching(/has no ppolicy overlay/) },
+    })
+  // Whose bind tells nothing is told by the first write: slapd dates no password, and keeps it in clear.
+  const session = await open(server, { ...asRoot, history: 'preferred' }).writer()
+  expect(await session.write(writeTo(await read(session, objectGuid), resetTo('In-clear-Heron-1')))).toEqual({
+    kind: 'accepted',
+  })
+  expect([session.history, session.historyProblem]).toEqual([
+    'not_enforceable',
+    expect.stringContaining('keeps passwords in clear'),
+  ])
+  expect(await readEntry(await server.admin(), dn, ['userPassword'])).toMatchObject({
+    userPassword: 'In-clear-Heron-1',
+  })
+  await server.kill()
+  writeFileSync(overlay, removed)
+  await server.restart()
+  await open(server).writer()
 })
 
 test('a server that does not show the control of ppolicy, which hashes what is written, is not served', async () => {

@@ -105,8 +105,11 @@ test('the answer to a write tells when the server made it, and whether it asks f
     'base64',
   )
   const written = writtenEntryOf({ controls: [{ oid: '1.3.6.1.1.13.2', critical: false, value }] })
-  expect(written).toEqual({ writtenAtMs: Date.UTC(2026, 10, 22, 6, 57, 34, 318), mustChange: false })
-  const nothing = { writtenAtMs: undefined, mustChange: false }
+  expect(written).toEqual({
+    ...{ writtenAtMs: Date.UTC(2026, 10, 22, 6, 57, 34, 318), mustChange: false },
+    changedAtMs: Date.UTC(2026, 10, 22, 6, 57, 34),
+  })
+  const nothing = { writtenAtMs: undefined, changedAtMs: undefined, mustChange: false }
   expect(writtenEntryOf({ controls: [] })).toEqual(nothing)
   for (const damaged of [value.subarray(0, 40), Buffer.alloc(0), Buffer.of(0x64)])
     expect(

@@ -93,6 +93,35 @@ test('a group whose members are hidden protects nobody, so it keeps the session 
   })
 })
 
+/** Here nobody may write the marker. */
+const UNMARKED = { withoutMarker: true }
+
+test('an account with manage goes past the policy: its first reset proves that, and no more are written', async () => {
+  const users = []
+  for (const name of ['managed', 'managed next'])
+    users.push(await server.createUser({ name, accountName: name.replace(' ', '') }))
+  const own = `by dn.exact="${server.serviceAccountDn}"`
+  await withdrawRight(`attrs=userPassword ${own} =w`, `attrs=userPassword ${own} manage`)
+  try {
+    for (const [index, history] of (['required', 'preferred'] as const).entries()) {
+      const session = await open(server, { history }).writer()
+      expect(session.history).toBe('enforced')
+      const account = await read(session, users[index]?.objectGuid ?? '')
+      // Shorter than the policy takes.
+      expect(await session.write(writeTo(account, resetTo('short'), UNMARKED))).toEqual({ kind: 'accepted' })
+      expect([session.history, session.historyProblem]).toEqual([
+        history === 'required' ? 'not_enforceable' : 'not_enforced',
+        expect.stringContaining('goes past the password policy'),
+      ])
+    }
+  } finally {
+    await withdrawRight(`attrs=userPassword ${own} manage`, `attrs=userPassword ${own} =w`)
+  }
+  const session = await open(server).writer()
+  const again = writeTo(await read(session, users[0]?.objectGuid ?? ''), resetTo('short2'), UNMARKED)
+  expect(await session.write(again)).toMatchObject({ refusal: { brokenRule: 'password_too_short' } })
+})
+
 test('a ppolicy overlay that is not on the database of the accounts is noticed, though the server offers its control', async () => {
   const { dn, objectGuid } = await server.createUser({ name: 'unpoliced', accountName: 'unpoliced' })
   const asRoot = { bindName: server.adminDn, readBindPassword: async () => adminPassword() }

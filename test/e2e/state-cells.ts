@@ -52,9 +52,14 @@ export interface Cell extends Wish {
   readonly tells?: object
   /** Of an inspect: what it tells beside that in a directory of this kind. */
   readonly tellsBy?: Partial<Record<DirectoryKind, object>>
-  /** The only kind of directory where this can be. Default: every one that knows the state. */
+  /** The only kind of directory where this can be. Default: every one that has the state. */
   readonly only?: DirectoryKind
 }
+/** States that only one kind of directory has. */
+export const STATES_ONLY_IN: Readonly<Partial<Record<StateName, DirectoryKind>>> = {
+  'smart card required': 'active-directory',
+}
+
 const FREE = { reset: null, change: null, unlock: null }
 
 /** Every operation in every state. */
@@ -272,16 +277,26 @@ const DELETED = 'deleted'
 const ANEW = 'deleted and created anew'
 /** Every operation with every such event. */
 export const RACES: readonly Race[] = [
-  race('a reset follows an account that is moved within the scope', 'reset', MOVED, 'applied'),
+  race('a reset follows an account that is moved within the scope [entry_moved]', 'reset', MOVED, 'applied'),
   race(
     'a reset of an account that is moved out of the scope is refused',
     'reset',
     LEFT,
     'account_out_of_scope',
   ),
-  race('a reset follows an account that is renamed', 'reset', RENAMED, 'applied'),
-  race('a reset of an account that is deleted is refused', 'reset', DELETED, 'account_not_found'),
-  race('a reset never reaches a new account of the same name', 'reset', ANEW, 'account_not_found'),
+  race('a reset follows an account that is renamed [entry_renamed]', 'reset', RENAMED, 'applied'),
+  race(
+    'a reset of an account that is deleted is refused [entry_deleted]',
+    'reset',
+    DELETED,
+    'account_not_found',
+  ),
+  race(
+    'a reset never reaches a new account of the same name [entry_recreated]',
+    'reset',
+    ANEW,
+    'account_not_found',
+  ),
   race('a change follows an account that is moved within the scope', 'change', MOVED, 'applied'),
   race(
     'a change on an account that is moved out of the scope is refused',

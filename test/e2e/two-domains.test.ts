@@ -1,11 +1,14 @@
-// One agent, two domains: what happens to one of them does not touch the other.
+// One agent, two directories, an OpenLDAP and an Active Directory: what happens to one of them does not touch the other.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { newPassword } from '../servers/canaries.ts'
 import { startWorld, type World } from '../servers/writeback-world.ts'
 
-let world: World
+let world: World<'openldap'>
 beforeAll(async () => {
-  world = await startWorld({ secondDomain: {}, directorySettings: '    operationTimeoutSeconds: 2' })
+  world = await startWorld({
+    ...{ kind: 'openldap', secondDomain: {} },
+    directorySettings: '    operationTimeoutSeconds: 2',
+  })
 }, 90_000)
 afterAll(() => world.stop())
 
@@ -30,9 +33,10 @@ test('each request goes to the domain it is for', async () => {
 test('the policies of both are published at the store', async () => {
   for (const name of ['corp', 'other']) {
     const { status, json } = await world.admin('readPolicies', undefined, { name })
-    expect([status, json]).toMatchObject([200, { policies: [{ name: 'domain', minimumLength: 7 }] }])
-    // The test's service account lacks the fifth right.
-    expect(json).toMatchObject({ problems: [{ name: 'Password Settings Container' }] })
+    const domain = expect.objectContaining({ name: 'domain', minimumLength: 7 })
+    // The test's service account lacks the fifth right of Active Directory.
+    const problems = name === 'corp' ? [] : [{ name: 'Password Settings Container' }]
+    expect([status, json]).toMatchObject([200, { policies: expect.arrayContaining([domain]), problems }])
   }
 })
 

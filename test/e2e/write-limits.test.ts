@@ -16,7 +16,7 @@ const LIFETIME_SECONDS = 30
 const MAIN = path.resolve(import.meta.dirname, '../../src/main.ts')
 const modifies = { operation: 'modify', direction: 'request' } as const
 
-let world: World
+let world: World<'openldap'>
 let users: readonly WorldUser[]
 /** Modify messages since the start; the tests build on one another's. */
 const writes = (): number => world.proxy?.count(modifies) ?? 0
@@ -24,6 +24,7 @@ const user = (index: number): WorldUser => users[index] as WorldUser
 
 beforeAll(async () => {
   world = await startWorld({
+    kind: 'openldap',
     requestLifetimeSeconds: LIFETIME_SECONDS,
     directorySettings: `    limits: { perAccountAndHour: ${PER_ACCOUNT}, perMinute: ${PER_MINUTE}, burst: ${BURST} }`,
   })
@@ -91,7 +92,8 @@ test('writes beyond the limit of a minute wait, and end applied', async () => {
 
 test('a burst stops all writing until a person closes the breaker, whatever happens to the agent', async () => {
   const before = writes()
-  const requests = await ask(10, 10 + BURST - before + 3)
+  // None of those that have this password already.
+  const requests = await ask(12, 12 + BURST - before + 3)
   const isOpen = async () => JSON.stringify((await world.ops('/status')).json).includes('breaker_open')
   await until(isOpen)
   expect(await world.ops('/readyz')).toMatchObject({
@@ -110,8 +112,8 @@ test('a burst stops all writing until a person closes the breaker, whatever happ
   // On a slow machine it opens while some of the sixteen have not sent their first byte yet; those are held back as well.
   const sent = writes()
   expect(sent).toBeLessThanOrEqual(BURST)
-  expect(ended.applied).toHaveLength(sent - before)
-  expect(ended.expired).toHaveLength(requests.length - (sent - before))
+  expect(ended.applied ?? []).toHaveLength(sent - before)
+  expect(ended.expired ?? []).toHaveLength(requests.length - (sent - before))
 
   const waiting = await ask(20, 22)
   await world.agent.kill()

@@ -6,21 +6,22 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { isPasswordWrite, passwordWrites } from '../e2e/password-writes.ts'
-import { newPassword } from '../servers/canaries.ts'
+import { laterPassword, newPassword } from '../servers/canaries.ts'
 import { runCommand, startReadyChild } from '../servers/child-process.ts'
 import type { RequestFault } from '../servers/ldap-faults.ts'
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
-import { answers, nodeArguments } from '../servers/world-programs.ts'
+import { answers } from '../servers/world-programs.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
 
 const STRIKE_BUILD = path.resolve(import.meta.dirname, '../test-build/strike-build.ts')
 const HOUR_MS = 3_600_000
-let world: World
+let world: World<'openldap'>
 let proxy: LdapProxy
 let users = 0
 
 beforeAll(async () => {
   world = await startWorld({
+    kind: 'openldap',
     directorySettings: '    operationTimeoutSeconds: 3\n    connectTimeoutSeconds: 2',
     agentImports: [STRIKE_BUILD],
     agentEnv: { NODE_OPTIONS: '--max-old-space-size=160' },
@@ -103,13 +104,12 @@ test('an agent in which nothing runs for longer than an operation may take sees 
   strike('block 4500')
   await expectOneEffect(one)
   expect(world.agent.pid()).toBe(pid)
-  expect(await world.reset(one.user, newPassword())).toMatchObject({ outcome: 'applied' })
+  expect(await world.reset(one.user, laterPassword())).toMatchObject({ outcome: 'applied' })
 }, 60_000)
 
 test('a second agent on the same state directory does not start and does not disturb the first [double_start]', async () => {
   const one = await inTheWrite({ kind: 'delay-response', ms: 1_500 })
-  const words = [...nodeArguments(), 'agent', '--config', world.agentConfigFile]
-  await expect(runCommand(process.execPath, words)).rejects.toMatchObject({
+  await expect(runCommand(process.execPath, world.agent.command.words)).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringContaining('ERR_JOURNAL_IN_USE'),
   })
@@ -161,7 +161,7 @@ test('an agent whose log cannot be written goes on all the same [disk_full_log]'
   const output = path.join(world.directory, 'full.log')
   const child = await startAgent(
     'sh',
-    ['-c', 'exec "$0" "$@" >/dev/full 2>&1', process.execPath, ...agentWords()],
+    ['-c', 'exec "$0" "$@" >/dev/full 2>&1', process.execPath, ...world.agent.command.words],
     output,
   )
   try {
@@ -177,17 +177,15 @@ test('an agent whose log cannot be written goes on all the same [disk_full_log]'
   await world.agent.start()
 }, 60_000)
 
-const agentWords = () => [...nodeArguments(), 'agent', '--config', world.agentConfigFile]
-
 /** Starts the agent in another way than the world does. */
 const startAgent = (command: string, args: readonly string[], outputFile: string) =>
-  startReadyChild({ command, args, outputFile }, () =>
+  startReadyChild({ command, args, outputFile, env: world.agent.command.env }, () =>
     answers(httpRequest, { socketPath: path.join(world.agent.stateDirectory, 'ops.sock'), path: '/readyz' }),
   )
 
 test('an agent that runs by --allow-debug says for as long as it runs that passwords are not safe', async () => {
   await world.agent.stop()
-  const words = ['DEBUG=nothing', process.execPath, ...agentWords(), '--allow-debug']
+  const words = ['DEBUG=nothing', process.execPath, ...world.agent.command.words, '--allow-debug']
   const child = await startAgent('env', words, path.join(world.directory, 'allow-debug.log'))
   try {
     const user = await newUser()
@@ -217,7 +215,11 @@ test('an agent whose temporary directory is read-only works [tmp_read_only]', as
   const own = process.getuid?.() === 0 ? '-m' : '-rm'
   const output = path.join(world.directory, 'read-only.log')
   const words = [own, 'sh', '-c', READ_ONLY_TMP, world.directory, path.dirname(world.directory)]
-  const child = await startAgent('unshare', [...words, process.execPath, ...agentWords()], output)
+  const child = await startAgent(
+    'unshare',
+    [...words, process.execPath, ...world.agent.command.words],
+    output,
+  )
   try {
     const user = await newUser()
     proxy.forget()

@@ -11,7 +11,7 @@ import { startTcpRelay, type TcpRelay } from '../servers/tcp-relay.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
 
 const PORT = 6379
-let world: World
+let world: World<'openldap'>
 let proxy: LdapProxy
 let primary: TestRedis
 let replica: TestRedis
@@ -28,6 +28,7 @@ beforeAll(async () => {
   })
   admin = new Redis(PORT, String(replica.address), { password: redisPassword().toString() })
   world = await startWorld({
+    kind: 'openldap',
     agentSettings: `queue: { redis: "redis://${relay.address}:${PORT}", passwordFile: redis-password }`,
     beforeAgent: (directory) =>
       writeFileSync(path.join(directory, 'redis-password'), redisPassword(), { mode: 0o600 }),

@@ -17,8 +17,10 @@ async function readPlays(file: string): Promise<Claim> {
   return { where: file, faults: PLAYS }
 }
 
+// The suite on states has its titles beside it.
+const TITLED = ['**/*.test.ts', 'e2e/state-cells.ts', 'e2e/policy-facts.ts']
 const claims: readonly Claim[] = [
-  ...inTests('**/*.test.ts')
+  ...TITLED.flatMap(inTests)
     .filter((file) => file !== OWN)
     .flatMap((file) => readClaims(file, textOf(file))),
   ...(await Promise.all(inTests('*/plays.ts').map(readPlays))),

@@ -11,14 +11,14 @@ import { startWorld, type World, type WorldUser } from '../servers/writeback-wor
 const CLAIM = '/requests/claim'
 const RECEIPTS = '/requests/receipts'
 const OUTCOMES = '/outcomes'
-let world: World
+let world: World<'openldap'>
 let proxy: LdapProxy
 let way: StoreProxy
 let users = 0
 
 beforeAll(async () => {
   way = await startStoreProxy()
-  world = await startWorld({ agentEnv: { HTTPS_PROXY: way.url } })
+  world = await startWorld({ kind: 'openldap', agentEnv: { HTTPS_PROXY: way.url } })
   proxy = world.proxy as LdapProxy
 }, 60_000)
 afterEach(() => proxy.forget())

@@ -34,6 +34,8 @@ export interface WorldAgent extends Program {
   readonly configFile: string
   /** What stands between it and the first domain; undefined when the world has no proxies. */
   readonly proxy: LdapProxy | undefined
+  /** Words for Node.js and environment by which it is started, for a test that starts it otherwise. */
+  readonly command: { readonly words: readonly string[]; readonly env: Readonly<Record<string, string>> }
   /** GET on its operators' socket. */
   readonly ops: (path: string) => Promise<{ status: number; json: unknown }>
 }
@@ -76,16 +78,18 @@ export function describeAgent(place: AgentPlace, options: AgentOptions): WorldAg
   const socketPath = path.join(stateDirectory, 'ops.sock')
   const named = served.find(({ domain }) => isNamed(domain, options))
   const imports = [...(options.agentImports ?? []), ...(named ? [RESOLVE_DIRECTORY] : [])]
+  const words = [...nodeArguments(options.program, imports), 'agent', '--config', configFile]
+  const env = { ...options.agentEnv, ...(named ? { TEST_DIRECTORY_ADDRESS: addressOf(named) } : {}) }
   const described = describeProgram(
-    [...nodeArguments(options.program, imports), 'agent', '--config', configFile],
+    words,
     outputFile,
-    { ...options.agentEnv, ...(named ? { TEST_DIRECTORY_ADDRESS: addressOf(named) } : {}) },
+    env,
     () => answers(httpRequest, { socketPath, path: '/readyz' }),
     options.errorsAside ? `${outputFile}.errors` : undefined,
   )
   return {
     ...described,
-    ...{ name, stateDirectory, configFile, proxy: served[0]?.proxy },
+    ...{ name, stateDirectory, configFile, proxy: served[0]?.proxy, command: { words, env } },
     get id() {
       const file = path.join(stateDirectory, 'enrolment.json')
       return String(JSON.parse(readFileSync(file, 'utf8')).enrolled.agent)

@@ -1,11 +1,21 @@
-// The domain of the corpus: its units and groups, and what its rows are made with.
+// The corpus in Active Directory: the units and groups of its domain, and what its rows are made with.
 import { Attribute, Change } from 'ldapts'
 import { PROTECTED_GROUPS } from '../../src/agent/decisions/judge-protection.ts'
 import { sidText } from '../../src/agent/directory/active-directory/sid.ts'
-import { oldPassword } from '../servers/canaries.ts'
-import { escapeRdn, readEntry, replaceAttribute, unicodePwd } from '../servers/directory-admin.ts'
+import { adminPassword, newPassword, oldPassword, servicePassword } from '../servers/canaries.ts'
+import {
+  escapeRdn,
+  ldapClient,
+  readEntry,
+  readGuid,
+  replaceAttribute,
+  setPassword,
+  unicodePwd,
+} from '../servers/directory-admin.ts'
 import type { SambaDomain } from '../servers/samba-domain.ts'
 import type { DomainEdit } from '../servers/samba-template.ts'
+import { type Corpus, type CorpusTools, createCorpus } from './corpus.ts'
+import { ALLOWED, OUT_OF_SCOPE, PROTECTED, SCOPE_SETTINGS } from './protected-corpus.ts'
 
 /** How a user of the corpus differs from the usual one. */
 export interface CorpusUser {
@@ -15,7 +25,7 @@ export interface CorpusUser {
 }
 
 /** The domain as rows need it. */
-export interface CorpusDomain {
+export interface CorpusDomain extends CorpusTools {
   readonly domain: SambaDomain
   readonly domainSid: string
   /** DNs of the group that the scope asks for, and of the group that is configured as protected. */
@@ -30,8 +40,6 @@ export interface CorpusDomain {
     place?: string,
   ) => Promise<string>
   readonly add: (dn: string, attributes: Readonly<Record<string, string>>) => Promise<string>
-  readonly addMember: (group: string, member: string) => Promise<void>
-  readonly removeMember: (group: string, member: string) => Promise<void>
   /** Adds to the group of the scope; gives the DN back. */
   readonly member: (dn: string) => Promise<string>
   readonly makePrimary: (user: string, group: string) => Promise<void>
@@ -47,8 +55,38 @@ const UNITS = [
   ...['OU=Team,OU=People', 'OU=Sales\\, East', 'OU=Zürich \\"Nord\\" \\+ 東京'],
 ]
 
+/** Who cannot sign in by a simple bind, whatever the password is. */
+const NO_BIND = ['member of Protected Users', 'trust account']
+
+/** The corpus of Active Directory. */
+export const activeDirectoryCorpus = (): Corpus =>
+  createCorpus<CorpusDomain>({
+    settings: SCOPE_SETTINGS,
+    lists: { protected: PROTECTED, outOfScope: OUT_OF_SCOPE, allowed: ALLOWED },
+    identities: 40,
+    samples: {
+      ...{ mighty: 'adminCount 1', outside: 'another unit', written: 'a member of the group' },
+      executive: 'nested in a configured group',
+    },
+    renamed: {
+      from: 'CN=Executives,OU=Outside,DC=corp,DC=test',
+      to: 'CN=Directors,OU=Outside,DC=corp,DC=test',
+    },
+    // What has no password, is gone, or may have its password set by the system alone.
+    notWritable: [
+      ...['group managed service account', 'trust account', 'contact', 'group', 'unit', 'AdminSDHolder'],
+      ...['deleted after the link', 'deleted, and made again with the same name'],
+    ],
+    layOut: (domain) => layOutCorpus(domain as SambaDomain),
+    finish: async (corpus, dns) => {
+      // So nothing but protection stands between most of them and a write.
+      const account = corpus.domain.serviceAccountDn
+      await corpus.domain.edit(...corpus.edits(), { edit: 'allow_writing', account, dns: [...dns] })
+    },
+  })
+
 /** Makes units, groups, and the protected groups that this domain lacks. */
-export async function layOutCorpus(domain: SambaDomain): Promise<CorpusDomain> {
+async function layOutCorpus(domain: SambaDomain): Promise<CorpusDomain> {
   const admin = await domain.admin()
   const { baseDn } = domain
   for (const unit of UNITS) await admin.add(`${unit},${baseDn}`, { objectClass: 'organizationalUnit' })
@@ -61,9 +99,15 @@ export async function layOutCorpus(domain: SambaDomain): Promise<CorpusDomain> {
   await domain.edit(...(await missingGroups(domain, domainSid)))
   const groups = await groupDns(domain)
   const edits: DomainEdit[] = []
+  const groupDn = (name: string) => {
+    const dn = groups.get(name)
+    if (dn === undefined) throw new Error(`the domain has no group ${name}`)
+    return dn
+  }
   return {
     ...tools,
-    ...{ domain, domainSid, names },
+    ...{ domain, domainSid, names, groupDn },
+    groups: { ...names, mighty: groupDn('Domain Admins') },
     sids: { executives: await readSid(domain, names.executives) },
     member: async (dn) => {
       await tools.addMember(names.scope, dn)
@@ -72,11 +116,6 @@ export async function layOutCorpus(domain: SambaDomain): Promise<CorpusDomain> {
     makePrimary: async (user, group) => {
       const rid = (await readSid(domain, group)).split('-').at(-1) ?? ''
       await replaceAttribute(admin, user, 'primaryGroupID', [rid])
-    },
-    groupDn: (name) => {
-      const dn = groups.get(name)
-      if (dn === undefined) throw new Error(`the domain has no group ${name}`)
-      return dn
     },
     later: (edit) => void edits.push(edit),
     edits: () => edits,
@@ -119,6 +158,29 @@ function createTools(domain: SambaDomain) {
       }),
     addMember: (group: string, member: string) => change('add', group, member),
     removeMember: (group: string, member: string) => change('delete', group, member),
+    readAnchor: async (dn: string) => readGuid(await domain.admin(), dn),
+    rename: async (dn: string, to: string) => (await domain.admin()).modifyDN(dn, to),
+    stateOf: async (anchor: string) => {
+      const wish = ['cn', 'uSNChanged', 'pwdLastSet', 'lockoutTime', 'adminDisplayName', 'userPrincipalName']
+      const values = await readEntry(await domain.admin(), `<GUID=${anchor}>`, wish).catch(() => undefined)
+      if (values === undefined) return undefined
+      const text = (name: string) => (typeof values[name] === 'string' ? values[name] : undefined)
+      const isUnable = NO_BIND.includes(text('cn') ?? '') || values['dn'] === domain.serviceAccountDn
+      const principal = isUnable ? undefined : text('userPrincipalName')
+      return { values, marker: text('adminDisplayName'), principal }
+    },
+    refusedOf: async (rows: Parameters<CorpusTools['refusedOf']>[0]) => {
+      const client = await ldapClient(domain.url)
+      await client.bind(domain.serviceAccountName, servicePassword().toString())
+      const own = { Administrator: adminPassword(), 'the service account': servicePassword() }
+      const refused: string[] = []
+      for (const { name, anchor } of rows) {
+        const password = own[name as keyof typeof own] ?? newPassword()
+        await setPassword(client, `<GUID=${anchor}>`, password).catch(() => refused.push(name))
+      }
+      await client.unbind()
+      return refused
+    },
   }
 }
 

@@ -1,22 +1,14 @@
 // Accounts that an agent must never write, made for real in a domain: each is protected, or out of scope, for one reason.
 import { PROTECTED_GROUPS } from '../../src/agent/decisions/judge-protection.ts'
 import { escapeRdn } from '../servers/directory-admin.ts'
+import type { CorpusRow } from './corpus.ts'
 import type { CorpusDomain } from './corpus-domain.ts'
 
-/** One identity. `make` gives its DN; an edit that it asks for is made afterwards. */
-export interface CorpusRow {
-  readonly name: string
-  readonly make: (corpus: CorpusDomain) => Promise<string>
-  /** What has to happen after the account was linked in the store. */
-  readonly afterLink?: (corpus: CorpusDomain, dn: string) => Promise<void>
-  /** Where it is not the one of its list. */
-  readonly reason?: 'account_not_found'
-}
-
+type Row = CorpusRow<CorpusDomain>
 const UNIVERSAL = '-2147483640'
 const DOMAIN_LOCAL = '-2147483644'
 const DISTRIBUTION = '2'
-const row = (name: string, make: CorpusRow['make']): CorpusRow => ({ name, make })
+const row = (name: string, make: Row['make']): Row => ({ name, make })
 
 /** A member of a new group, which is a member of a new group, and so on up to `top`. */
 const nested = (name: string, top: string, types: readonly (string | undefined)[]) =>
@@ -52,7 +44,7 @@ const standing = (name: string, dnOf: (corpus: CorpusDomain) => string) =>
   row(name, async (corpus) => dnOf(corpus))
 
 /** Protected whatever the configuration says of units and groups; all those that can be are in the scope's group. */
-export const PROTECTED: readonly CorpusRow[] = [
+export const PROTECTED: readonly Row[] = [
   row('adminCount 1', (corpus) => corpus.user('adminCount 1', { attributes: { adminCount: '1' } })),
   ...Object.keys(PROTECTED_GROUPS).map((group) =>
     row(`member of ${group}`, async (corpus) => {
@@ -119,7 +111,7 @@ const placed = (name: string, place: string) =>
   row(name, async (corpus) => corpus.member(await corpus.user(name, { place })))
 
 /** Ordinary accounts, each of them outside of the configured units or groups for one reason. */
-export const OUT_OF_SCOPE: readonly CorpusRow[] = [
+export const OUT_OF_SCOPE: readonly Row[] = [
   placed('another unit', 'OU=Outside'),
   placed('a container', 'CN=Users'),
   placed('a unit whose name ends alike', 'OU=NotPeople'),
@@ -169,7 +161,7 @@ export const OUT_OF_SCOPE: readonly CorpusRow[] = [
 ]
 
 /** Accounts beside them that must be written: nothing of the above is refused by mere caution. */
-export const ALLOWED: readonly CorpusRow[] = [
+export const ALLOWED: readonly Row[] = [
   placed('a member of the group', 'OU=People'),
   nested('a nested member of the group', 'Writeback Users', [undefined, UNIVERSAL]),
   primary('the group as primary group', ({ names }) => names.scope),

@@ -2,8 +2,11 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { isPasswordWrite } from '../e2e/password-writes.ts'
 import { oldPassword, servicePassword } from '../servers/canaries.ts'
+import { replaceAttribute } from '../servers/directory-admin.ts'
+import type { DirectoryKind } from '../servers/directory-kinds.ts'
+import type { RecordedMessage } from '../servers/ldap-faults.ts'
+import { createGroup } from '../servers/slapd-admin.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
 import { type Command, createCommands } from './commands.ts'
 import { type HttpRecorder, startHttpRecorder } from './http-recorder.ts'
@@ -11,7 +14,7 @@ import { type JournalWatch, watchJournal } from './journal-watch.ts'
 import { type ProcessWatch, watchProcesses } from './process-watch.ts'
 import { type RedisContents, type RedisWatch, watchRedis } from './redis-watch.ts'
 import type { Secret } from './search.ts'
-import type { SecretKind } from './sinks.ts'
+import { PASSWORD_PLACES, type SecretKind } from './sinks.ts'
 
 /** One LDAP message as it crossed the proxy, decrypted. */
 export interface ClearMessage {
@@ -23,7 +26,7 @@ export interface ClearMessage {
 
 /** A running world with its observers. */
 export interface CanaryWorld {
-  readonly world: World
+  readonly world: World<DirectoryKind>
   readonly recorder: HttpRecorder
   readonly redis: RedisWatch
   readonly processes: ProcessWatch
@@ -38,20 +41,23 @@ export interface CanaryWorld {
   /** A password that this run alone has. */
   readonly fresh: (kind: SecretKind | 'planted', shape?: (text: string) => string) => Buffer
   readonly createUser: () => Promise<WorldUser & { readonly old: Buffer }>
+  /** A user whom nobody may write. */
+  readonly createGuarded: () => Promise<WorldUser>
   /** All that there is to look for, by now. */
   readonly secrets: () => readonly Secret[]
   readonly stop: () => Promise<void>
 }
 
 /** Starts the world. */
-export async function startCanaryWorld(): Promise<CanaryWorld> {
+export async function startCanaryWorld(kind: DirectoryKind): Promise<CanaryWorld> {
   const messages: ClearMessage[] = []
   const taken: Secret[] = []
   const tag = randomBytes(3).toString('hex')
   let started: HttpRecorder | undefined
   const places = { cwd: '', tmp: '' }
-  const world = await startWorld({
-    domain: { policy: { minPasswordLength: 16, minPasswordAgeMs: 0, passwordHistoryLength: 24 } },
+  const policy = { minPasswordLength: 16, minPasswordAgeMs: 0, passwordHistoryLength: 24 }
+  const world = await startWorld<DirectoryKind>({
+    ...{ kind, domain: kind === 'openldap' ? { policy, scheme: '{ARGON2}' } : { policy } },
     errorsAside: true,
     beforeStore: async (storeUrl) => {
       started = await startHttpRecorder(storeUrl)
@@ -65,17 +71,14 @@ export async function startCanaryWorld(): Promise<CanaryWorld> {
     },
     directorySettings: `    operationTimeoutSeconds: 4
     passwords: { blocklistFile: blocklist.txt, refuseNames: true }
-    limits: { perAccountAndHour: 1000, perMinute: 100000, burst: 1000000 }`,
+    limits: { perAccountAndHour: 1000, perMinute: 100000, burst: 1000000 }${kind === 'openldap' ? `\n    protection: { groups: ["${GUARDED}"] }` : ''}`,
     watch: () => ({
       onPdu: (message, bytes) => {
-        const place = isPasswordWrite(message)
-          ? 'password write'
-          : `${message.operation} ${message.direction}`
-        const written = (message.changes ?? []).filter(({ attribute }) => /^unicodepwd$/i.test(attribute))
-        messages.push({ place, passwords: written.length, bytes: Buffer.from(bytes) })
+        messages.push({ ...whatIs(message), bytes: Buffer.from(bytes) })
       },
     }),
-    beforeAgent: (directory) => {
+    beforeAgent: async (directory, domain) => {
+      if (domain.kind === 'openldap') await createGroup(await domain.admin(), 'Guarded', [domain.adminDn])
       for (const name of ['tmp', 'cwd'] as const) {
         places[name] = path.join(directory, name)
         mkdirSync(places[name])
@@ -111,7 +114,14 @@ export async function startCanaryWorld(): Promise<CanaryWorld> {
     redisPid: () => Number(readFileSync(path.join(world.agent.stateDirectory, 'redis', 'pid'), 'utf8')),
     createUser: async () => {
       const old = fresh('old password')
-      return { ...(await world.createUser({ name: `canary ${taken.length}`, password: old })), old }
+      return { ...(await world.createUser({ name: `person ${taken.length}`, password: old })), old }
+    },
+    createGuarded: async () => {
+      const attributes = kind === 'active-directory' ? { attributes: { adminCount: '1' } } : {}
+      const user = await world.createUser({ name: 'guarded', ...attributes })
+      if (world.domain.kind === 'openldap')
+        await replaceAttribute(await world.domain.admin(), GUARDED, 'member', [user.dn])
+      return user
     },
     secrets: () => [...taken, ...keptSecrets(world), ...tokensOf(recorder)],
     stop: async () => {
@@ -124,8 +134,19 @@ export async function startCanaryWorld(): Promise<CanaryWorld> {
   }
 }
 
+// The group whose members nobody may write, in OpenLDAP.
+const GUARDED = 'cn=Guarded,ou=Groups,dc=corp,dc=test'
+
+/** How many passwords a message is to hold, and what it is called. */
+function whatIs({ operation, direction, changes = [] }: RecordedMessage): Omit<ClearMessage, 'bytes'> {
+  const written = changes.filter(({ attribute }) => PASSWORD_PLACES[attribute.toLowerCase()] !== undefined)
+  const [first] = operation === 'modify' && direction === 'request' ? written : []
+  const place = first && PASSWORD_PLACES[first.attribute.toLowerCase()]
+  return { place: place ?? `${operation} ${direction}`, passwords: written.length }
+}
+
 /** The secrets that the programs keep in files, and those of the domain. */
-function keptSecrets(world: World): readonly Secret[] {
+function keptSecrets(world: World<DirectoryKind>): readonly Secret[] {
   const read = (...names: readonly string[]) =>
     readFileSync(path.join(world.directory, ...names), 'utf8').trim()
   const { keys } = JSON.parse(read('state', 'keys.json'))

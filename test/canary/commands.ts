@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { bareEnvironment } from '../servers/child-process.ts'
+import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import { nodeArguments } from '../servers/world-programs.ts'
 import type { World } from '../servers/writeback-world.ts'
 import type { ProcessWatch } from './process-watch.ts'
@@ -39,7 +40,11 @@ export interface Command {
 }
 
 /** Makes the commands of a world. */
-export function createCommands(world: World, storeUrl: string, processes: ProcessWatch): Command {
+export function createCommands(
+  world: World<DirectoryKind>,
+  storeUrl: string,
+  processes: ProcessWatch,
+): Command {
   const printed: Buffer[] = []
   const debugged: Buffer[] = []
   const tmp = path.join(world.directory, 'tmp')

@@ -1,7 +1,8 @@
 // Every way a request can go, each with passwords of its own. A flow that does not end as it should throws.
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { CreateRequestAnswer, Verdict } from '../../src/protocol/sealer-calls.ts'
-import { isPasswordWrite } from '../e2e/password-writes.ts'
+import { isAbout, isPasswordWrite } from '../e2e/password-writes.ts'
+import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import type { RecordedMessage, RequestFault } from '../servers/ldap-faults.ts'
 import { sealFor, type Target } from '../servers/world-requests.ts'
 import { DIRECTORY, type World, type WorldUser } from '../servers/writeback-world.ts'
@@ -23,7 +24,7 @@ function expectEnd(verdict: Verdict, outcome: Verdict['outcome'], reasons: reado
     )
 }
 
-const reset = async (world: World, user: Target, password: Buffer): Promise<Verdict> =>
+const reset = async (world: World<DirectoryKind>, user: Target, password: Buffer): Promise<Verdict> =>
   world.verdict(await world.ask(user, password), PATIENCE_MS)
 
 const lines = (...passwords: readonly Buffer[]): string => passwords.map((one) => `${one}\n`).join('')
@@ -34,9 +35,9 @@ async function commandEnds(run: Promise<{ text: string }>, word: string): Promis
 }
 
 const writesOf =
-  ({ anchor }: WorldUser) =>
+  (user: WorldUser) =>
   (message: RecordedMessage): boolean =>
-    isPasswordWrite(message) && message.dn?.includes(anchor) === true
+    isPasswordWrite(message) && isAbout(message, user)
 
 async function resetUnder(canary: CanaryWorld, fault: RequestFault) {
   const user = await canary.createUser()
@@ -101,9 +102,10 @@ export const SIDE_BY_SIDE: Readonly<Record<string, Flow>> = {
   },
   'change refused: wrong current password': (canary) => changeRefused(canary, 'current'),
   'change refused: used before': (canary) => changeRefused(canary, 'history'),
-  'reset refused: protected': async ({ world, fresh }) => {
-    const user = await world.createUser({ name: 'guarded', attributes: { adminCount: '1' } })
-    expectEnd(await reset(world, user, fresh('new password')), 'refused', ['account_protected'])
+  'reset refused: protected': async ({ world, fresh, createGuarded }) => {
+    expectEnd(await reset(world, await createGuarded(), fresh('new password')), 'refused', [
+      'account_protected',
+    ])
   },
   'reset refused: not found': async ({ world, fresh }) => {
     const anchor = crypto.randomUUID()

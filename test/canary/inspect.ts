@@ -4,7 +4,8 @@ import type { CanaryWorld, ClearMessage } from './canary-world.ts'
 import type { Part } from './collect.ts'
 import { scanMemory } from './scan-memory.ts'
 import { createSearch, type Found, type Search, type Secret } from './search.ts'
-import { isRightful, type Sink } from './sinks.ts'
+import type { Encoding } from './secret-forms.ts'
+import { isRightful, PASSWORD_PLACES, type Sink } from './sinks.ts'
 
 /** A secret where none belongs. Never shows the secret itself. */
 export interface Hit {
@@ -57,9 +58,10 @@ export function countWritten(
   secrets: readonly Secret[],
 ): { readonly writes: number; readonly wrong: number } {
   const search = createSearch(secrets)
-  const writes = messages.filter(({ place }) => place === 'password write')
-  const wrong = writes.filter(({ bytes, passwords }) => {
-    const written = search.find(bytes).filter(({ encoding }) => encoding === 'quoted UTF-16LE')
+  const writes = messages.filter(({ place }) => Object.values(PASSWORD_PLACES).includes(place))
+  const wrong = writes.filter(({ bytes, passwords, place }) => {
+    const form: Encoding = place === PASSWORD_PLACES['unicodepwd'] ? 'quoted UTF-16LE' : 'UTF-8'
+    const written = search.find(bytes).filter(({ encoding }) => encoding === form)
     return written.length !== passwords
   })
   return { writes: writes.length, wrong: wrong.length }

@@ -58,6 +58,9 @@ export const EMPTY_SINKS: Readonly<Partial<Record<Sink, string>>> = {
   'core, heap and report files': 'no process is made to dump one',
 }
 
+/** Sinks that only commands of the product fill, which run beside one kind of directory. */
+export const FILLED_BY_COMMANDS: readonly Sink[] = ['debug output']
+
 /** The sinks that nothing was collected from, though something must come out of them: there the search was blind. */
 export const findBlind = (collected: ReadonlySet<Sink>): readonly Sink[] =>
   SINKS.filter((sink) => !collected.has(sink) && EMPTY_SINKS[sink] === undefined)
@@ -78,18 +81,28 @@ interface Rightful {
   readonly encodings?: readonly Encoding[]
 }
 
+/** What a message is called that writes this attribute, each of which holds passwords in a form of its own. */
+export const PASSWORD_PLACES: Readonly<Record<string, string>> = {
+  unicodepwd: 'password write',
+  userpassword: 'password write as text',
+}
+
 // Big and little endian text share their middle; the quoted form is what is meant.
 const AS_WRITTEN = ['quoted UTF-16LE', 'UTF-16LE', 'UTF-16BE'] as const
+// What an address need not escape looks the same in one.
+const AS_TEXT = ['UTF-8', 'percent'] as const
 
 /** Which secret may be where. A password is in the message that writes it exactly once: that is counted apart. */
 export const RIGHTFUL: readonly Rightful[] = [
   { secret: 'new password', sink: 'LDAP clear side', place: /^password write$/, encodings: AS_WRITTEN },
   { secret: 'old password', sink: 'LDAP clear side', place: /^password write$/, encodings: AS_WRITTEN },
+  { secret: 'new password', sink: 'LDAP clear side', place: /^password write as text$/, encodings: AS_TEXT },
+  { secret: 'old password', sink: 'LDAP clear side', place: /^password write as text$/, encodings: AS_TEXT },
   {
     secret: 'bind password',
     sink: 'LDAP clear side',
     place: /^bind request$/,
-    encodings: ['UTF-8', 'percent'],
+    encodings: AS_TEXT,
   },
   // The operator’s own file, which the configuration names.
   { secret: 'bind password', sink: 'state directory', place: /^bind-password$/ },

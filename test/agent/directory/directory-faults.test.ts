@@ -4,8 +4,9 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import type { ActiveDirectoryOptions } from '../../../src/agent/directory/directory-options.ts'
 import { keyPin } from '../../../src/agent/directory/tls-trust.ts'
 import { type Clock, systemClock } from '../../../src/clock/clock.ts'
+import { startBlackhole } from '../../servers/blackhole.ts'
 import { laterPassword, newPassword, oldPassword } from '../../servers/canaries.ts'
-import type { CreatedUser } from '../../servers/directory-admin.ts'
+import { type CreatedUser, replaceAttribute } from '../../servers/directory-admin.ts'
 import type { RecordedMessage, RequestFault } from '../../servers/ldap-faults.ts'
 import { type LdapProxy, startLdapProxy } from '../../servers/ldap-proxy.ts'
 import { type SambaDomain, startSambaDomain } from '../../servers/samba-domain.ts'
@@ -458,4 +459,69 @@ test('the last writer is asked first, and a controller that does not answer is n
   } finally {
     await silent.stop()
   }
+})
+
+test('a controller that lets every SYN vanish costs one connect timeout, and the next one is taken [syn_blackhole]', async () => {
+  const user = await newUser()
+  const blackhole = await startBlackhole()
+  try {
+    const begun = performance.now()
+    const alone = open({ controllers: [blackhole.url], connectTimeoutMs: 400 })
+    await expect(alone.writer()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_TIMEOUT', retry: 'later' })
+    expect(performance.now() - begun).toBeGreaterThan(390)
+    expect(performance.now() - begun).toBeLessThan(2_000)
+    const both = open({ controllers: [blackhole.url, proxy.url], connectTimeoutMs: 1_500 })
+    const writer = await both.writer()
+    expect(await writer.write(resetOf(user.objectGuid))).toEqual({ kind: 'accepted' })
+  } finally {
+    await blackhole.stop()
+  }
+})
+
+test('where the marker may not be written, the password is not written either [marker_not_writable]', async () => {
+  const [helper, user] = [await newUser(), await newUser()]
+  const rights = ['resetPassword', 'lockoutTime', 'pwdLastSet'] as const
+  await domain.edit({ edit: 'delegate', account: helper.dn, ou: domain.peopleDn, rights: [...rights] })
+  const as = { bindName: helper.principal, readBindPassword: async () => oldPassword() }
+  const writer = await open(as).writer()
+  expect(await writer.write(resetOf(user.objectGuid))).toMatchObject({
+    kind: 'refused',
+    refusal: { kind: 'missing_right', code: 50 },
+  })
+  expect(await domain.canBind(user.dn, oldPassword())).toBe(true)
+  expect(await domain.readAccount(user.dn)).toMatchObject({ marker: undefined })
+})
+
+test('a service account that is locked or has expired is named, and served again when that is over [service_account_locked, service_account_expired]', async () => {
+  const admin = await domain.admin()
+  const set = (type: string, value: string) => replaceAttribute(admin, domain.serviceAccountDn, type, [value])
+  const impatient = { bindBackoff: { firstMs: 100, longestMs: 100 } }
+  const refusedWith = async (words: string) => {
+    const before = (await domain.readAccount(domain.serviceAccountDn)).badPwdCount
+    const directory = open(impatient)
+    for (let round = 0; round < 2; round += 1) {
+      await expect(directory.writer()).rejects.toMatchObject({
+        code: 'ERR_DIRECTORY_BIND_REFUSED',
+        retry: 'later',
+        message: expect.stringContaining(words),
+      })
+      await systemClock.sleep(110)
+    }
+    expect((await domain.readAccount(domain.serviceAccountDn)).badPwdCount).toBe(before)
+    return directory
+  }
+  await set('accountExpires', '130000000000000000')
+  const expired = await refusedWith('the account expired (49, data 701)')
+  await set('accountExpires', '0')
+  await systemClock.sleep(110)
+  await expired.writer()
+  await domain.setPolicy({ lockoutThreshold: 2, lockoutDurationMs: 1_800_000, lockoutWindowMs: 1_800_000 })
+  for (let tries = 0; tries < 2; tries += 1)
+    await domain.canBind(domain.serviceAccountDn, Buffer.from('not this one'))
+  expect(await domain.readAccount(domain.serviceAccountDn)).toMatchObject({ locked: true })
+  const locked = await refusedWith('the account is locked (49, data 775)')
+  await set('lockoutTime', '0')
+  await systemClock.sleep(110)
+  await locked.writer()
+  await domain.setPolicy({ lockoutThreshold: 0 })
 })

@@ -13,6 +13,23 @@ const REFUSED = {
   openldap: { password: oldPassword, reason: 'password_in_history' },
 }
 
+const BUSY: readonly (readonly [code: number, diagnostic: string])[] = [
+  [3, ''],
+  [51, ''],
+  [52, ''],
+]
+const PASSING = {
+  'active-directory': BUSY,
+  openldap: [
+    ...BUSY,
+    // Two writes of one account met in its history (slapd 2.5).
+    [16, 'modify/delete: pwdHistory: no such value'],
+    [20, 'modify/add: pwdHistory: value #0 already exists'],
+    // What a proxy says that lost its server.
+    [80, ''],
+  ],
+} as const
+
 describe.each(DIRECTORY_KINDS)('on %s', (kind) => {
   let world: World<DirectoryKind>
   let proxy: LdapProxy
@@ -103,11 +120,11 @@ describe.each(DIRECTORY_KINDS)('on %s', (kind) => {
     expect(await world.domain.canBind(user.principal, oldPassword())).toBe(true)
   }, 40_000)
 
-  test.each([3, 51, 52])(
-    'result code %i makes the request wait and is not taken for a refusal [busy, unavailable, time_limit]',
-    async (code) => {
+  test.each(PASSING[kind])(
+    'result code %i (%s) makes the request wait and is not taken for a refusal [busy, unavailable, time_limit]',
+    async (code, diagnostic) => {
       const user = await newUser()
-      proxy.onRequest(isPasswordWrite, { kind: 'answer', result: { code, diagnostic: '' } })
+      proxy.onRequest(isPasswordWrite, { kind: 'answer', result: { code, diagnostic } })
       expect(await world.reset(user, newPassword())).toMatchObject({ outcome: 'applied' })
     },
     40_000,

@@ -3,6 +3,7 @@
 import { AndFilter, type Entry, EqualityFilter, type Filter, OrFilter } from 'ldapts'
 import { textsOf } from '../entry-values.ts'
 import type { ReadClient } from '../read-client.ts'
+import { isSizeLimit } from './size-limit.ts'
 
 const MEMBER_ATTRIBUTES = ['member', 'uniqueMember']
 const DEEPEST = 16
@@ -26,9 +27,13 @@ export async function findGroups(client: ReadClient, suffix: string, entry: Entr
   let byNumberOrName = posixFilters(entry)
   for (let depth = 0; depth < DEEPEST && asked.length > 0 && known.size < MOST_GROUPS; depth += 1) {
     const filters = [...asked.flatMap(memberFilters), ...byNumberOrName]
-    const found = await client.search(suffix, {
-      ...{ scope: 'sub', filter: new OrFilter({ filters }), attributes: ['1.1'] },
-    })
+    const found = await client
+      .search(suffix, { scope: 'sub', filter: new OrFilter({ filters }), attributes: ['1.1'] })
+      .catch((error: unknown) => {
+        if (isSizeLimit(error)) return undefined
+        throw error
+      })
+    if (found === undefined) return { groups: [...known], unreadable: [...hiddenNames(entry), CUT_OFF] }
     byNumberOrName = []
     asked = found.map(({ dn }) => dn).filter((dn) => !known.has(groupKey(dn)))
     for (const dn of asked) known.add(groupKey(dn))
@@ -37,6 +42,7 @@ export async function findGroups(client: ReadClient, suffix: string, entry: Entr
   return { groups: [...known], unreadable: [...hiddenNames(entry), ...unreadable] }
 }
 
+const CUT_OFF = 'all of its groups (more than the size limit of the server shows)'
 const TOO_MANY = `all of its groups (nested in more than ${DEEPEST - 1} levels, or ${MOST_GROUPS} or more)`
 
 const memberFilters = (value: string): readonly Filter[] =>

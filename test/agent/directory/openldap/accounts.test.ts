@@ -5,7 +5,7 @@ import type { OpenLdapOptions } from '../../../../src/agent/directory/directory-
 import { accountOf } from '../../../../src/agent/directory/openldap/read-account.ts'
 import { systemClock } from '../../../../src/clock/clock.ts'
 import { adminPassword, oldPassword } from '../../../servers/canaries.ts'
-import { replaceAttribute } from '../../../servers/directory-admin.ts'
+import { ldapClient, replaceAttribute } from '../../../servers/directory-admin.ts'
 import { createGroup, createPolicy, dateOldPassword, readEntryUuid } from '../../../servers/slapd-admin.ts'
 import { type SlapdServer, startSlapdServer } from '../../../servers/slapd-server.ts'
 import { read, resetTo, slapdDirectories, writeTo } from './slapd-directories.ts'
@@ -202,6 +202,36 @@ test('a service account that is locked, or whose password expired, is named as s
   await createPolicy(admin, 'brief', { pwdMaxAge: '60' }, [dn])
   await dateOldPassword(admin, dn)
   await refusedWith('its password expired (49)')
+})
+
+test('what the size limit of the server cuts off is told: an account in too many groups, a report of too many accounts', async () => {
+  const { dn, objectGuid } = await server.createUser({ name: 'in many', accountName: 'inmany' })
+  const admin = await server.admin()
+  const groups: string[] = []
+  for (let count = 0; count < 7; count += 1) groups.push(await createGroup(admin, `many ${count}`, [dn]))
+  for (let count = 0; count < 7; count += 1) {
+    const user = await server.createUser({ name: `noted ${count}`, accountName: `noted${count}` })
+    await replaceAttribute(admin, user.dn, 'pwdAccountLockedTime', ['000001010000Z'])
+  }
+  const config = await ldapClient(server.url)
+  await config.bind('cn=config', adminPassword().toString())
+  const database = 'olcDatabase={1}mdb,cn=config'
+  await replaceAttribute(config, database, 'olcSizeLimit', ['5'])
+  const protection = { groups: [groups[0] as string] }
+  const everything = { fromMs: 0, untilMs: 1, most: 100 }
+  // The limits of install/openldap go further.
+  const session = await open(server, { protection }).writer()
+  expect((await read(session, objectGuid)).unreadable).toEqual([])
+  expect((await session.findNoteworthy(everything)).length).toBeGreaterThanOrEqual(7)
+  await replaceAttribute(config, database, 'olcLimits', [])
+  const limited = await open(server, { protection }).writer()
+  expect((await read(limited, objectGuid)).unreadable).toEqual([expect.stringContaining('size limit')])
+  await expect(limited.findNoteworthy(everything)).rejects.toMatchObject({
+    ...{ code: 'ERR_DIRECTORY_REFUSED', retry: 'later' },
+    message: expect.stringContaining('olcLimits size.prtotal=unlimited'),
+  })
+  await replaceAttribute(config, database, 'olcSizeLimit', [])
+  await config.unbind()
 })
 
 test('times and policies make the state: expired, not yet begun, a lock of a policy that locks nobody', async () => {

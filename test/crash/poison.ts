@@ -1,7 +1,6 @@
 // A request that ends the agent every time it comes to one step: it is given up with a true outcome, and the requests of
 // others go on.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { laterPassword, newPassword } from '../servers/canaries.ts'
 import type { WorldUser } from '../servers/writeback-world.ts'
 import { planCrash, readDiary } from '../test-build/crash-plan.ts'
 import type { WritingOperation } from '../test-build/crash-points.ts'
@@ -144,6 +143,9 @@ function supervise({ agent, history }: CrashWorld) {
 const createOthers = ({ createUser }: CrashWorld, name: string): Promise<readonly WorldUser[]> =>
   Promise.all(Array.from({ length: OTHERS }, (_, index) => createUser(`${name}${index}`)))
 
+/** No directory takes a password again that it remembers. */
+const passwordOf = (round: number): Buffer => Buffer.from(`Canary-Round!${100 + round}-aAaa`)
+
 /** Resets of other users: each asks for the next one when the last one has ended. */
 function createTraffic({ world, reset }: CrashWorld, users: readonly WorldUser[]) {
   const timed: Timed[] = []
@@ -152,7 +154,7 @@ function createTraffic({ world, reset }: CrashWorld, users: readonly WorldUser[]
   const loop = async (user: WorldUser) => {
     for (let round = 0; !isOver; round += 1) {
       const from = performance.now()
-      const request = await reset(user, round % 2 === 0 ? newPassword() : laterPassword())
+      const request = await reset(user, passwordOf(round))
       const { outcome } = await world.verdict(request, 90_000)
       timed.push({ outcome, from, to: performance.now() })
     }

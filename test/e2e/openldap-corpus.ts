@@ -1,41 +1,29 @@
 // The corpus in OpenLDAP: entries of every kind, groups of every class, and units whose names are a trap.
-import { Attribute, Change, type Entry } from 'ldapts'
-import { newPassword, oldPassword, servicePassword } from '../servers/canaries.ts'
-import { escapeRdn, ldapClient, replaceAttribute } from '../servers/directory-admin.ts'
-import { createGroup, readEntryUuid, setUserPassword } from '../servers/slapd-admin.ts'
+import { oldPassword } from '../servers/canaries.ts'
+import { escapeRdn, replaceAttribute } from '../servers/directory-admin.ts'
+import { createGroup } from '../servers/slapd-admin.ts'
 import type { SlapdServer } from '../servers/slapd-server.ts'
-import { type Corpus, type CorpusRow, type CorpusState, type CorpusTools, createCorpus } from './corpus.ts'
+import { type Corpus, type CorpusRow, createCorpus } from './corpus.ts'
+import {
+  BASE,
+  createEntries,
+  type Entries,
+  EXECUTIVES,
+  GUARDS,
+  group,
+  PEOPLE,
+  SCOPE,
+  STAFF,
+  UNIQUE,
+  type Values,
+} from './openldap-entries.ts'
 
-const BASE = 'dc=corp,dc=test'
-const PEOPLE = `ou=People,${BASE}`
-const GROUPS = `ou=Groups,${BASE}`
-const STAFF = `ou=Staff,${PEOPLE}`
 /** Of the POSIX group that the configuration protects, and of the one of the scope. */
 const GID = { guards: '6001', staff: '6002', others: '6003' } as const
 
-type Values = Readonly<Record<string, string | readonly string[]>>
-
-/** The directory as rows need it. */
-interface Entries extends CorpusTools {
-  readonly server: SlapdServer
-  /** Adds an entry; gives the DN. */
-  readonly add: (dn: string, values: Values) => Promise<string>
-  /** A person with the usual old password; `below` by default a unit of the scope. */
-  readonly person: (
-    name: string,
-    wish?: { readonly below?: string; readonly values?: Values },
-  ) => Promise<string>
-  /** A group of names with these members; gives the DN. */
-  readonly group: (name: string, members: readonly string[]) => Promise<string>
-}
 type Row = CorpusRow<Entries>
 const row = (name: string, make: Row['make']): Row => ({ name, make })
 
-const group = (name: string) => `cn=${escapeRdn(name)},${GROUPS}`
-const EXECUTIVES = group('Executives')
-const GUARDS = group('Guards')
-const UNIQUE = group('Unique')
-const SCOPE = group('Writeback Users')
 /** What the configuration names must be there when the agent starts. */
 const NAMED = {
   named: `uid=named,${STAFF}`,
@@ -257,65 +245,4 @@ async function layOut(server: SlapdServer): Promise<Entries> {
   await entries.person('Ann + Bob')
   await entries.person('far', { below: PEOPLE })
   return entries
-}
-
-function createEntries(server: SlapdServer): Entries {
-  const change = async (operation: 'add' | 'delete', dn: string, member: string) => {
-    const modification = new Attribute({ type: 'member', values: [member] })
-    await (await server.admin()).modify(dn, new Change({ operation, modification }))
-  }
-  const add: Entries['add'] = async (dn, values) => {
-    await (await server.admin()).add(dn, { ...values } as Record<string, string>)
-    return dn
-  }
-  const person: Entries['person'] = async (name, { below = STAFF, values = {} } = {}) => {
-    const { objectClass = 'inetOrgPerson' } = values
-    const named = objectClass.includes('inetOrgPerson') ? { sn: name } : {}
-    const dn = `uid=${escapeRdn(name)},${below}`
-    await add(dn, { objectClass, uid: name, cn: name, ...named, ...values })
-    await setUserPassword(await server.admin(), dn, oldPassword())
-    return dn
-  }
-  return {
-    ...{ server, add, person },
-    user: person,
-    group: async (name, members) => createGroup(await server.admin(), name, members),
-    addMember: (dn, member) => change('add', dn, member),
-    removeMember: (dn, member) => change('delete', dn, member),
-    groups: { scope: SCOPE, mighty: EXECUTIVES, executives: EXECUTIVES },
-    readAnchor: async (dn) => readEntryUuid(await server.admin(), dn),
-    rename: async (dn, to) => (await server.admin()).modifyDN(dn, to),
-    stateOf: (anchor) => stateOf(server, anchor),
-    refusedOf: async (rows) => {
-      const client = await ldapClient(server.url)
-      await client.bind(server.serviceAccountName, servicePassword().toString())
-      const refused: string[] = []
-      for (const { name, anchor } of rows) {
-        const dn = (await find(server, anchor, ['entryUUID']))?.dn
-        const write = async () =>
-          dn !== undefined && replaceAttribute(client, dn, 'userPassword', [newPassword()])
-        if ((await write().catch(() => false)) === false) refused.push(name)
-      }
-      await client.unbind()
-      return refused
-    },
-  }
-}
-
-async function find(server: SlapdServer, anchor: string, attributes: string[]): Promise<Entry | undefined> {
-  const filter = `(entryUUID=${anchor})`
-  const { searchEntries } = await (await server.admin()).search(BASE, { scope: 'sub', filter, attributes })
-  return searchEntries[0]
-}
-
-async function stateOf(server: SlapdServer, anchor: string): Promise<CorpusState | undefined> {
-  const values = await find(server, anchor, ['entryCSN', 'pwdChangedTime', 'writebackMarker', 'userPassword'])
-  if (values === undefined) return undefined
-  const { dn, writebackMarker: marker, userPassword } = values
-  const isBound = dn !== server.serviceAccountDn && String(userPassword ?? '') !== ''
-  return {
-    values,
-    marker: typeof marker === 'string' ? marker : undefined,
-    principal: isBound ? dn : undefined,
-  }
 }

@@ -1,4 +1,5 @@
 // The contract against its own vectors: what another implementation would read is what this one reads.
+import { createPrivateKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import { CompactSign, type CryptoKey, importJWK } from 'jose'
@@ -16,6 +17,7 @@ const vector = (name: string) =>
 const keys = vector('keys')
 const publicOf = ({ d: _, ...key }: Record<string, string>) => key as never
 const imported = async (key: { alg: string }) => (await importJWK(key as never, key.alg)) as CryptoKey
+const opening = (key: Record<string, string>) => createPrivateKey({ key, format: 'jwk' })
 const findStoreKey = async (kid: string) =>
   kid === keys.storeSigning.kid ? imported(publicOf(keys.storeSigning)) : undefined
 const findAgentKey = async (kid: string) =>
@@ -44,7 +46,7 @@ describe('request document', () => {
   test('of a change opens to both passwords', async () => {
     const { document } = vector('request-document-change')
     const { id: requestId, operation, subject, directory, expiresAt } = document
-    const key = { kid: keys.agentSealing.kid, key: await imported(keys.agentSealing) }
+    const key = { kid: keys.agentSealing.kid, key: opening(keys.agentSealing) }
     const sealedFor = { requestId, operation, anchor: subject.anchor, directory, expiresAt }
     const content = await openSealed(document.sealed, key, sealedFor)
     expect(splitPasswords(content, operation)).toHaveLength(2)
@@ -68,7 +70,7 @@ describe('request document', () => {
 describe('sealed value', () => {
   test.each(['sealed-reset', 'sealed-change'])('%s opens to its passwords, byte for byte', async (name) => {
     const { sealed, sealedFor, passwordsUtf8Hex } = vector(name)
-    const key = { kid: keys.agentSealing.kid, key: await imported(keys.agentSealing) }
+    const key = { kid: keys.agentSealing.kid, key: opening(keys.agentSealing) }
     const content = await openSealed(sealed, key, sealedFor)
     expect(content.length).toBe(2048)
     expect(splitPasswords(content, sealedFor.operation).map((one) => one.toString('hex'))).toEqual(
@@ -77,7 +79,7 @@ describe('sealed value', () => {
   })
   test('opens for every recipient', async () => {
     const { sealed, sealedFor } = vector('sealed-reset')
-    const key = { kid: keys.otherAgentSealing.kid, key: await imported(keys.otherAgentSealing) }
+    const key = { kid: keys.otherAgentSealing.kid, key: opening(keys.otherAgentSealing) }
     expect((await openSealed(sealed, key, sealedFor)).length).toBe(2048)
   })
   test.each([
@@ -88,14 +90,14 @@ describe('sealed value', () => {
     ['expiresAt', 1],
   ])('is refused for another %s', async (field, value) => {
     const { sealed, sealedFor } = vector('sealed-reset')
-    const key = { kid: keys.agentSealing.kid, key: await imported(keys.agentSealing) }
+    const key = { kid: keys.agentSealing.kid, key: opening(keys.agentSealing) }
     await expect(openSealed(sealed, key, { ...sealedFor, [field]: value })).rejects.toMatchObject({
       code: 'ERR_SEALED_INVALID',
     })
   })
   test.each(['protected', 'iv', 'ciphertext', 'tag'])('is refused with its %s changed', async (field) => {
     const { sealed, sealedFor } = vector('sealed-reset')
-    const key = { kid: keys.agentSealing.kid, key: await imported(keys.agentSealing) }
+    const key = { kid: keys.agentSealing.kid, key: opening(keys.agentSealing) }
     const text = sealed[field] as string
     const changed = text.slice(0, -2) + (text.at(-2) === 'A' ? 'B' : 'A') + text.slice(-1)
     await expect(openSealed({ ...sealed, [field]: changed }, key, sealedFor)).rejects.toMatchObject({

@@ -178,18 +178,22 @@ export class GeneralEncrypt {
         ciphertext,
         tag: tagOf(ciphertext, encode(this.#header)),
       },
-      recipients: this.#recipients.map(({ header }) => ({ header, encrypted_key: 'key' })),
+      recipients: this.#recipients.map(({ header, key: { pair: x } }) => ({
+        header: { ...header, epk: { kty: 'EC', crv: 'P-256', x, y: x } },
+        encrypted_key: 'key',
+      })),
     }
   }
 }
 
-export async function flattenedDecrypt(
+/** What was sealed for the key's pair. */
+export async function openToken(
   jwe: { readonly protected: string; readonly ciphertext: string; readonly tag: string },
   key: TokenKey,
-): Promise<{ plaintext: Uint8Array }> {
+): Promise<Buffer> {
   const known = sealedContents.get(jwe.ciphertext)
   const isWhole = jwe.tag === tagOf(jwe.ciphertext, jwe.protected)
   if (!known || !isWhole || !key.isPrivate || !known.pairs.has(key.pair))
     throw new JOSEError('decryption failed')
-  return { plaintext: new Uint8Array(known.content) }
+  return Buffer.from(known.content)
 }

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import { CompactSign, type CryptoKey, importJWK } from 'jose'
 import { signAgentCall, verifyAgentCall } from '../../src/protocol/agent-token.ts'
+import { signCompact } from '../../src/protocol/compact-jws.ts'
 import { parseEnrolmentCode, verifyEnrolled, verifyIdentityProof } from '../../src/protocol/enrolment.ts'
 import { formatMarker, type Marker, parseMarker } from '../../src/protocol/marker.ts'
 import { verifyOutcome } from '../../src/protocol/outcome.ts'
@@ -170,6 +171,23 @@ describe('agent token', () => {
   test('is refused at another store, and when its time is over', async () => {
     await expect(verify({}, nowMs, 'ffffffff')).rejects.toMatchObject({ code: 'ERR_SIGNATURE_INVALID' })
     await expect(verify({}, nowMs + 3_600_000)).rejects.toMatchObject({ code: 'ERR_SIGNATURE_INVALID' })
+  })
+  test('verifies when it was made by a clock that is ahead: the answer will tell the time', async () => {
+    expect(await verify({}, nowMs - 3_600_000)).toMatchObject({ agent })
+  })
+  test.each([
+    ['of another type', { typ: 'wb-outcome+jws' }],
+    ['with an extension', { crit: ['b64'], b64: true }],
+    ['in the name of another agent', { kid: 'somebody' }],
+  ])('is refused %s, though it is signed', async (_, changes) => {
+    const [head = '', claims = ''] = (token as string).split('.')
+    const header = { ...JSON.parse(Buffer.from(head, 'base64url').toString()), ...changes }
+    const key = await imported(keys.agentIdentity)
+    const forged = await signCompact(Buffer.from(claims, 'base64url'), header, key)
+    const findAny = async () => imported(publicOf(keys.agentIdentity))
+    await expect(
+      verifyAgentCall(forged, { method: call.method, path: call.path, body }, store, nowMs, findAny),
+    ).rejects.toMatchObject({ code: 'ERR_SIGNATURE_INVALID' })
   })
   test('is fresh for every call', async () => {
     const signer = { kid: keys.agentIdentity.kid, key: await imported(keys.agentIdentity) }

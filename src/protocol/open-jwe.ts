@@ -76,7 +76,7 @@ function unwrapContentKey(wrapped: Buffer, ephemeral: EphemeralKey, privateKey: 
   }
 }
 
-// By Web Crypto: a cipher of Node.js itself leaves a second copy of the clear bytes behind, which nobody can wipe.
+// By Web Crypto: a cipher of Node.js itself may leave a second copy of the clear bytes behind, which nobody can wipe.
 async function decryptContent(parts: JweParts, contentKey: Buffer): Promise<Buffer> {
   const [iv, tag] = [bytesOf(parts.iv), bytesOf(parts.tag)]
   if (iv.length !== IV_BYTES || tag.length !== TAG_BYTES) throw new Error('IV or tag has a wrong length')

@@ -1,22 +1,31 @@
-// The command line: words in, exit status out. Each command is a file of its own beside this one.
+// The command line: words in, exit status out. Each command is a file of its own beside this one, loaded when it is named.
 import { Command } from 'commander'
 import { VERSION } from '../protocol/version.ts'
-import { addAgentCommand } from './agent.ts'
-import { addAuditCommand } from './audit.ts'
-import { addBoardCommand } from './board.ts'
-import { addBreakerCommand } from './breaker.ts'
-import { addCompletionCommand } from './completion.ts'
-import { addConfigCommand } from './config.ts'
-import { addEnrollCommand } from './enroll.ts'
+import { keepCompiledCodeEarly } from './compile-cache.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
-import { addKeysCommand } from './keys.ts'
-import { addQueueCommand } from './queue.ts'
-import { addReloadCommand } from './reload.ts'
 import { reportFailure } from './report-failure.ts'
-import { addServiceCommand } from './service.ts'
-import { addStatusCommand } from './status.ts'
-import { addStopCommand } from './stop.ts'
-import { addStoreCommand } from './store.ts'
+
+type AddCommand = (program: Command, io: Io, setExit: SetExit) => void
+
+// In the order of the help.
+const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  agent: async () => (await import('./agent.ts')).addAgentCommand,
+  enroll: async () => (await import('./enroll.ts')).addEnrollCommand,
+  status: async () => (await import('./status.ts')).addStatusCommand,
+  stop: async () => (await import('./stop.ts')).addStopCommand,
+  reload: async () => (await import('./reload.ts')).addReloadCommand,
+  service: async () => (await import('./service.ts')).addServiceCommand,
+  config: async () => (await import('./config.ts')).addConfigCommand,
+  breaker: async () => (await import('./breaker.ts')).addBreakerCommand,
+  queue: async () => (await import('./queue.ts')).addQueueCommand,
+  board: async () => (await import('./board.ts')).addBoardCommand,
+  audit: async () => (await import('./audit.ts')).addAuditCommand,
+  keys: async () => (await import('./keys.ts')).addKeysCommand,
+  store: async () => (await import('./store.ts')).addStoreCommand,
+  completion: async () => (await import('./completion.ts')).addCompletionCommand,
+}
+// It speaks of all the others.
+const ALL = 'completion'
 
 const EXIT_HELP = `
 Exit statuses:
@@ -31,10 +40,10 @@ of writeback agent: 0 stopped as asked, 7 stuck: start it again`
 /** Runs the program once. Never throws; failures become one message on standard error and an exit status. */
 export async function runProgram(io: Io): Promise<number> {
   let status: number = EXIT.done
-  const program = createProgram(io, (code) => {
-    status = code
-  })
   try {
+    const program = await createProgram(io, (code) => {
+      status = code
+    })
     await program.parseAsync([...io.argv], { from: 'user' })
     return status
   } catch (error) {
@@ -42,7 +51,7 @@ export async function runProgram(io: Io): Promise<number> {
   }
 }
 
-function createProgram(io: Io, setExit: SetExit): Command {
+async function createProgram(io: Io, setExit: SetExit): Promise<Command> {
   const program = new Command('writeback')
     .description(
       'Writes password resets from a reset store into Active Directory, once, and reports the truth.',
@@ -54,19 +63,13 @@ function createProgram(io: Io, setExit: SetExit): Command {
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .showHelpAfterError('(add --help for the words this command takes)')
     .addHelpText('after', EXIT_HELP)
-  addAgentCommand(program, io, setExit)
-  addEnrollCommand(program, io)
-  addStatusCommand(program, io, setExit)
-  addStopCommand(program, io, setExit)
-  addReloadCommand(program, io, setExit)
-  addServiceCommand(program, io, setExit)
-  addConfigCommand(program, io, setExit)
-  addBreakerCommand(program, io)
-  addQueueCommand(program, io, setExit)
-  addBoardCommand(program, io)
-  addAuditCommand(program, io, setExit)
-  addKeysCommand(program, io, setExit)
-  addStoreCommand(program, io, setExit)
-  addCompletionCommand(program, io)
+  if (io.argv[0] === 'agent') keepCompiledCodeEarly(io.argv)
+  for (const load of commandsFor(io.argv)) (await load())(program, io, setExit)
   return program
+}
+
+/** The one that is named; all of them where the first word is another one, so that the help can speak of them. */
+function commandsFor([first = '']: readonly string[]): readonly (() => Promise<AddCommand>)[] {
+  const named = Object.hasOwn(COMMANDS, first) && first !== ALL ? COMMANDS[first] : undefined
+  return named ? [named] : Object.values(COMMANDS)
 }

@@ -1,11 +1,13 @@
 // The credential of one agent call: a JWT for this method, path and body only (RFC 7519; in the manner of RFC 7523 and
 // RFC 9449). Whoever receives it refuses a `jti` that was seen before.
 import { hash, randomUUID } from 'node:crypto'
-import { type CryptoKey, errors, jwtVerify, SignJWT } from 'jose'
+import { type CryptoKey, errors } from 'jose'
 import { z } from 'zod'
 import { WritebackError } from '../errors/writeback-error.ts'
+import { type JwsHeader, signCompact, verifyCompact } from './compact-jws.ts'
 import { agentIdSchema, storeIdSchema } from './identifiers.ts'
 import type { SigningKey } from './signed-message.ts'
+import { parseStrictJson } from './strict-json.ts'
 
 /** How long a token is good for, in seconds. */
 export const TOKEN_LIFETIME_S = 60
@@ -29,6 +31,8 @@ const claimsSchema = z.strictObject({
   exp: z.int(),
 })
 
+type Claims = z.infer<typeof claimsSchema>
+
 const digest = (body: Uint8Array): string => hash('sha256', body, 'base64url')
 
 /** Makes the token of one call. `nowMs` is the store's time as this agent knows it. */
@@ -39,14 +43,12 @@ export function signAgentCall(
   nowMs: number,
 ): Promise<string> {
   const iat = Math.floor(nowMs / 1000)
-  return new SignJWT({ htm: call.method, htu: call.path, bod: digest(call.body) })
-    .setProtectedHeader({ alg: 'ES256', typ: TOKEN_TYPE, kid: from.agent })
-    .setIssuer(from.agent)
-    .setAudience(from.store)
-    .setJti(randomUUID())
-    .setIssuedAt(iat)
-    .setExpirationTime(iat + TOKEN_LIFETIME_S)
-    .sign(signer.key)
+  const claims: Claims = {
+    ...{ htm: call.method, htu: call.path, bod: digest(call.body) },
+    ...{ iss: from.agent, aud: from.store, jti: randomUUID(), iat, exp: iat + TOKEN_LIFETIME_S },
+  }
+  const bytes = Buffer.from(JSON.stringify(claims))
+  return signCompact(bytes, { alg: 'ES256', typ: TOKEN_TYPE, kid: from.agent }, signer.key)
 }
 
 /** Who called, and what must not be seen again until `expiresAtMs`. */
@@ -82,32 +84,37 @@ async function readClaims(
   store: string,
   nowMs: number,
   findKey: (agent: string) => Promise<CryptoKey | undefined> | CryptoKey | undefined,
-): Promise<z.infer<typeof claimsSchema>> {
+): Promise<Claims> {
   try {
-    const { payload, protectedHeader } = await jwtVerify(
-      token,
-      async ({ kid }) => {
-        const key = kid === undefined ? undefined : await findKey(kid)
-        if (!key) throw refused('by an agent that is not known or is revoked')
-        return key
-      },
-      {
-        algorithms: ['ES256'],
-        typ: TOKEN_TYPE,
-        audience: store,
-        currentDate: new Date(nowMs),
-        clockTolerance: CLOCK_TOLERANCE_S,
-      },
-    )
-    const claims = claimsSchema.parse(payload)
-    if (claims.iss !== protectedHeader.kid) throw refused('signed in another agent’s name')
+    const { payload, header } = await verifyCompact(token, async ({ kid }) => {
+      const key = kid === undefined ? undefined : await findKey(kid)
+      if (!key) throw refused('by an agent that is not known or is revoked')
+      return key
+    })
+    requireHeader(header)
+    const claims = claimsSchema.parse(parseStrictJson(payload))
+    requireClaims(claims, store, Math.floor(nowMs / 1000))
+    if (claims.iss !== header.kid) throw refused('signed in another agent’s name')
     return claims
   } catch (cause) {
-    if (cause instanceof WritebackError) throw cause
-    if (cause instanceof errors.JOSEError || cause instanceof z.ZodError || cause instanceof TypeError)
-      throw refused('not valid', cause)
+    if (cause instanceof WritebackError && cause.code !== 'ERR_JSON_INVALID') throw cause
+    const isOfToken = [errors.JOSEError, z.ZodError, TypeError, WritebackError].some(
+      (kind) => cause instanceof kind,
+    )
+    if (isOfToken) throw refused('not valid', cause)
     throw cause
   }
+}
+
+// Another reader might take the claims for something else (RFC 7515 section 4.1.11, RFC 7797).
+function requireHeader({ typ, crit, b64 }: JwsHeader): void {
+  if (typ !== TOKEN_TYPE || crit !== undefined || b64 !== undefined) throw refused('of another type')
+}
+
+// One of an agent whose clock is ahead is good: by the answer to its first call it learns the time.
+function requireClaims({ aud, exp }: Claims, store: string, now: number): void {
+  if (aud !== store) throw refused('made for another store')
+  if (exp <= now - CLOCK_TOLERANCE_S) throw refused('too old')
 }
 
 function refused(why: string, cause?: unknown): WritebackError {

@@ -2,7 +2,7 @@
 // JWE in general serialization (RFC 7516 section 7.2.1), ECDH-ES+A256KW and A256GCM on P-256.
 
 import { isUtf8 } from 'node:buffer'
-import { type CryptoKey, flattenedDecrypt, GeneralEncrypt } from 'jose'
+import { type CryptoKey, GeneralEncrypt } from 'jose'
 import { z } from 'zod'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { wipeableBuffer } from '../memory/wipeable-buffer.ts'
@@ -13,6 +13,7 @@ import {
   requestIdSchema,
   timeSchema,
 } from './identifiers.ts'
+import { type EphemeralKey, type OpenerKey, openJwe } from './open-jwe.ts'
 import { parseDocument } from './signed-message.ts'
 import { parseStrictJson } from './strict-json.ts'
 
@@ -126,18 +127,26 @@ export async function sealPasswords(
 }
 
 // A value is looked at when it is taken in, before it is opened, and while it is opened; nobody changes it in between.
-const alreadyRead = new WeakMap<Sealed, { readonly text: string; readonly sealedFor: SealedFor }>()
+const alreadyRead = new WeakMap<Sealed, ProtectedHeader>()
 
-/** Reads what a sealed value says it is for, without opening it. Throws ERR_SEALED_INVALID. */
-export function readSealedFor(sealed: Sealed): SealedFor {
-  const known = alreadyRead.get(sealed)
-  if (known?.text === sealed.protected) return known.sealedFor
-  const sealedFor = parseProtected(sealed)
-  alreadyRead.set(sealed, { text: sealed.protected, sealedFor })
-  return sealedFor
+interface ProtectedHeader {
+  readonly text: string
+  readonly sealedFor: SealedFor
+  readonly epk: EphemeralKey | undefined
 }
 
-function parseProtected(sealed: Sealed): SealedFor {
+/** Reads what a sealed value says it is for, without opening it. Throws ERR_SEALED_INVALID. */
+export const readSealedFor = (sealed: Sealed): SealedFor => readProtected(sealed).sealedFor
+
+function readProtected(sealed: Sealed): ProtectedHeader {
+  const known = alreadyRead.get(sealed)
+  if (known?.text === sealed.protected) return known
+  const header = parseProtected(sealed)
+  alreadyRead.set(sealed, header)
+  return header
+}
+
+function parseProtected(sealed: Sealed): ProtectedHeader {
   let header: z.infer<typeof protectedHeaderSchema>
   try {
     const value = parseStrictJson(Buffer.from(sealed.protected, 'base64url'), 1024)
@@ -149,13 +158,14 @@ function parseProtected(sealed: Sealed): SealedFor {
       { cause },
     )
   }
-  return {
+  const sealedFor = {
     requestId: header.wbid,
     operation: header.op,
     anchor: header.sub,
     directory: header.dir,
     expiresAt: header.exp,
   }
+  return { text: sealed.protected, sealedFor, epk: header.epk }
 }
 
 /**
@@ -164,19 +174,18 @@ function parseProtected(sealed: Sealed): SealedFor {
  */
 export async function openSealed(
   sealed: Sealed,
-  recipient: { readonly kid: string; readonly key: CryptoKey },
+  recipient: { readonly kid: string; readonly key: OpenerKey },
   expected: SealedFor,
 ): Promise<Buffer> {
-  requireSame(readSealedFor(sealed), expected)
+  const { sealedFor, epk } = readProtected(sealed)
+  requireSame(sealedFor, expected)
   const mine = sealed.recipients.find(({ header }) => header.kid === recipient.kid)
   if (!mine) throw new WritebackError('ERR_SEALED_INVALID', 'the value was not sealed to a key of this agent')
-  const { recipients: _all, ...shared } = sealed
   try {
-    const { plaintext } = await flattenedDecrypt({ ...shared, ...mine }, recipient.key, {
-      keyManagementAlgorithms: ['ECDH-ES+A256KW'],
-      contentEncryptionAlgorithms: ['A256GCM'],
-    })
-    return Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength)
+    const [ephemeralKey, second] = [mine.header.epk, epk].filter((key) => key !== undefined)
+    if (!ephemeralKey || second) throw new Error('there is not one ephemeral key')
+    const { encrypted_key: encryptedKey } = mine
+    return await openJwe({ ...sealed, encryptedKey, ephemeralKey }, recipient.key)
   } catch (cause) {
     throw new WritebackError('ERR_SEALED_INVALID', 'a sealed value does not open with the key it names', {
       cause,

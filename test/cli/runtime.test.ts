@@ -1,6 +1,6 @@
 // What the environment cannot do to the program: switch certificate checks off, or open a debugger.
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from '@jest/globals'
@@ -60,6 +60,25 @@ test.each(['agent', 'enroll'])('%s does not start while that variable is set', a
   })
   await expect(run).rejects.toThrow(/ERR_RUNTIME_UNSAFE/)
 })
+
+test.each([
+  { mode: 0o700, kept: ['compile-cache'] },
+  { mode: 0o770, kept: [] },
+])(
+  'compiled code is kept from the first line on, in a state directory of mode $mode: $kept',
+  async ({ mode, kept }) => {
+    const directory = makeScratchDirectory()
+    mkdirSync(path.join(directory, 'state'))
+    chmodSync(path.join(directory, 'state'), mode)
+    // Faulty, so that it ends where the configuration is judged.
+    writeFileSync(path.join(directory, 'agent.yaml'), 'stateDirectory: "state" # here\n')
+    const agent = [process.execPath, MAIN, 'agent', '--config', path.join(directory, 'agent.yaml')]
+    const run = runCommand('env', ['-u', 'NODE_COMPILE_CACHE', ...agent])
+    await expect(run).rejects.toThrow(/ERR_CONFIG_INVALID/)
+    expect(readdirSync(path.join(directory, 'state'))).toEqual(kept)
+    await removeScratchDirectory(directory)
+  },
+)
 
 /** Runs the agent on a configuration that is not there; gives its exit status and what it said. */
 async function runAgent(words: readonly string[], env: Readonly<Record<string, string>>) {

@@ -1,8 +1,9 @@
 // Sealing: any password of a directory goes through unchanged, its length does not show, and what no directory could
 // take is refused before it is sealed.
+import { KeyObject } from 'node:crypto'
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { generateKeyPair } from 'jose'
+import { FlattenedEncrypt, generateKeyPair } from 'jose'
 import {
   checkPassword,
   openSealed,
@@ -17,8 +18,11 @@ const to = {
   directory: 'corp',
   expiresAt: 1,
 }
-const { publicKey, privateKey } = await generateKeyPair('ECDH-ES+A256KW', { crv: 'P-256' })
+const { publicKey, privateKey } = await generateKeyPair('ECDH-ES+A256KW', {
+  ...{ crv: 'P-256', extractable: true },
+})
 const recipient = { kid: 'k', key: publicKey }
+const opener = { kid: 'k', key: KeyObject.from(privateKey as never) }
 
 test('any Unicode password comes out as it went in', async () => {
   const password = fc
@@ -27,11 +31,51 @@ test('any Unicode password comes out as it went in', async () => {
   await fc.assert(
     fc.asyncProperty(password, async (text) => {
       const sealed = await sealPasswords([Buffer.from(text)], to, [recipient])
-      const content = await openSealed(sealed, { kid: 'k', key: privateKey }, to)
+      const content = await openSealed(sealed, opener, to)
       expect(splitPasswords(content, 'reset').map(String)).toEqual([text])
     }),
     { numRuns: 60 },
   )
+})
+
+/** The same text with one character in its middle changed. */
+const changed = (text = '') => text.slice(0, 20) + (text[20] === 'A' ? 'B' : 'A') + text.slice(21)
+
+test('another ephemeral key, a point beside the curve, a changed or a cut wrapped key do not open', async () => {
+  const sealed = await sealPasswords([Buffer.from('a')], to, [recipient])
+  const [mine] = sealed.recipients
+  const other = (await sealPasswords([Buffer.from('a')], to, [recipient])).recipients[0]
+  if (!mine?.header.epk || !other) throw new Error('sealed to nobody')
+  const { header, encrypted_key } = mine
+  for (const wrong of [
+    { ...mine, header: other.header },
+    { ...mine, header: { ...header, epk: { ...mine.header.epk, y: changed(mine.header.epk.y) } } },
+    { header, encrypted_key: changed(encrypted_key) },
+    { header, encrypted_key: encrypted_key.slice(0, -4) },
+    { ...mine, header: { alg: header.alg, kid: header.kid } },
+  ])
+    await expect(openSealed({ ...sealed, recipients: [wrong] }, opener, to)).rejects.toMatchObject({
+      code: 'ERR_SEALED_INVALID',
+    })
+  expect((await openSealed(sealed, opener, to)).length).toBe(2048)
+})
+
+test('what another library sealed to one recipient, with its key in the protected header, opens; with two such keys it does not', async () => {
+  const { requestId, operation, anchor, directory, expiresAt } = to
+  const { header, encrypted_key, ...shared } = await new FlattenedEncrypt(Buffer.alloc(2048))
+    .setProtectedHeader({
+      ...{ enc: 'A256GCM', wbid: requestId, op: operation, sub: anchor, dir: directory, exp: expiresAt },
+    })
+    .setUnprotectedHeader({ alg: 'ECDH-ES+A256KW', kid: 'k' })
+    .encrypt(publicKey)
+  const own = JSON.parse(Buffer.from(shared.protected ?? '', 'base64url').toString())
+  expect(own.epk).toBeDefined()
+  const sealedWith = (more: object) =>
+    ({ ...shared, recipients: [{ header: { ...header, ...more }, encrypted_key }] }) as never
+  expect(await openSealed(sealedWith({}), opener, to)).toEqual(Buffer.alloc(2048))
+  await expect(openSealed(sealedWith({ epk: own.epk }), opener, to)).rejects.toMatchObject({
+    code: 'ERR_SEALED_INVALID',
+  })
 })
 
 test('a short and a long password are sealed to the same length', async () => {

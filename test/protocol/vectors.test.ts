@@ -1,8 +1,10 @@
 // The contract against its own vectors: what another implementation would read is what this one reads.
+import { createPrivateKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import { CompactSign, type CryptoKey, importJWK } from 'jose'
 import { signAgentCall, verifyAgentCall } from '../../src/protocol/agent-token.ts'
+import { signCompact } from '../../src/protocol/compact-jws.ts'
 import { parseEnrolmentCode, verifyEnrolled, verifyIdentityProof } from '../../src/protocol/enrolment.ts'
 import { formatMarker, type Marker, parseMarker } from '../../src/protocol/marker.ts'
 import { verifyOutcome } from '../../src/protocol/outcome.ts'
@@ -16,6 +18,7 @@ const vector = (name: string) =>
 const keys = vector('keys')
 const publicOf = ({ d: _, ...key }: Record<string, string>) => key as never
 const imported = async (key: { alg: string }) => (await importJWK(key as never, key.alg)) as CryptoKey
+const opening = (key: Record<string, string>) => createPrivateKey({ key, format: 'jwk' })
 const findStoreKey = async (kid: string) =>
   kid === keys.storeSigning.kid ? imported(publicOf(keys.storeSigning)) : undefined
 const findAgentKey = async (kid: string) =>
@@ -44,7 +47,7 @@ describe('request document', () => {
   test('of a change opens to both passwords', async () => {
     const { document } = vector('request-document-change')
     const { id: requestId, operation, subject, directory, expiresAt } = document
-    const key = { kid: keys.agentSealing.kid, key: await imported(keys.agentSealing) }
+    const key = { kid: keys.agentSealing.kid, key: opening(keys.agentSealing) }
     const sealedFor = { requestId, operation, anchor: subject.anchor, directory, expiresAt }
     const content = await openSealed(document.sealed, key, sealedFor)
     expect(splitPasswords(content, operation)).toHaveLength(2)
@@ -68,7 +71,7 @@ describe('request document', () => {
 describe('sealed value', () => {
   test.each(['sealed-reset', 'sealed-change'])('%s opens to its passwords, byte for byte', async (name) => {
     const { sealed, sealedFor, passwordsUtf8Hex } = vector(name)
-    const key = { kid: keys.agentSealing.kid, key: await imported(keys.agentSealing) }
+    const key = { kid: keys.agentSealing.kid, key: opening(keys.agentSealing) }
     const content = await openSealed(sealed, key, sealedFor)
     expect(content.length).toBe(2048)
     expect(splitPasswords(content, sealedFor.operation).map((one) => one.toString('hex'))).toEqual(
@@ -77,7 +80,7 @@ describe('sealed value', () => {
   })
   test('opens for every recipient', async () => {
     const { sealed, sealedFor } = vector('sealed-reset')
-    const key = { kid: keys.otherAgentSealing.kid, key: await imported(keys.otherAgentSealing) }
+    const key = { kid: keys.otherAgentSealing.kid, key: opening(keys.otherAgentSealing) }
     expect((await openSealed(sealed, key, sealedFor)).length).toBe(2048)
   })
   test.each([
@@ -88,14 +91,14 @@ describe('sealed value', () => {
     ['expiresAt', 1],
   ])('is refused for another %s', async (field, value) => {
     const { sealed, sealedFor } = vector('sealed-reset')
-    const key = { kid: keys.agentSealing.kid, key: await imported(keys.agentSealing) }
+    const key = { kid: keys.agentSealing.kid, key: opening(keys.agentSealing) }
     await expect(openSealed(sealed, key, { ...sealedFor, [field]: value })).rejects.toMatchObject({
       code: 'ERR_SEALED_INVALID',
     })
   })
   test.each(['protected', 'iv', 'ciphertext', 'tag'])('is refused with its %s changed', async (field) => {
     const { sealed, sealedFor } = vector('sealed-reset')
-    const key = { kid: keys.agentSealing.kid, key: await imported(keys.agentSealing) }
+    const key = { kid: keys.agentSealing.kid, key: opening(keys.agentSealing) }
     const text = sealed[field] as string
     const changed = text.slice(0, -2) + (text.at(-2) === 'A' ? 'B' : 'A') + text.slice(-1)
     await expect(openSealed({ ...sealed, [field]: changed }, key, sealedFor)).rejects.toMatchObject({
@@ -168,6 +171,23 @@ describe('agent token', () => {
   test('is refused at another store, and when its time is over', async () => {
     await expect(verify({}, nowMs, 'ffffffff')).rejects.toMatchObject({ code: 'ERR_SIGNATURE_INVALID' })
     await expect(verify({}, nowMs + 3_600_000)).rejects.toMatchObject({ code: 'ERR_SIGNATURE_INVALID' })
+  })
+  test('verifies when it was made by a clock that is ahead: the answer will tell the time', async () => {
+    expect(await verify({}, nowMs - 3_600_000)).toMatchObject({ agent })
+  })
+  test.each([
+    ['of another type', { typ: 'wb-outcome+jws' }],
+    ['with an extension', { crit: ['b64'], b64: true }],
+    ['in the name of another agent', { kid: 'somebody' }],
+  ])('is refused %s, though it is signed', async (_, changes) => {
+    const [head = '', claims = ''] = (token as string).split('.')
+    const header = { ...JSON.parse(Buffer.from(head, 'base64url').toString()), ...changes }
+    const key = await imported(keys.agentIdentity)
+    const forged = await signCompact(Buffer.from(claims, 'base64url'), header, key)
+    const findAny = async () => imported(publicOf(keys.agentIdentity))
+    await expect(
+      verifyAgentCall(forged, { method: call.method, path: call.path, body }, store, nowMs, findAny),
+    ).rejects.toMatchObject({ code: 'ERR_SIGNATURE_INVALID' })
   })
   test('is fresh for every call', async () => {
     const signer = { kid: keys.agentIdentity.kid, key: await imported(keys.agentIdentity) }

@@ -1,5 +1,5 @@
 // The smallest agent: keys, an enrolment, and the agent's calls, made from the contract alone.
-import { randomUUID } from 'node:crypto'
+import { KeyObject, randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
 import type { AccountState, EffectivePolicy } from '../../src/protocol/account-state.ts'
 import type { ClaimAnswer, ClaimedRequest } from '../../src/protocol/agent-calls.ts'
@@ -172,7 +172,9 @@ export function createAgent(client: StoreClient, keys: AgentKeys, enrolled: Enro
     if (!('sealed' in document)) throw new Error('nothing is sealed')
     const { id: requestId, operation, subject, directory, expiresAt } = document
     const expected = { requestId, operation, anchor: subject.anchor, directory, expiresAt }
-    const content = await openSealed(document.sealed, keys.sealing.signer, expected)
+    const { kid, key } = keys.sealing.signer
+    const opener = { kid, key: KeyObject.from(key as never) }
+    const content = await openSealed(document.sealed, opener, expected)
     const passwords = splitPasswords(content, operation).map(String)
     return { document, passwords, password: passwords.at(-1) ?? '' }
   }

@@ -12,6 +12,8 @@ const STAND_INS: Readonly<Record<string, string>> = {
   uuid: 'token-uuid.ts',
   './compact-jws.ts': 'token-jws.ts',
   '../../protocol/compact-jws.ts': 'token-jws.ts',
+  './open-jwe.ts': 'token-jwe.ts',
+  '../../protocol/open-jwe.ts': 'token-jwe.ts',
 }
 
 /** Prepares the process. */

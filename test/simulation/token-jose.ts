@@ -104,49 +104,6 @@ export class CompactSign {
   }
 }
 
-export class SignJWT {
-  readonly #claims: Record<string, unknown>
-  #header: Header = {}
-  constructor(claims: Record<string, unknown>) {
-    this.#claims = { ...claims }
-  }
-  setProtectedHeader(header: Header): this {
-    this.#header = header
-    return this
-  }
-  #set(name: string, value: unknown): this {
-    this.#claims[name] = value
-    return this
-  }
-  setIssuer = (issuer: string): this => this.#set('iss', issuer)
-  setAudience = (audience: string): this => this.#set('aud', audience)
-  setJti = (jti: string): this => this.#set('jti', jti)
-  setIssuedAt = (at: number): this => this.#set('iat', at)
-  setExpirationTime = (at: number): this => this.#set('exp', at)
-  async sign(key: TokenKey): Promise<string> {
-    return sign(this.#header, encode(this.#claims), key)
-  }
-}
-
-interface JwtOptions {
-  readonly typ: string
-  readonly audience: string
-  readonly currentDate: Date
-  readonly clockTolerance: number
-}
-
-export async function jwtVerify(jws: string, findKey: FindKey, options: JwtOptions) {
-  const { payload: bytes, protectedHeader } = await verify(jws, findKey)
-  const payload = JSON.parse(Buffer.from(bytes).toString('utf8'))
-  const now = options.currentDate.getTime() / 1000
-  const isGood =
-    protectedHeader.typ === options.typ &&
-    payload.aud === options.audience &&
-    payload.exp > now - options.clockTolerance
-  if (!isGood) throw new JOSEError('claims do not fit')
-  return { payload, protectedHeader }
-}
-
 export class GeneralEncrypt {
   readonly #content: Uint8Array
   #header: Header = {}
@@ -178,18 +135,22 @@ export class GeneralEncrypt {
         ciphertext,
         tag: tagOf(ciphertext, encode(this.#header)),
       },
-      recipients: this.#recipients.map(({ header }) => ({ header, encrypted_key: 'key' })),
+      recipients: this.#recipients.map(({ header, key: { pair: x } }) => ({
+        header: { ...header, epk: { kty: 'EC', crv: 'P-256', x, y: x } },
+        encrypted_key: 'key',
+      })),
     }
   }
 }
 
-export async function flattenedDecrypt(
+/** What was sealed for the key's pair. */
+export async function openToken(
   jwe: { readonly protected: string; readonly ciphertext: string; readonly tag: string },
   key: TokenKey,
-): Promise<{ plaintext: Uint8Array }> {
+): Promise<Buffer> {
   const known = sealedContents.get(jwe.ciphertext)
   const isWhole = jwe.tag === tagOf(jwe.ciphertext, jwe.protected)
   if (!known || !isWhole || !key.isPrivate || !known.pairs.has(key.pair))
     throw new JOSEError('decryption failed')
-  return { plaintext: new Uint8Array(known.content) }
+  return Buffer.from(known.content)
 }

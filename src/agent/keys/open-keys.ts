@@ -3,6 +3,7 @@ import { type CryptoKey, importJWK } from 'jose'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import { keepSigner } from '../../protocol/compact-jws.ts'
 import type { PublicKey } from '../../protocol/identifiers.ts'
+import { importOpener, type OpenerKey } from '../../protocol/open-jwe.ts'
 import { openSealed, type Sealed, type SealedFor, splitPasswords } from '../../protocol/sealed-password.ts'
 import type { SigningKey } from '../../protocol/signed-message.ts'
 import type { ClearBytes } from '../decisions/clear-bytes.ts'
@@ -40,7 +41,7 @@ export async function openKeys(set: KeySet): Promise<Keys> {
     key: (await importJWK(set.identity, 'ES256', { extractable: false })) as CryptoKey,
   }
   keepSigner(signer.key, set.identity)
-  let openers = await importOpeners(set.sealing)
+  let openers = importOpeners(set.sealing)
   let sealingKeys = set.sealing.map(describe)
   return {
     identity: { publicKey: publicPartOf(set.identity), signer },
@@ -48,7 +49,7 @@ export async function openKeys(set: KeySet): Promise<Keys> {
       return sealingKeys
     },
     replaceSealingKeys: async (kept) => {
-      openers = await importOpeners(kept)
+      openers = importOpeners(kept)
       sealingKeys = kept.map(describe)
     },
     withOpened: async (sealed, expected, use) => {
@@ -67,17 +68,13 @@ const describe = ({ key, createdAt, acceptedAt }: KeptSealingKey): SealingKey =>
   ...{ createdAt, acceptedAt },
 })
 
-async function importOpeners(kept: readonly KeptSealingKey[]): Promise<ReadonlyMap<string, CryptoKey>> {
-  const openers = new Map<string, CryptoKey>()
-  for (const { key } of kept)
-    openers.set(key.kid, (await importJWK(key, key.alg, { extractable: false })) as CryptoKey)
-  return openers
-}
+const importOpeners = (kept: readonly KeptSealingKey[]): ReadonlyMap<string, OpenerKey> =>
+  new Map(kept.map(({ key }) => [key.kid, importOpener(key)]))
 
 function findOpener(
   sealed: Sealed,
-  openers: ReadonlyMap<string, CryptoKey>,
-): { kid: string; key: CryptoKey } {
+  openers: ReadonlyMap<string, OpenerKey>,
+): { kid: string; key: OpenerKey } {
   for (const { header } of sealed.recipients) {
     const key = openers.get(header.kid)
     if (key) return { kid: header.kid, key }

@@ -4,8 +4,9 @@ import { chmod, rm } from 'node:fs/promises'
 import fastify, { type FastifyInstance } from 'fastify'
 import { WritebackError } from '../../errors/writeback-error.ts'
 import type { AgentControls, AgentViews } from './describe-agent.ts'
+import { NO_SCHEMAS } from './no-schemas.ts'
 import type { QueueDesk } from './queue-desk.ts'
-import { type BoardOptions, createBoardServer } from './serve-board.ts'
+import type { BoardOptions } from './serve-board.ts'
 import { serveQueueDesk } from './serve-queue-desk.ts'
 
 /** A running part. */
@@ -42,7 +43,7 @@ export function createOpsServer(
   if (controls) addControls(onSocket, controls)
   if (desk) serveQueueDesk(onSocket, desk)
   const onPort = port === undefined ? undefined : makeServer(views)
-  const boardServer = board && createBoardServer(board)
+  let boardServer: FastifyInstance | undefined
   return {
     start: async () => {
       await listen(`operators' socket ${socket} cannot be made`, async () => {
@@ -55,7 +56,11 @@ export function createOpsServer(
         if (port !== undefined) await onPort?.listen({ host: LOOPBACK, port })
       })
       await listen(`port ${board?.port} of ${LOOPBACK}, for the queue board, cannot be had`, async () => {
-        if (board) await boardServer?.listen({ host: LOOPBACK, port: board.port })
+        if (board === undefined) return
+        // Loaded here: few agents have a board.
+        const { createBoardServer } = await import('./serve-board.ts')
+        boardServer = createBoardServer(board)
+        await boardServer.listen({ host: LOOPBACK, port: board.port })
       })
     },
     stop: async () => {
@@ -73,7 +78,7 @@ async function listen(fault: string, begin: () => Promise<void>): Promise<void> 
 }
 
 function makeServer(views: AgentViews): FastifyInstance {
-  const server = fastify({ logger: false, forceCloseConnections: true })
+  const server = fastify({ ...NO_SCHEMAS, logger: false, forceCloseConnections: true })
   addRoutes(server, views)
   return server
 }

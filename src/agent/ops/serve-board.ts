@@ -7,6 +7,7 @@ import { errorFields, type Logger } from '../../telemetry/logger.ts'
 import type { QueueBoard } from '../queue/queue-board.ts'
 import { type BoardDoor, createBoardDoor } from './board-door.ts'
 import { writeLoginPage } from './login-page.ts'
+import { NO_SCHEMAS } from './no-schemas.ts'
 
 /** What the server is made of. */
 export interface BoardOptions {
@@ -44,7 +45,12 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** Makes the server; it does not listen yet. */
 export function createBoardServer(options: BoardOptions): FastifyInstance {
-  const server = fastify({ logger: false, forceCloseConnections: true, bodyLimit: LARGEST_BODY })
+  const server = fastify({
+    ...NO_SCHEMAS,
+    logger: false,
+    forceCloseConnections: true,
+    bodyLimit: LARGEST_BODY,
+  })
   const door = createBoardDoor(options.tokenHash, options.clock)
   server.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS)

@@ -26,4 +26,4 @@ mkdir before
 pivot_root . before
 umount -l /before
 rmdir /before
-exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /sbin/init --log-target=console
+exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --log-target=console

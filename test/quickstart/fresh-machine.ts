@@ -20,7 +20,7 @@ export interface FreshMachine {
 const BOOT = path.join(import.meta.dirname, 'boot.sh')
 const JOIN = 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
 const NAMESPACES = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup']
-const STARTED = 'state=$(systemctl is-system-running --wait) || [ "$state" = degraded ]'
+const STARTED = '[ "$(cat /proc/1/comm)" = systemd ] && systemctl is-system-running | grep -qx -e running -e degraded'
 const HAS_WAY_OUT = 'grep -q ^tap0.00000000 /proc/net/route'
 
 /** Starts systemd in a root directory and waits until it has started. Its words, and those of its network, go to `logFile`. */
@@ -45,7 +45,7 @@ export async function bootMachine(root: string, logFile: string): Promise<FreshM
         () => true,
         () => undefined,
       )
-    await untilFound('systemd', succeeds(`[ "$(cat /proc/1/comm)" = systemd ] && ${STARTED}`))
+    await untilFound('systemd', succeeds(STARTED))
     started.push(startBound(['slirp4netns', '--configure', '--disable-host-loopback', first, 'tap0'], output))
     await untilFound('its network', succeeds(HAS_WAY_OUT))
     return { enter, run, end }

@@ -20,7 +20,8 @@ export interface FreshMachine {
 const BOOT = path.join(import.meta.dirname, 'boot.sh')
 const JOIN = 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
 const NAMESPACES = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup']
-const STARTED = '[ "$(cat /proc/1/comm)" = systemd ] && systemctl is-system-running | grep -qx -e running -e degraded'
+const STARTED =
+  '[ "$(cat /proc/1/comm)" = systemd ] && systemctl is-system-running | grep -qx -e running -e degraded'
 const HAS_WAY_OUT = 'grep -q ^tap0.00000000 /proc/net/route'
 
 /** Starts systemd in a root directory and waits until it has started. Its words, and those of its network, go to `logFile`. */

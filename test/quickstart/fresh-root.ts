@@ -25,6 +25,8 @@ const RESOLVER = '10.0.2.3'
 export async function makeRoot(sources: readonly DebianSource[], logFile: string): Promise<string> {
   await sweep()
   const root = mkdtempSync(path.join(PLACE, `${NAME}${process.pid}-`))
+  // Everybody on the machine goes through its root.
+  chmodSync(root, 0o755)
   mkdirSync(PACKAGES, { recursive: true })
   const mirror = sources.find(({ suite }) => suite === 'bookworm')?.uri ?? ''
   // What it mounts and starts ends with it.

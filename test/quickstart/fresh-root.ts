@@ -1,6 +1,7 @@
 // The root directory of a fresh Debian 12, made by debootstrap from where this machine gets its packages. It is named after the
 // process that owns it, so that what a killed run left behind is found and removed by the next one.
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   openSync,

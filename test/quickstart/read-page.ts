@@ -15,7 +15,7 @@ export interface PageBlock {
 export function readPage(page: string): readonly PageBlock[] {
   const blocks: PageBlock[] = []
   let heading = ''
-  const parts = page.matchAll(/^#+ (?<title>.+)$|^```(?<kind>\w*)\n(?<body>.*?)^```$/gms)
+  const parts = page.matchAll(/^#+ (?<title>[^\n]+)$|^```(?<kind>\w*)\n(?<body>.*?)^```$/gms)
   for (const { groups = {} } of parts) {
     const { title, kind, body = '' } = groups
     const lines = body.split('\n').slice(0, -1)

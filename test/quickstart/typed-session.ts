@@ -29,7 +29,8 @@ export interface TypedSession {
 
 // Nothing that a command prints ends like this.
 const PROMPT = /@@(\d+|more)@@$/
-const SETTINGS = "stty -echo cols 120 rows 40; PS1='@@$?@@'; PS2='@@more@@'"
+const PROMPTS = { PS1: '@@$?@@', PS2: '@@more@@' }
+const SCREEN = 'stty -echo cols 120 rows 40'
 
 /** Opens a terminal as root on the machine, with what this machine needs to reach its packages in the environment. */
 export async function openSession(
@@ -37,7 +38,7 @@ export async function openSession(
   environment: Readonly<Record<string, string>>,
   replies: readonly Reply[],
 ): Promise<TypedSession> {
-  const settings = { HOME: '/root', TERM: 'xterm', LANG: 'C.UTF-8', ...environment }
+  const settings = { HOME: '/root', TERM: 'xterm', LANG: 'C.UTF-8', ...PROMPTS, ...environment }
   const words = Object.entries(settings).map(([name, value]) => `--setenv=${name}=${value}`)
   const shell = ['bash', '--noprofile', '--norc', '--noediting', '-i']
   const terminal = ['systemd-run', '--quiet', '--pty', '--wait', '--collect', '--working-directory=/root']
@@ -54,7 +55,9 @@ export async function openSession(
     const lines = linesOf(text.replace(PROMPT, ''))
     return { lines, status: status === 'more' ? undefined : Number(status) }
   }
-  await type(SETTINGS, 30_000)
+  // What is typed before the shell asks for it is lost.
+  await screen.untilPrompt(60_000)
+  await type(SCREEN, 60_000)
   return { type, end: () => child.stdin?.end() }
 }
 

@@ -43,11 +43,11 @@ const PROXIES = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_P
 /** Brings npm's settings of this machine into another root; what this answers belongs into the environment there. */
 export async function writeNpmSettings(root: string): Promise<Readonly<Record<string, string>>> {
   const { HOME = '/root' } = process.env
-  const setting = async (name: string): Promise<string> =>
-    (await runCommand('npm', ['config', 'get', name], { env: { HOME }, cwd: HOME })).trim()
-  const environment: Record<string, string> = { npm_config_registry: await setting('registry') }
-  const authorities = await setting('cafile')
-  if (authorities !== 'null' && authorities !== '') {
+  const registry = await runCommand('npm', ['config', 'get', 'registry'], { env: { HOME }, cwd: HOME })
+  const environment: Record<string, string> = { npm_config_registry: registry.trim() }
+  // npm does not tell which authorities it was given; Node.js and OpenSSL have them from here.
+  const authorities = process.env['NODE_EXTRA_CA_CERTS'] ?? process.env['SSL_CERT_FILE']
+  if (authorities !== undefined) {
     copyFileSync(authorities, path.join(root, AUTHORITIES))
     environment['npm_config_cafile'] = `/${AUTHORITIES}`
   }

@@ -5,6 +5,7 @@ import { addAgentCommand } from './agent.ts'
 import { addAuditCommand } from './audit.ts'
 import { addBoardCommand } from './board.ts'
 import { addBreakerCommand } from './breaker.ts'
+import { addMissingHelp } from './command-help.ts'
 import { addCompletionCommand } from './completion.ts'
 import { addConfigCommand } from './config.ts'
 import { addEnrollCommand } from './enroll.ts'
@@ -45,7 +46,7 @@ export async function runProgram(io: Io): Promise<number> {
 function createProgram(io: Io, setExit: SetExit): Command {
   const program = new Command('writeback')
     .description(
-      'Writes password resets from a reset store into Active Directory, once, and reports the truth.',
+      'Writes password resets from a reset store into Active Directory or OpenLDAP, once, and reports the truth.',
     )
     .version(VERSION)
     // A word belongs to the command it follows: `store` and its subcommands have words of the same name.
@@ -68,5 +69,6 @@ function createProgram(io: Io, setExit: SetExit): Command {
   addKeysCommand(program, io, setExit)
   addStoreCommand(program, io, setExit)
   addCompletionCommand(program, io)
+  addMissingHelp(program)
   return program
 }

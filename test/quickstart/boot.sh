@@ -26,4 +26,6 @@ mkdir before
 pivot_root . before
 umount -l /before
 rmdir /before
+# systemd hands credentials to a service by a mount that has to reach it; outside of a container it would see to this itself.
+mount --make-rshared /
 exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --log-target=console

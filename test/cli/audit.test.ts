@@ -66,7 +66,7 @@ test('verify says that the record is whole, and with JSON how much there is', as
   expect(await run('verify')).toEqual({
     status: 0,
     err: '',
-    out: '8 records (1 to 8) in 1 files, 2 signed checkpoints\n2 writes, 0 of them without a result yet\nthe record is whole\n',
+    out: '8 records (1 to 8) in 1 file, 2 signed checkpoints\n2 writes, 0 of them without a result yet\nthe record is whole\n',
   })
   expect(JSON.parse((await run('verify', '--json')).out)).toEqual({
     ...{ faults: [], files: 1, records: 8, checkpoints: 2, first: 1, last: 8, writes: 2, unanswered: 0 },

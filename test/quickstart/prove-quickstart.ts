@@ -43,12 +43,14 @@ async function prove(): Promise<void> {
   tell('making a fresh Debian 12')
   const root = await makeRoot(sources, path.join(LOGS, 'debootstrap.log'))
   try {
-    await runCommand('git', ['clone', '-q', '--bare', `file://${PROJECT}`, path.join(root, CLONE)])
+    const clone = path.join(root, CLONE)
+    await runCommand('git', ['clone', '-q', '--bare', `file://${PROJECT}`, clone])
+    const blocks = readPage(await runCommand('git', ['--git-dir', clone, 'show', 'HEAD:docs/quickstart.md']))
     const environment = await writeNpmSettings(root)
     const machine = await bootMachine(root, path.join(LOGS, 'machine.log'))
     tell(`systemd runs there as process 1 after ${secondsSince(began)}`)
     try {
-      await Promise.race([typePage(machine, environment), stopped.promise])
+      await Promise.race([typePage(machine, environment, blocks), stopped.promise])
       if (values.keep) tell(`kept until Ctrl-C: nsenter ${machine.enter.join(' ')} bash`)
       if (values.keep) await stopped.promise
     } finally {
@@ -59,9 +61,11 @@ async function prove(): Promise<void> {
   }
 }
 
-async function typePage(machine: FreshMachine, environment: Readonly<Record<string, string>>): Promise<void> {
-  const page = await runCommand('git', ['show', 'HEAD:docs/quickstart.md'], { cwd: PROJECT })
-  const blocks = readPage(page)
+async function typePage(
+  machine: FreshMachine,
+  environment: Readonly<Record<string, string>>,
+  blocks: readonly PageBlock[],
+): Promise<void> {
   const checked = blocks.findLastIndex(({ heading }) => heading === LAST_BEFORE_CHECK)
   if (checked === -1) throw new Error(`the page has no part “${LAST_BEFORE_CHECK}”`)
   const replies = [{ asks: /Enter LDAP Password: $/, reply: () => password }]

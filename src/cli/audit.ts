@@ -99,7 +99,7 @@ async function eachRecord(io: Io, words: Words, take: Parameters<typeof readAudi
   const { files, damaged } = await readable(directory, () => readAudit(directory, question, take))
   if (files === 0) throw new WritebackError('ERR_AUDIT_UNREADABLE', `there is no audit file in ${directory}`)
   if (damaged > 0)
-    io.stderr.write(`writeback: ${damaged} damaged lines are left out; see: writeback audit verify\n`)
+    io.stderr.write(`writeback: left out: ${counted(damaged, 'damaged line')}; see: writeback audit verify\n`)
 }
 
 const directoryOf = ({ config }: Words): string => auditDirectoryOf(readAgentConfig(config).stateDirectory)

@@ -79,10 +79,8 @@ test('verify ends with 1 and names file, line and fault; show leaves the line ou
   const { status, out } = await run('verify')
   expect(status).toBe(1)
   expect(out).toContain(`${fileName}:2: the line was changed: it does not fit its own hash\n`)
-  expect(out.trimEnd()).toMatch(/1 faults$/)
-  expect((await run('show')).err).toBe(
-    'writeback: 1 damaged lines are left out; see: writeback audit verify\n',
-  )
+  expect(out.trimEnd()).toMatch(/\n1 fault$/)
+  expect((await run('show')).err).toBe('writeback: left out: 1 damaged line; see: writeback audit verify\n')
   writeFileSync(file, whole)
 })
 

@@ -1,4 +1,6 @@
-// The help of every command: what it ends with, and an example that it takes.
+// The help of every command: what it ends with, and an example that it takes. The manual's commands are those, too.
+import { globSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 import { beforeAll, expect, test } from '@jest/globals'
 import { runWords } from './run-words.ts'
 
@@ -35,21 +37,46 @@ test('every command has an example of itself', () => {
   expect(silent.map(([names]) => names)).toEqual([])
 })
 
-test('every example has the words of a command that is there', async () => {
+/** The longest command that a line begins with; the program itself when it begins with none. */
+const commandOf = (line: string): string =>
+  [...helpOf.keys()]
+    .filter((names) => `${line} `.startsWith(`${names} `))
+    .toSorted((a, b) => b.length - a.length)[0] ?? ''
+
+/** What is wrong with a command line: no such command, or options that it does not take. */
+function faultsOf(line: string): readonly string[] {
+  const own = line.replaceAll(/"[^"]*"|'[^']*'/g, '').split(/ (?:[|<>#]|&&) ?|[;)]/, 1)[0] ?? ''
+  const names = commandOf(own)
+  const options = [...own.matchAll(/ \[?(--[a-z-]+)/g)].map(([, option = '']) => option)
+  const help = helpOf.get(names) ?? ''
+  const unknown = options.filter((option) => !new RegExp(`${option}(?![a-z-])`).test(help))
+  const isKnown = names !== '' || /^(?:-|$)/.test(own)
+  return [...(isKnown ? [] : ['no command']), ...unknown].map((fault) => `${fault}: writeback ${line}`)
+}
+
+test('every example has the words of a command that is there', () => {
   const examples = [...helpOf.values()].flatMap((help) =>
     [...help.matchAll(/^ {2}(?:sudo )?writeback (.+)$/gm)].map(([, words = '']) => words),
   )
   expect(examples.length).toBeGreaterThan(60)
-  for (const example of examples) {
-    const names = [...helpOf.keys()].filter((one) => one !== '' && `${example} `.startsWith(`${one} `))
-    const help = helpOf.get(names.toSorted((a, b) => b.length - a.length)[0] ?? '') ?? ''
-    const options = [...example.replace(/"[^"]*"/g, '').matchAll(/ (--[a-z-]+)/g)].map(
-      ([, option = '']) => option,
+  expect(examples.flatMap(faultsOf)).toEqual([])
+  expect(faultsOf('store user add ada --anchors x')).toEqual([
+    '--anchors: writeback store user add ada --anchors x',
+  ])
+  expect(faultsOf('rest --config x')).toHaveLength(2)
+})
+
+const ROOT = path.resolve(import.meta.dirname, '../..')
+const PAGES = ['README.md', ...globSync(['docs/*.md', 'install/*/README.md'], { cwd: ROOT })]
+
+test('every command in the manual is one that the program takes, with its options', () => {
+  const lines = PAGES.flatMap((page) => {
+    const text = readFileSync(path.join(ROOT, page), 'utf8')
+    return [...text.matchAll(/(?:^ *(?:\$ )?(?:sudo )?|`)writeback ([a-z-][^`\n]*)/gm)].map(([, line = '']) =>
+      line.replace(/\b(check|list)\|\S+/, '$1').replace(/bash\|powershell/, 'bash'),
     )
-    expect([example, names.length > 0, options.filter((option) => !help.includes(`${option} `))]).toEqual([
-      example,
-      true,
-      [],
-    ])
-  }
+  })
+  const commands = lines.filter((line) => /--|^[a-z-]+(?: [a-z-]+)*$/.test(line))
+  expect(commands.length).toBeGreaterThan(100)
+  expect(commands.flatMap(faultsOf)).toEqual([])
 })

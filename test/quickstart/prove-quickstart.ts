@@ -50,7 +50,8 @@ async function prove(): Promise<void> {
     const machine = await bootMachine(root, path.join(LOGS, 'machine.log'))
     tell(`systemd runs there as process 1 after ${secondsSince(began)}`)
     try {
-      await Promise.race([typePage(machine, environment, blocks), stopped.promise])
+      const end = await Promise.race([typePage(machine, environment, blocks), stopped.promise])
+      if (end === 'stopped') fail('stopped before its end', [])
       if (values.keep) tell(`kept until Ctrl-C: nsenter ${machine.enter.join(' ')} bash`)
       if (values.keep) await stopped.promise
     } finally {

@@ -65,6 +65,7 @@ const SHOWN = [
   '…',
   'temporary password, shown once: S9mP-3jPN-26AK-bbak',
   '7 records (1 to 7) in 1 file, 3 signed checkpoints',
+  'active, process 888, starts with the machine',
 ]
 const CAME = [
   'writeback 0.1.0  READY  2027-01-01 00:00:00 UTC',
@@ -73,6 +74,7 @@ const CAME = [
   'and another',
   'temporary password, shown once: abcd-EFGH-2345-jkmn',
   '9 records (1 to 9) in 1 file, 5 signed checkpoints',
+  'active, process 8358, starts with the machine',
 ]
 
 test('an output is as shown when nothing but times, ids, passwords, lengths of time and lines left out differ', () => {

@@ -8,6 +8,7 @@ const KINDS: readonly (readonly [pattern: RegExp, kind: string])[] = [
   [/\b[A-Za-z2-9]{4}(?:-[A-Za-z2-9]{4}){3}\b/g, '<password>'],
   [/\b\d{4}-\d\d-\d\d\b/g, '<day>'],
   [/[+-]?\b\d+(?:\.\d+)? ?(?:ms|s|min)\b/g, '<duration>'],
+  [/\bprocess \d+/g, 'process <number>'],
   // A checkpoint more is signed where five minutes pass under way.
   [/\b\d+ records \(1 to \d+\)/g, '<records>'],
   [/\b\d+ signed checkpoints?/g, '<checkpoints>'],

@@ -7,7 +7,7 @@ import { readCertificates } from '../config/pem-file.ts'
 import { readSecretFile } from '../config/secret-file.ts'
 import { WritebackError } from '../errors/writeback-error.ts'
 import { type Blocklist, parseBlocklist } from '../policy/blocklist.ts'
-import { errorFields, type Logger } from '../telemetry/logger.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { FoundControllers } from './create-discoveries.ts'
 import { isWithin } from './decisions/distinguished-name.ts'
 import type { RefusalMemory } from './directory/bind-gate.ts'
@@ -107,14 +107,9 @@ async function readBindPassword(file: string): Promise<Buffer> {
   try {
     return await readSecretFile(file)
   } catch (cause) {
-    throw new WritebackError(
-      'ERR_DIRECTORY_BIND_REFUSED',
-      `the service account cannot bind: ${errorFields(cause)['error']}`,
-      {
-        retry: 'later',
-        cause,
-      },
-    )
+    throw new WritebackError('ERR_DIRECTORY_BIND_REFUSED', 'the service account cannot bind', {
+      ...{ retry: 'later', cause },
+    })
   }
 }
 
@@ -123,9 +118,7 @@ function readBlocklist(file: string): Blocklist {
   try {
     return parseBlocklist(content)
   } catch (cause) {
-    throw new WritebackError('ERR_CONFIG_INVALID', `blocklist ${file}: ${errorFields(cause)['error']}`, {
-      cause,
-    })
+    throw new WritebackError('ERR_CONFIG_INVALID', `blocklist ${file} cannot be taken`, { cause })
   }
 }
 

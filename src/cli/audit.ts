@@ -99,7 +99,7 @@ async function eachRecord(io: Io, words: Words, take: Parameters<typeof readAudi
   const { files, damaged } = await readable(directory, () => readAudit(directory, question, take))
   if (files === 0) throw new WritebackError('ERR_AUDIT_UNREADABLE', `there is no audit file in ${directory}`)
   if (damaged > 0)
-    io.stderr.write(`writeback: ${damaged} damaged lines are left out; see: writeback audit verify\n`)
+    io.stderr.write(`writeback: left out: ${counted(damaged, 'damaged line')}; see: writeback audit verify\n`)
 }
 
 const directoryOf = ({ config }: Words): string => auditDirectoryOf(readAgentConfig(config).stateDirectory)
@@ -138,11 +138,14 @@ async function verify(io: Io, words: Words): Promise<number> {
   return verdict.faults.length === 0 ? EXIT.done : EXIT.failed
 }
 
+const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`
+
 function printVerdict(io: Io, verdict: AuditVerdict): void {
   for (const { file, line, what } of verdict.faults)
     say(io, file === '' ? what : line === 0 ? `${file}: ${what}` : `${file}:${line}: ${what}`)
   const { records, files, checkpoints, writes, unanswered, first, last } = verdict
-  say(io, `${records} records (${first} to ${last}) in ${files} files, ${checkpoints} signed checkpoints`)
-  say(io, `${writes} writes, ${unanswered} of them without a result yet`)
-  say(io, verdict.faults.length === 0 ? 'the record is whole' : `${verdict.faults.length} faults`)
+  const span = `${counted(records, 'record')} (${first} to ${last})`
+  say(io, `${span} in ${counted(files, 'file')}, ${counted(checkpoints, 'signed checkpoint')}`)
+  say(io, `${counted(writes, 'write')}, ${unanswered} of them without a result yet`)
+  say(io, verdict.faults.length === 0 ? 'the record is whole' : counted(verdict.faults.length, 'fault'))
 }

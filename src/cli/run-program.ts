@@ -1,6 +1,7 @@
 // The command line: words in, exit status out. Each command is a file of its own beside this one, loaded when it is named.
 import { Command } from 'commander'
 import { VERSION } from '../protocol/version.ts'
+import { addMissingHelp } from './command-help.ts'
 import { keepCompiledCodeEarly } from './compile-cache.ts'
 import { EXIT, type Io, type SetExit } from './io.ts'
 import { reportFailure } from './report-failure.ts'
@@ -54,7 +55,7 @@ export async function runProgram(io: Io): Promise<number> {
 async function createProgram(io: Io, setExit: SetExit): Promise<Command> {
   const program = new Command('writeback')
     .description(
-      'Writes password resets from a reset store into Active Directory, once, and reports the truth.',
+      'Writes password resets from a reset store into Active Directory or OpenLDAP, once, and reports the truth.',
     )
     .version(VERSION)
     // A word belongs to the command it follows: `store` and its subcommands have words of the same name.
@@ -65,6 +66,7 @@ async function createProgram(io: Io, setExit: SetExit): Promise<Command> {
     .addHelpText('after', EXIT_HELP)
   if (io.argv[0] === 'agent') keepCompiledCodeEarly(io.argv)
   for (const load of commandsFor(io.argv)) (await load())(program, io, setExit)
+  addMissingHelp(program)
   return program
 }
 

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml'
 import type { z } from 'zod'
 import { WritebackError } from '../errors/writeback-error.ts'
+import { describeIssue } from './describe-issue.ts'
 
 /** One fault of a configuration file. Lines and columns begin at 1. */
 export interface ConfigFault {
@@ -111,17 +112,13 @@ function readText(file: string): string {
 function faultsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): ConfigFault[] {
   const path = issue.path.map(String)
   if (issue.code !== 'unrecognized_keys')
-    return [{ path: path.join('.'), ...placeOf(document, lines, path), message: messageOf(issue) }]
+    return [{ path: path.join('.'), ...placeOf(document, lines, path), message: describeIssue(issue) }]
   return issue.keys.map((key) => ({
     path: [...path, key].join('.'),
     ...placeOf(document, lines, [...path, key]),
     message: 'this key is not known here',
   }))
 }
-
-// The schema's own word for a missing key speaks of types.
-const messageOf = (issue: z.core.$ZodIssue): string =>
-  issue.message.endsWith('received undefined') ? 'is missing' : issue.message
 
 // The deepest part of the path that the file really has; a missing key is shown at its parent.
 function placeOf(

@@ -20,7 +20,7 @@ export const ERRORS = {
   },
   ERR_RUNTIME_UNSAFE: {
     meaning: 'a debugging option would make passwords readable',
-    remedy: 'unset the option that the message names',
+    remedy: 'unset the option that the message names, or set the limit as it says',
   },
   ERR_CONFIG_UNREADABLE: {
     meaning: 'a file named by the configuration cannot be read',

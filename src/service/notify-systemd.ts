@@ -36,7 +36,9 @@ const PATH = '/usr/local/bin:/usr/bin:/bin'
 const CALL_LIMIT_MS = 5_000
 // Fed three times within the time that systemd allows: one message may be late.
 const FEEDS = 3
-const STATUS_MS = 10_000
+const MOST_FEED_MS = 10_000
+// Who has just started the service looks at once.
+const STATUS_MS = 2_000
 const MOST_STATUS = 200
 const STOP_MARGIN_MS = 10_000
 
@@ -54,22 +56,26 @@ export function createServiceNotifier(options: NotifierOptions): ServiceNotifier
   const socket = env['NOTIFY_SOCKET'] ?? ''
   if (socket === '') return SILENT
   const send = createSender(socket, log)
-  const feedMs = watchdogMs(options) / FEEDS
+  const allowedMs = watchdogMs(options)
+  const feedMs = Math.min(allowedMs > 0 ? allowedMs / FEEDS : MOST_FEED_MS, MOST_FEED_MS)
+  const lookMs = Math.min(feedMs, STATUS_MS)
+  const looksForOneFeed = Math.floor(feedMs / lookMs)
   const closing = new AbortController()
   let isStopping = false
   let said = ''
   const feed = async (look: () => ServiceLook) => {
-    while (!closing.signal.aborted) {
+    for (let looks = 0; !closing.signal.aborted; looks += 1) {
+      const isDue = allowedMs > 0 && looks % looksForOneFeed === 0
       const { silent, status } = isStopping ? { silent: [], status: said } : lookSafely(look)
-      if (silent.length > 0)
+      if (isDue && silent.length > 0)
         log.error('a part of the agent does not move any more: the watchdog is not fed', { parts: silent })
       const words = [
-        ...(feedMs > 0 && silent.length === 0 ? ['WATCHDOG=1'] : []),
+        ...(isDue && silent.length === 0 ? ['WATCHDOG=1'] : []),
         ...(status === said ? [] : [statusWord(status)]),
       ]
       said = status
       if (words.length > 0) void send(words)
-      await clock.sleep(feedMs > 0 ? Math.min(feedMs, STATUS_MS) : STATUS_MS, closing.signal)
+      await clock.sleep(lookMs, closing.signal)
     }
   }
   return {

@@ -142,11 +142,21 @@ function startSteps(
 ): readonly Step[] {
   const enable = tool(['systemctl', ...rootWords(root), 'enable', UNIT])
   if (root !== '') return due(isUnitNew, enable)
+  const isLeft = (word: string) => isUnitNew || !succeeds(['systemctl', '--quiet', word, UNIT])
   return [
     ...due(isUnitNew, tool(['systemctl', 'daemon-reload'])),
-    enable,
-    ...due(isEnrolled, tool(['systemctl', isUnitNew ? 'restart' : 'start', UNIT])),
+    ...due(isLeft('is-enabled'), enable),
+    ...due(isEnrolled && isLeft('is-active'), tool(['systemctl', isUnitNew ? 'restart' : 'start', UNIT])),
   ]
+}
+
+function succeeds(command: readonly string[]): boolean {
+  try {
+    runTool(command)
+    return true
+  } catch {
+    return false
+  }
 }
 
 const due = (isDue: boolean, step: Step): readonly Step[] => (isDue ? [step] : [])

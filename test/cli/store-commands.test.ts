@@ -558,7 +558,7 @@ async function typeAnswers(operation: string, answers: readonly (readonly [strin
   const seen = () => readFileSync(log, 'utf8')
   terminal.stdout.resume()
   for (const [question, answer] of answers) {
-    const end = performance.now() + 10_000
+    const end = performance.now() + 30_000
     while (!seen().includes(question)) {
       if (performance.now() > end) {
         terminal.kill()

@@ -126,6 +126,33 @@ const OPENLDAP = `${GOOD.split('  corp:')[0]}  corp:
       passwordFile: bind.txt
 `
 
+test('a value of another kind, outside of its bounds or its choices is told in words of the file', () => {
+  const file = fileOf(
+    'store: { url: , caFile: 5 }\nstateDirectory: [a]\nkeys: no\nlog: { level: loud }\nshutdownTimeoutSeconds: 900\n' +
+      'directories:\n  a: { type: ldap }\n  b: { type: openldap, servers: x, connections: 1.5, scope: { units: [] } }\n',
+  )
+  let faults: ConfigError['faults'] = []
+  try {
+    readAgentConfig(file)
+  } catch (error) {
+    faults = (error as ConfigError).faults
+  }
+  expect(faults.map(({ path, message }) => `${path}: ${message}`)).toEqual([
+    'store.url: must be text, and is empty',
+    'store.caFile: must be text, and is a number',
+    'stateDirectory: must be text, and is a list',
+    'keys: must be keys with values, and is text',
+    'log.level: must be one of "error", "warn", "info", "debug"',
+    'shutdownTimeoutSeconds: must be at most 300',
+    'directories.a.type: must be one of "active-directory", "openldap"',
+    'directories.b.bind: is missing',
+    'directories.b.baseDn: is missing',
+    'directories.b.servers: must be a list, and is text',
+    'directories.b.connections: must be a whole number',
+    'directories.b.scope.units: must be at least 1 in number',
+  ])
+})
+
 test('an OpenLDAP directory has defaults of its own', () => {
   expect(readAgentConfig(fileOf(OPENLDAP)).directories['corp']).toMatchObject({
     ...{ type: 'openldap', anchor: 'entryUUID', history: 'required', connections: 4 },

@@ -1,5 +1,6 @@
 // The Linux service: the unit of the project as systemd judges it, and its installation into a root directory of its own, with the
-// machine's useradd and systemctl. That systemd runs it is shown by hand: docs/quickstart.md says how.
+// machine's useradd and systemctl. That systemd runs it is shown by
+// ./scripts/prove quickstart.
 import {
   chmodSync,
   existsSync,

@@ -61,15 +61,21 @@ describe.each(DIRECTORY_KINDS)('on %s', (kind) => {
   const sentBy = (agent: WorldAgent, user: WorldUser) => passwordWrites(agent.proxy as LdapProxy, user)
 
   test('two agents share the requests of one directory, each applied with one write', async () => {
-    const names = Array.from({ length: 24 }, (_, index) => `share${index}`)
-    const users = await Promise.all(names.map((name) => world.createUser({ name })))
-    const verdicts = await Promise.all(users.map((user) => world.reset(user, newPassword())))
-    expect(verdicts.map(({ outcome }) => outcome)).toEqual(users.map(() => 'applied'))
-    const writes = users.map((user) => [sentBy(first, user).sent, sentBy(second, user).sent])
-    expect(writes.map(([one = 0, other = 0]) => one + other)).toEqual(users.map(() => 1))
-    expect(writes.filter(([one]) => one === 1).length).toBeGreaterThan(0)
-    expect(writes.filter(([one]) => one === 0).length).toBeGreaterThan(0)
-  }, 60_000)
+    const wrote = new Set<WorldAgent>()
+    // Who asks first gets what is there: on a busy machine one of them may have had all of a round.
+    for (let round = 0; round < 6 && wrote.size < 2; round += 1) {
+      const names = Array.from({ length: 24 }, (_, index) => `share${round}x${index}`)
+      const users = await Promise.all(names.map((name) => world.createUser({ name })))
+      const verdicts = await Promise.all(users.map((user) => world.reset(user, newPassword())))
+      expect(verdicts.map(({ outcome }) => outcome)).toEqual(users.map(() => 'applied'))
+      const writers = users.map((user) =>
+        [first, second].flatMap((agent) => Array.from({ length: sentBy(agent, user).sent }, () => agent)),
+      )
+      expect(writers.map(({ length }) => length)).toEqual(users.map(() => 1))
+      for (const agent of writers.flat()) wrote.add(agent)
+    }
+    expect(wrote).toEqual(new Set([first, second]))
+  }, 120_000)
 
   test('an agent that died with writes on their way is followed by the other, and its late write changes nothing', async () => {
     const [lost, answered] = [

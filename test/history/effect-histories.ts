@@ -83,6 +83,15 @@ const writtenNext = (since: number): HistoryEvent[] =>
     ...modify(2, write(2), { at: 280, server: DC2 }),
     ...told(2, 'applied'),
   ])
+/** A write that lands late, after the account's next one; the store was restored from an older copy in between. */
+const landedLate = (server: string, before: string | null): HistoryEvent[] =>
+  tale(
+    [...begun(1), forgot(50)],
+    [requested(2, { at: 255 }), handedOut(2, { at: 260 }), receipt(2, { at: 270, server })],
+    [...modify(2, write(2), { at: 280, server }), ...told(2, 'applied', 300)],
+    modify(1, write(1, before), { at: 400, sentAt: 200 }),
+    told(1, 'applied', 410),
+  )
 /** A request whose answer was lost, and that nobody settled. */
 const unknownWhile = (trouble: readonly HistoryEvent[]): HistoryEvent[] =>
   tale(begun(1), modify(1, write(1), { code: null }), trouble, [
@@ -276,6 +285,12 @@ export const EFFECT_PAIRS: readonly Pair[] = [
       told(2, 'applied'),
       goodReset(1, modify(1, write(1, markerOf(2)))),
     ),
+  ],
+  [
+    'an older request lands after a newer one on the same server, whatever a restored store had lost',
+    'I6',
+    landedLate(DC2, null),
+    landedLate(DC1, markerOf(2)),
   ],
   [
     'a password goes over somebody else’s newer one that the agent had read',

@@ -8,24 +8,35 @@ import { DIRECTORY_TICK_MS, isMisdated } from './misdated.ts'
 import { attemptOf, isEffect, type Modify, nameOf } from './modify.ts'
 import { afterItsPromise } from './promise-rules.ts'
 
-/** The effects of one account land in the order of their sequence. */
+/**
+ * The effects of one account land in the order of their sequence. Excused: one that was late, and whose promise the store had lost
+ * before it handed out the newer one for another server.
+ */
 function inOrder(history: History, judge: Judge): void {
   for (const { modifies } of history.accounts.values()) {
-    const newest = new Map<string, { readonly sequence: number; readonly request: string | undefined }>()
-    let newestEffect = 0
+    const landed: { readonly modify: Modify; readonly sequence: number }[] = []
     for (const modify of modifies) {
       const sequence = sequenceOf(history, modify)
       if (modify.effect !== 'landed' || sequence === undefined) continue
-      const { server } = modify.seen
-      const before = Math.max(newest.get(server)?.sequence ?? 0, newestEffect)
-      if (isEffect(modify)) {
-        if (before > 0) judge.decide()
-        if (sequence < before) judge.violate(modify.seen.at, `after a newer one: ${nameOf(modify)}`)
-        newestEffect = Math.max(newestEffect, sequence)
-      }
-      if (sequence > before) newest.set(server, { sequence, request: modify.request })
+      if (isEffect(modify)) judgeOrder(history, judge, modify, { sequence, landed })
+      landed.push({ modify, sequence })
     }
   }
+}
+
+interface Landed {
+  readonly sequence: number
+  /** What landed before it. */
+  readonly landed: readonly { readonly modify: Modify; readonly sequence: number }[]
+}
+
+function judgeOrder(history: History, judge: Judge, modify: Modify, { sequence, landed }: Landed): void {
+  const before = landed.filter((one) => one.modify.seen.server === modify.seen.server || isEffect(one.modify))
+  if (before.length > 0) judge.decide()
+  const newer = before.filter((one) => one.sequence > sequence)
+  if (newer.some((one) => !isPromiseLost(history, attemptOf(modify), attemptOf(one.modify))))
+    judge.violate(modify.seen.at, `after a newer one: ${nameOf(modify)}`)
+  else if (newer.length > 0) judge.excuse()
 }
 
 /** What the store says counts; the marker serves where the store says nothing. */

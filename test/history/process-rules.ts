@@ -16,6 +16,8 @@ interface Skew {
   readonly to: number
   readonly agent: string
   readonly largest: number
+  /** That of a write there: other servers' clocks are none of it. */
+  readonly of: (server: string) => number
 }
 
 /** Small differences change nothing; with large ones nothing is written. */
@@ -24,16 +26,16 @@ function clocks(history: History, judge: Judge): void {
   if (set.length === 0) return
   const skews = findSkews(history, set)
   for (const modify of history.modifies.filter(isEffect)) {
-    const { agent, sentAt } = modify.seen
+    const { agent, sentAt, server } = modify.seen
     judge.decide()
     const skew = skews.find(
       (one) =>
         one.agent === agent &&
-        one.largest > LARGEST_CLOCK_SKEW_MS + UNCERTAIN_MS &&
+        one.of(server) > LARGEST_CLOCK_SKEW_MS + UNCERTAIN_MS &&
         sentAt > one.from + LEARNING_MS &&
         sentAt < one.to,
     )
-    if (skew) judge.violate(sentAt, `with clocks ${Math.round(skew.largest)} ms apart: ${nameOf(modify)}`)
+    if (skew) judge.violate(sentAt, `with clocks ${Math.round(skew.of(server))} ms apart: ${nameOf(modify)}`)
   }
   judgeAlarms(history, judge, Math.max(...skews.map(({ largest }) => largest)))
 }
@@ -64,14 +66,15 @@ function findSkews(history: History, set: readonly SupervisorSaid<'clock'>[]): r
     const event = set[index - 1]
     if (event) ahead.set(event.of, event.aheadMs)
     const store = ahead.get('store') ?? 0
-    const apart = [...servers].map((server) => Math.abs(store - (ahead.get(server) ?? 0)))
-    for (const agent of agents)
+    const apart = new Map([...servers].map((one) => [one, Math.abs(store - (ahead.get(one) ?? 0))]))
+    for (const agent of agents) {
+      const own = Math.abs(store - (ahead.get(agent) ?? 0))
       skews.push({
-        from,
-        to: times[index + 1] as number,
-        agent,
-        largest: Math.max(Math.abs(store - (ahead.get(agent) ?? 0)), ...apart),
+        ...{ from, to: times[index + 1] as number, agent },
+        largest: Math.max(own, ...apart.values()),
+        of: (server) => Math.max(own, apart.get(server) ?? 0),
       })
+    }
   }
   return skews
 }

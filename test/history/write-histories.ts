@@ -9,6 +9,7 @@ import {
   chain,
   changeOf,
   DC1,
+  DC2,
   foreign,
   goodReset,
   handedOut,
@@ -47,6 +48,15 @@ const supervisor = (at: number, fields: object): HistoryEvent =>
   ({ at, observer: 'supervisor', ...fields }) as SupervisorEvent
 const held = (at: number, when: 'before' | 'after', files: number) =>
   supervisor(at, { kind: 'held', agent: 'a1', when, files, queueKeys: 3, heapBytes: 1 })
+/** A reset on the first server, half a minute after this one's clock was set an hour ahead. */
+const writtenBeside = (server: string): HistoryEvent[] =>
+  tale(
+    supervisor(1, { kind: 'clock', of: server, aheadMs: 3_600_000 }),
+    read(30_500),
+    goodReset(1, modify(1, WRITE, { at: 31_000 })).slice(0, -2),
+    reported(1, 'applied', { at: 32_000 }),
+    verdict(1, 'applied'),
+  )
 const audited = (...fields: Parameters<typeof intent>[2][]): HistoryEvent[] => [
   ...fields.map((one) => intent(1, markerOf(1), one)),
   outcome(1, 'applied'),
@@ -241,6 +251,12 @@ export const WRITE_PAIRS: readonly Pair[] = [
       reported(1, 'applied', { at: 32_000 }),
       verdict(1, 'applied'),
     ),
+  ],
+  [
+    'a write on a server whose clock is far off, and not one while another server’s is',
+    'I21',
+    writtenBeside(DC2),
+    writtenBeside(DC1),
   ],
   [
     'an agent that never gets in again after its start',

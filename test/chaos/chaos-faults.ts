@@ -1,13 +1,12 @@
 // What a chaos run does to the processes and to the world between them. Each fault undoes itself.
 import { readdirSync, readFileSync } from 'node:fs'
-import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Redis } from 'ioredis'
 import type { SupervisorEvent } from '../history/event.ts'
 import { wrongPassword } from '../servers/canaries.ts'
 import { guardGroup } from '../servers/child-process.ts'
 import type { RecordedMessage, RequestFault } from '../servers/ldap-faults.ts'
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
+import { queueKeys, withPrivateRedis } from '../servers/private-redis.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
 import type { Stage } from './chaos-world.ts'
 import type { Random } from './random.ts'
@@ -169,29 +168,13 @@ function redisFaults(agent: WorldAgent): Fault[] {
 }
 
 // The agent's own account may delete every key it may name; FLUSHALL is not among its commands.
-async function wipe({ stateDirectory }: WorldAgent): Promise<boolean> {
-  const directory = path.join(stateDirectory, 'redis')
-  const redis = new Redis({
-    path: path.join(directory, 'redis.sock'),
-    username: 'agent',
-    password: readFileSync(path.join(directory, 'password'), 'utf8').trim(),
-    lazyConnect: true,
-    retryStrategy: () => null,
-    maxRetriesPerRequest: 0,
-  })
-  redis.on('error', () => undefined)
-  try {
-    await redis.connect()
-    for await (const keys of redis.scanStream({ match: 'wb:*', count: 1_000 }))
-      if ((keys as string[]).length > 0) await redis.del(keys as string[])
+const wipe = ({ stateDirectory }: WorldAgent): Promise<boolean> =>
+  withPrivateRedis(stateDirectory, async (redis) => {
+    const keys = await queueKeys(redis)
+    if (keys.length > 0) await redis.del(keys)
     return true
-  } catch {
     // It is being started again.
-    return false
-  } finally {
-    redis.disconnect()
-  }
-}
+  }).catch(() => false)
 
 const isMarked = ({ operation, direction }: RecordedMessage): boolean =>
   operation === 'modify' && direction === 'request'

@@ -15,6 +15,7 @@ import { oldPassword } from '../servers/canaries.ts'
 import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
 import { createGroup } from '../servers/slapd-admin.ts'
+import type { ProofDirectory } from '../servers/turn-of-commit.ts'
 import { DIRECTORY, startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
 
 /** Accounts that may be written, and those that must not. */
@@ -56,7 +57,7 @@ export interface Stage {
 
 /** How a run is started. */
 export interface StageOptions {
-  readonly kind: DirectoryKind
+  readonly directory: ProofDirectory
   readonly seed: number
   readonly plant: string | undefined
   readonly lifetimeSeconds: number
@@ -64,7 +65,7 @@ export interface StageOptions {
 
 /** Starts everything. */
 export async function startStage({
-  kind,
+  directory: { kind, scheme },
   seed,
   plant,
   lifetimeSeconds,
@@ -104,6 +105,7 @@ export async function startStage({
     requestLifetimeSeconds: lifetimeSeconds,
     directorySettings: DIRECTORY_SETTINGS + (kind === 'openldap' ? PROTECTION : ''),
     domain: {
+      ...(scheme === undefined ? {} : { scheme }),
       policy: {
         minPasswordAgeMs: 0,
         minPasswordLength: MINIMUM_LENGTH,

@@ -1,12 +1,12 @@
 // node test/chaos/chaos.ts [--minutes 2] [--seed N] [--plant NAME] [--file FILE]
-// [--directory openldap]: two real agents, a directory, the store and steady work, a fault every three seconds; then all is healed, and the history must keep every promise.
+// [--directory openldap] [--scheme '{ARGON2}']: two real agents, a directory, the store and steady work, a fault every three seconds; then all is healed, and the history must keep every promise.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Verdict as StoreVerdict } from '../../src/protocol/sealer-calls.ts'
 import { checkHistory } from '../history/check-history.ts'
 import { describeVerdict } from '../history/describe-verdict.ts'
 import type { HistoryEvent } from '../history/event.ts'
-import { DIRECTORY_KINDS } from '../servers/directory-kinds.ts'
+import { chooseDirectory, readCommit, turnOf, wordsOf } from '../servers/turn-of-commit.ts'
 import { listFaults, startAgent } from './chaos-faults.ts'
 import { startLoad } from './chaos-load.ts'
 import { startSchedule } from './chaos-schedule.ts'
@@ -21,7 +21,8 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '2' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     plant: { type: 'string' },
-    directory: { type: 'string', default: 'active-directory' },
+    directory: { type: 'string' },
+    scheme: { type: 'string' },
     file: { type: 'string' },
   },
 })
@@ -75,15 +76,15 @@ function describeRequests(events: readonly HistoryEvent[]): string {
 }
 
 async function main(): Promise<number> {
-  const kind = DIRECTORY_KINDS.find((one) => one === values.directory)
-  if (kind === undefined) throw new Error(`no directory ${values.directory}: ${DIRECTORY_KINDS.join(', ')}`)
+  const turn = turnOf(readCommit())
+  const directory = chooseDirectory(values, turn.chaos, turn.scheme)
   const seed = Number(values.seed)
   const minutes = Number(values.minutes)
   const say = (text: string) => process.stdout.write(text)
-  say(
-    `seed ${seed}, ${minutes} minutes on ${kind}${values.plant === undefined ? '' : `, planted: ${values.plant}`}\n`,
-  )
-  const stage = await startStage({ kind, seed, plant: values.plant, lifetimeSeconds: LIFETIME_SECONDS })
+  const plant = values.plant === undefined ? '' : ` --plant ${values.plant}`
+  const words = `--seed ${seed} --minutes ${minutes} ${wordsOf(directory)}${plant}`
+  say(`${words}\n`)
+  const stage = await startStage({ directory, seed, plant: values.plant, lifetimeSeconds: LIFETIME_SECONDS })
   try {
     const load = startLoad(stage, createRandom(seed))
     const schedule = startSchedule(stage, listFaults(stage), createRandom(seed + 1))
@@ -101,7 +102,7 @@ async function main(): Promise<number> {
     say(`faults:\n${faults.join('')}`)
     say(`faults that found nothing to strike: ${schedule.missed()}\n`)
     const verdict = checkHistory(events)
-    say(`events: ${events.length}\n${describeVerdict(verdict)}`)
+    say(`${words}\nevents: ${events.length}\n${describeVerdict(verdict)}`)
     return verdict.violations.length === 0 ? 0 : 1
   } finally {
     await stage.world.stop()

@@ -1,12 +1,11 @@
 // node test/crash/crash-matrix.ts [--third 0|1|2|all] [--point C17] [--operation reset] [--part cells] [--plant name] [--list]
-//   [--directory openldap]
+//   [--directory openldap] [--scheme '{ARGON2}']
 // The agent dies and stands still at every point of the way of a request, on real servers, and every request ends true.
-// Without --third the commit decides which third runs. --part: cells, kills, poison or pauses. --plant: the bug of that
+// What is not said of third, directory and scheme the commit decides. --part: cells, kills, poison or pauses. --plant: the bug of that
 // name is in the agent, and the run passes when it is found; `all`: each of them.
-import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import type { Verdict } from '../history/event.ts'
-import { DIRECTORY_KINDS, type DirectoryKind } from '../servers/directory-kinds.ts'
+import { chooseDirectory, readCommit, turnOf, wordsOf } from '../servers/turn-of-commit.ts'
 import { PLANTS } from '../test-build/crash-plants.ts'
 import { CRASH_POINTS, type WritingOperation } from '../test-build/crash-points.ts'
 import { checkJournals } from './check-journals.ts'
@@ -26,13 +25,14 @@ const { values: wish } = parseArgs({
     operation: { type: 'string' },
     part: { type: 'string' },
     plant: { type: 'string' },
-    directory: { type: 'string', default: 'active-directory' },
+    directory: { type: 'string' },
+    scheme: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
 })
-const kind = DIRECTORY_KINDS.find((one) => one === wish.directory)
-if (kind === undefined) throw new Error(`no directory ${wish.directory}: ${DIRECTORY_KINDS.join(', ')}`)
-const directory: DirectoryKind = kind
+const commit = readCommit()
+const turn = turnOf(commit)
+const directory = chooseDirectory(wish, turn.crashes, turn.scheme)
 const OPERATIONS: readonly WritingOperation[] = ['reset', 'change', 'unlock']
 const PAUSES_AT_ONCE = 15
 // The target is 5 s on a machine that does nothing else; a loaded one must not fail for its load.
@@ -69,17 +69,9 @@ function reportHistory({ violations, decided }: Verdict): void {
   )
 }
 
-function readCommit(): string {
-  try {
-    return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: import.meta.dirname, encoding: 'utf8' }).trim()
-  } catch {
-    return '0'
-  }
-}
-
-function chooseThird(commit: string): Third {
+function chooseThird(): Third {
   if (wish.third === 'all' || wish.point !== undefined) return 'all'
-  return wish.third === undefined ? Number(BigInt(`0x${commit}`) % 3n) : Number(wish.third)
+  return wish.third === undefined ? turn.third : Number(wish.third)
 }
 
 /** Every third of the list, beginning with the chosen one; all of it for `all`. */
@@ -108,7 +100,7 @@ const isWished = (part: string): boolean =>
 
 async function runDeaths(cells: readonly Cell[], third: Third): Promise<void> {
   if (wish.part === 'pauses') return
-  const crash = await startCrashWorld(1, { kind: directory })
+  const crash = await startCrashWorld(1, { directory })
   const judgements = [
     ...(isWished('cells') ? await runCells(crash, cells) : []),
     ...(isWished('kills') ? await runKills(crash, third) : []),
@@ -190,7 +182,7 @@ async function runPlant(name: string): Promise<void> {
   const plant = PLANTS[name]
   if (!plant) throw new Error(`no plant ${name}: ${Object.keys(PLANTS).join(', ')}`)
   const before = failed
-  const crash = await startCrashWorld(1, { kind: directory, plant: name })
+  const crash = await startCrashWorld(1, { directory, plant: name })
   const point = CRASH_POINTS.find(({ id }) => id === plant.point) as Cell['point']
   const judgements = await runCells(
     crash,
@@ -211,15 +203,15 @@ async function main(): Promise<void> {
     listPoints()
     return
   }
-  const commit = readCommit()
-  const third = chooseThird(commit)
+  const third = chooseThird()
+  const words = `--third ${third} ${wordsOf(directory)}`
   const began = performance.now()
   if (wish.plant !== undefined) {
     for (const name of wish.plant === 'all' ? Object.keys(PLANTS) : [wish.plant]) await runPlant(name)
     process.exitCode = failed === 0 ? 0 : 1
     return
   }
-  console.log(`crash matrix of commit ${commit} on ${directory}: third ${third} of 0, 1, 2`)
+  console.log(`crash matrix of commit ${commit}: ${words}`)
   const cells = chooseCells(third)
   const paused = choosePauses(cells, third)
   if (third === 'all') {
@@ -233,7 +225,7 @@ async function main(): Promise<void> {
       p99 <= LONGEST_BACK_MS ? [] : [`p99 is ${round(p99)} ms`],
     )
   console.log(
-    `third ${third}: ${isWished('cells') ? cells.length : 0} cells and ${paused.length} pauses of ` +
+    `${words}: ${isWished('cells') ? cells.length : 0} cells and ${paused.length} pauses of ` +
       `${CRASH_POINTS.length} points, ${kills} kills, ${failed} failed; back at work after a kill: ` +
       `p50 ${round(p50)} ms, p99 ${round(p99)} ms (target 5000) of ${backAtWorkMs.length}; ${round((performance.now() - began) / 1000)} s`,
   )

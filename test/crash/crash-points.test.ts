@@ -3,6 +3,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from '@jest/globals'
 import { makeScratchDirectory } from '../servers/scratch-directory.ts'
+import { chooseDirectory, turnOf, wordsOf } from '../servers/turn-of-commit.ts'
 import { planCrash, readDiary, takePlan } from '../test-build/crash-plan.ts'
 import { PLANTS } from '../test-build/crash-plants.ts'
 import { ABSENT_POINTS, CRASH_POINTS, crashEdits } from '../test-build/crash-points.ts'
@@ -66,4 +67,25 @@ test('a death that came twice, elsewhere, or to another request is a fault of it
   expect(findMissed([], 0, 'C8:before', 'own')).toHaveLength(1)
   expect(findMissed([own], 0, 'C9:before', 'own')).toHaveLength(1)
   expect(findMissed([{ ...own, request: 'other' }], 0, 'C8:before', 'own')).toHaveLength(1)
+})
+
+test('commits take turns: every third on either directory, chaos on the other one, with either scheme, each as often', () => {
+  const turns = Array.from({ length: 240 }, (_, hash) =>
+    turnOf(`${'a'.repeat(36)}${hash.toString(16).padStart(4, '0')}`),
+  )
+  const counts = Map.groupBy(turns, ({ third, crashes, scheme }) => `${third} ${crashes} ${scheme}`)
+  expect([...counts.values()].map((own) => own.length)).toEqual(Array(12).fill(20))
+  expect(turns.filter(({ crashes, chaos }) => crashes === chaos)).toEqual([])
+})
+
+test('words go before the commit’s choice, and what is printed chooses the same again', () => {
+  const byCommit = chooseDirectory({}, 'openldap', '{ARGON2}')
+  expect(wordsOf(byCommit)).toBe("--directory openldap --scheme '{ARGON2}'")
+  expect(chooseDirectory({ scheme: '{SSHA}' }, 'openldap', '{ARGON2}').scheme).toBe('{SSHA}')
+  expect(wordsOf(chooseDirectory({ directory: 'active-directory' }, 'openldap', '{SSHA}'))).toBe(
+    '--directory active-directory',
+  )
+  for (const wish of [{ scheme: '{SSHA}' }, { directory: 'samba' }])
+    expect(() => chooseDirectory(wish, 'active-directory', '{SSHA}')).toThrow()
+  expect(() => chooseDirectory({ scheme: '{MD5}' }, 'openldap', '{SSHA}')).toThrow(/\{SSHA\}, \{ARGON2\}/)
 })

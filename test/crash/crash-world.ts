@@ -10,6 +10,7 @@ import {
 } from '../servers/canaries.ts'
 import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
+import type { ProofDirectory } from '../servers/turn-of-commit.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
 import type { WritingOperation } from '../test-build/crash-points.ts'
@@ -52,7 +53,7 @@ export interface Probe {
 
 /** What a world of the matrix is made with. */
 export interface CrashWorldOptions {
-  readonly kind: DirectoryKind
+  readonly directory: ProofDirectory
   /** So many of the agents run at once. Default all. */
   readonly running?: number
   /** The bug to plant into them. */
@@ -62,7 +63,7 @@ export interface CrashWorldOptions {
 /** Starts the world. */
 export async function startCrashWorld(
   agents: number,
-  { kind, running = agents, plant }: CrashWorldOptions,
+  { directory: { kind, scheme }, running = agents, plant }: CrashWorldOptions,
 ): Promise<CrashWorld> {
   const history = createCrashHistory(agents, LOCKOUT_THRESHOLD, kind)
   const world = await startWorld<DirectoryKind>({
@@ -74,6 +75,7 @@ export async function startCrashWorld(
     agentEnv: plant === undefined ? {} : { PLANT: plant },
     requestLifetimeSeconds: 600,
     domain: {
+      ...(scheme === undefined ? {} : { scheme }),
       policy: {
         minPasswordAgeMs: 0,
         lockoutThreshold: LOCKOUT_THRESHOLD,

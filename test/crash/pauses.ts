@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Verdict } from '../../src/protocol/sealer-calls.ts'
 import type { Verdict as HistoryVerdict } from '../history/event.ts'
-import type { DirectoryKind } from '../servers/directory-kinds.ts'
+import type { ProofDirectory } from '../servers/turn-of-commit.ts'
 import type { WorldAgent } from '../servers/world-agents.ts'
 import { readDiary } from '../test-build/crash-plan.ts'
 import { checkJournals } from './check-journals.ts'
@@ -46,14 +46,14 @@ interface Paused {
 
 /** Pauses one agent per cell, all at the same time, in a world of their own. Gives the faults of all journals as well. */
 export async function runPauses(
-  kind: DirectoryKind,
+  directory: ProofDirectory,
   cells: readonly Cell[],
 ): Promise<{
   readonly results: readonly PauseResult[]
   readonly faults: readonly string[]
   readonly verdict: HistoryVerdict
 }> {
-  const crash = await startCrashWorld(cells.length + 1, { kind, running: 0 })
+  const crash = await startCrashWorld(cells.length + 1, { directory, running: 0 })
   const [active, ...victims] = crash.world.agents as [WorldAgent, ...WorldAgent[]]
   try {
     const paused: Paused[] = []

@@ -22,8 +22,10 @@ export const SLAPD_SERVICE_ACCOUNT = `uid=svc-writeback,ou=Services,${SLAPD_BASE
 /** The policy of all who have none of their own. */
 export const SLAPD_POLICY = `cn=default,ou=Policies,${SLAPD_BASE}`
 
+/** How a server may keep passwords. */
+export const PASSWORD_SCHEMES = ['{SSHA}', '{ARGON2}'] as const
 /** How the server keeps passwords. */
-export type PasswordScheme = '{SSHA}' | '{ARGON2}'
+export type PasswordScheme = (typeof PASSWORD_SCHEMES)[number]
 
 /** Directory with a server, made at the first call on a machine (about 0.5 s) and once per version of what is in it. */
 export async function slapdTemplate(scheme: PasswordScheme): Promise<string> {

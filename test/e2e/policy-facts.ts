@@ -6,9 +6,10 @@ import { newPassword, oldPassword, wrongPassword } from '../servers/canaries.ts'
 import { type NewUser, signInCode } from '../servers/directory-admin.ts'
 import type { DirectoryKind } from '../servers/directory-kinds.ts'
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
+import { createPolicy } from '../servers/slapd-admin.ts'
 import type { World, WorldUser } from '../servers/writeback-world.ts'
 import { boundNames } from './password-writes.ts'
-import type { StateDialect } from './state-dialects.ts'
+import { LOCKOUT_THRESHOLD, type StateDialect } from './state-dialects.ts'
 
 const DAY_MS = 86_400_000
 const MODIFY = { operation: 'modify', direction: 'request' } as const
@@ -73,6 +74,7 @@ export function policyFacts(kind: DirectoryKind, suite: () => Suite): void {
     lengthAndAgeFacts(suite)
     historyFacts(suite)
     if (kind === 'active-directory') guessFacts(suite)
+    else settingFacts(suite)
   })
   describe('protection', () => protectedFacts(suite))
 }
@@ -204,6 +206,45 @@ function guessFacts(suite: () => Suite): void {
       detail: expect.stringContaining('0000052D'),
     })
     expect(await signIn(suite(), user, newPassword())).toBe('ok')
+  })
+}
+
+/** Settings of a policy that slapd alone has. */
+function settingFacts(suite: () => Suite): void {
+  const under = async (name: string, values: Readonly<Record<string, string>>) => {
+    const { world, newUser } = suite()
+    const user = await newUser()
+    await createPolicy(await world.domain.admin(), name, values, [user.dn])
+    return user
+  }
+
+  test('pwdSafeModify TRUE: a reset fails with what to change in which policy, and a change is applied', async () => {
+    const user = await under('Safe', { pwdSafeModify: 'TRUE' })
+    expect(await suite().world.reset(user, newPassword())).toMatchObject({
+      ...{ outcome: 'failed', reason: 'missing_right' },
+      detail: expect.stringContaining('policy Safe has pwdSafeModify TRUE'),
+    })
+    expect(await change(suite(), user, oldPassword(), newPassword())).toMatchObject({ outcome: 'applied' })
+    expect(await signIn(suite(), user, newPassword())).toBe('ok')
+  })
+
+  test('pwdMustChange FALSE: a reset with must-change is applied, and says that nobody is asked', async () => {
+    const user = await under('Lenient', { pwdMustChange: 'FALSE' })
+    const verdict = await suite().world.reset(user, newPassword(), { mustChangeAtNextSignIn: true })
+    expect(verdict).toMatchObject({ outcome: 'applied', notices: ['must_change_without_effect'] })
+    expect(await signIn(suite(), user, newPassword())).toBe('ok')
+  })
+
+  test('pwdMaxFailure: a change is not tried where wrong sign-ins leave no room, and slapd counts none for it', async () => {
+    const { world, proxy, newUser } = suite()
+    const user = await newUser()
+    for (let tries = 1; tries < LOCKOUT_THRESHOLD; tries += 1) await signIn(suite(), user, wrongPassword())
+    proxy.forget()
+    const tooMany = { outcome: 'refused', reason: 'too_many_attempts' }
+    expect(await change(suite(), user, oldPassword(), newPassword())).toMatchObject(tooMany)
+    expect(proxy.count(MODIFY)).toBe(0)
+    const counted = { badPwdCount: LOCKOUT_THRESHOLD - 1, locked: false }
+    expect(await world.domain.readAccount(user.dn)).toMatchObject(counted)
   })
 }
 

@@ -114,7 +114,14 @@ test('an account with manage goes past the policy: its first reset proves that, 
         expect.stringContaining('goes past the password policy'),
       ])
     }
+    // Where the policy asks nobody for a change, nothing tells; only the agent's own look at the length is left.
+    await server.setPolicy({}, { pwdMustChange: 'FALSE' })
+    const untold = await open(server).writer()
+    const last = writeTo(await read(untold, users[1]?.objectGuid ?? ''), resetTo('brief'), UNMARKED)
+    expect(await untold.write(last)).toEqual({ kind: 'accepted' })
+    expect(untold.history).toBe('enforced')
   } finally {
+    await server.setPolicy({}, { pwdMustChange: 'TRUE' })
     await withdrawRight(`attrs=userPassword ${own} manage`, `attrs=userPassword ${own} =w`)
   }
   const session = await open(server).writer()

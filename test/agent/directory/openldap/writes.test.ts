@@ -176,6 +176,66 @@ test.each([
   expect(answer).toMatchObject({ refusal: { kind: 'password_policy', code: 19, brokenRule: rule } })
 })
 
+test.each([
+  ['0', 0, { kind: 'accepted' }],
+  ['1', 30, { refusal: { kind: 'password_policy', code: 19, brokenRule: 'password_too_short' } }],
+  ['2', 30, { refusal: { kind: 'password_policy', code: 19, brokenRule: 'password_too_short' } }],
+] as const)(
+  'pwdCheckQuality %s: a minimum length of %d holds for the agent and for slapd; history and age hold in any',
+  async (quality, minimumLength, end) => {
+    const { objectGuid } = await user()
+    await server.setPolicy({}, { pwdCheckQuality: quality, pwdMinLength: '30' })
+    const long = 'Heron-of-more-than-thirty-characters'
+    try {
+      const account = await read(session, objectGuid)
+      expect(await session.readPolicy(account)).toMatchObject({ policy: { minimumLength } })
+      expect(await session.write(writeTo(account, resetTo('Heron-short-2')))).toMatchObject(end)
+      const again = await read(session, objectGuid)
+      expect(await session.write(writeTo(again, resetTo(long)))).toEqual({ kind: 'accepted' })
+      const used = writeTo(await read(session, objectGuid), resetTo(long))
+      expect(await session.write(used)).toMatchObject({ refusal: { brokenRule: 'password_in_history' } })
+      await server.setPolicy({}, { pwdMinAge: '3600' })
+      const young = writeTo(await read(session, objectGuid), resetTo(`${long}-2`))
+      expect(await session.write(young)).toMatchObject({ refusal: { brokenRule: 'password_too_young' } })
+    } finally {
+      await server.setPolicy({}, { pwdCheckQuality: '2', pwdMinLength: '7', pwdMinAge: '0' })
+    }
+  },
+)
+
+test('pwdMinAge holds up neither a reset nor a change of a password that must be changed', async () => {
+  const { dn, objectGuid } = await user()
+  await server.setPolicy({}, { pwdMinAge: '3600' })
+  try {
+    for (const effect of [resetTo('Heron-must-1'), changeTo('Heron-must-1', 'Heron-must-2')]) {
+      await replaceAttribute(await server.admin(), dn, 'pwdReset', ['TRUE'])
+      expect(await session.write(writeTo(await read(session, objectGuid), effect))).toEqual({
+        kind: 'accepted',
+      })
+    }
+    const young = writeTo(await read(session, objectGuid), changeTo('Heron-must-2', 'Heron-must-3'))
+    expect(await session.write(young)).toMatchObject({ refusal: { brokenRule: 'password_too_young' } })
+  } finally {
+    await server.setPolicy({}, { pwdMinAge: '0' })
+  }
+})
+
+test('pwdAllowUserChange FALSE is told for the guard: slapd itself takes the change, as it is not the user who writes', async () => {
+  const { objectGuid } = await user()
+  await server.setPolicy({}, { pwdAllowUserChange: 'FALSE' })
+  try {
+    const account = await read(session, objectGuid, 'change')
+    expect(account.changeDenied).toBe(true)
+    expect(await session.write(writeTo(account, resetTo('Heron-allowed-1')))).toEqual({ kind: 'accepted' })
+    const changed = changeTo('Heron-allowed-1', 'Heron-allowed-2')
+    expect(await session.write(writeTo(await read(session, objectGuid), changed))).toEqual({
+      kind: 'accepted',
+    })
+  } finally {
+    await server.setPolicy({}, { pwdAllowUserChange: 'TRUE' })
+  }
+})
+
 test('pwdSafeModify makes a reset impossible, and the refusal says what to change', async () => {
   const { objectGuid } = await user()
   await server.setPolicy({}, { pwdSafeModify: 'TRUE' })

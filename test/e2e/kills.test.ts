@@ -18,6 +18,7 @@ describe.each(DIRECTORY_KINDS)('on %s', (kind) => {
   beforeAll(async () => {
     world = await startWorld({
       kind,
+      domain: kind === 'openldap' ? { scheme: '{ARGON2}' } : {},
       directorySettings: '    operationTimeoutSeconds: 3',
     })
     proxy = world.proxy as LdapProxy

@@ -38,7 +38,10 @@ describe.each(DIRECTORY_KINDS)('on %s', (kind) => {
   beforeAll(async () => {
     world = await startWorld({
       kind,
-      domain: { policy: { lockoutThreshold: 3, lockoutDurationMs: 1_800_000, lockoutWindowMs: 1_800_000 } },
+      domain: {
+        ...(kind === 'openldap' ? { scheme: '{ARGON2}' as const } : {}),
+        policy: { lockoutThreshold: 3, lockoutDurationMs: 1_800_000, lockoutWindowMs: 1_800_000 },
+      },
       directorySettings: '    operationTimeoutSeconds: 1.5\n    connectTimeoutSeconds: 2',
     })
     proxy = world.proxy as LdapProxy

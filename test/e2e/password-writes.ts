@@ -1,7 +1,7 @@
 // What the proxy saw of password writes, independent of the agent's own words.
 
 import type { RecordedMessage } from '../servers/ldap-faults.ts'
-import type { LdapProxy } from '../servers/ldap-proxy.ts'
+import type { LdapProxy, ProxyWatch } from '../servers/ldap-proxy.ts'
 
 const PASSWORD_ATTRIBUTES = new Set(['unicodepwd', 'userpassword'])
 
@@ -39,6 +39,19 @@ export function passwordWrites(
     ),
   )
   return { sent: sent.length, accepted: accepted.length }
+}
+
+/** RFC 3062, which sets a password by an operation of its own: it could carry no marker. */
+export const PASSWORD_MODIFY = '1.3.6.1.4.1.4203.1.11.1'
+const USUAL = new Set(['bind', 'unbind', 'search', 'modify', 'abandon'])
+
+/** Looks on for requests of other kinds than reads and modifies, whatever the proxy itself is told to forget: each with its OID. */
+export function watchForOthers(): { readonly watch: ProxyWatch; readonly others: readonly string[] } {
+  const others: string[] = []
+  const onPdu: ProxyWatch['onPdu'] = ({ direction, operation, oid = '' }) => {
+    if (direction === 'request' && !USUAL.has(operation)) others.push(`${operation} ${oid}`)
+  }
+  return { watch: { onPdu }, others }
 }
 
 /** Names that the agent tried to bind as. */

@@ -9,7 +9,13 @@ import { DIRECTORY_KINDS, type DirectoryKind, type TestDomain } from '../servers
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
 import { dateOldPassword } from '../servers/slapd-admin.ts'
 import { startWorld, type World, type WorldUser } from '../servers/writeback-world.ts'
-import { boundNames, isPasswordWrite, passwordWrites } from './password-writes.ts'
+import {
+  boundNames,
+  isPasswordWrite,
+  PASSWORD_MODIFY,
+  passwordWrites,
+  watchForOthers,
+} from './password-writes.ts'
 
 const OU = 'Unmarked'
 const DATABASE = 'olcDatabase={1}mdb,cn=config'
@@ -56,11 +62,16 @@ describe.each(DIRECTORY_KINDS)('on %s', (kind) => {
   let world: World<DirectoryKind>
   let proxy: LdapProxy
   let users = 0
+  const { watch, others } = watchForOthers()
 
   beforeAll(async () => {
     world = await startWorld<DirectoryKind>({
       kind,
-      domain: { policy: { lockoutThreshold: 5, minPasswordAgeMs: 0 } },
+      domain: {
+        ...(kind === 'openldap' ? { scheme: '{ARGON2}' as const } : {}),
+        policy: { lockoutThreshold: 5, minPasswordAgeMs: 0 },
+      },
+      watch: () => watch,
       directorySettings:
         '    withoutMarker: version\n    operationTimeoutSeconds: 1.5\n    connectTimeoutSeconds: 2',
       agentEnv: { NODE_OPTIONS: `--import ${path.join(import.meta.dirname, 'short-quarantine.ts')}` },
@@ -156,5 +167,13 @@ describe.each(DIRECTORY_KINDS)('on %s', (kind) => {
     expect(await missing()).toBeUndefined()
     expect(await world.domain.canBind(user.principal, oldPassword())).toBe(false)
     expect([...boundNames(proxy)]).toEqual([world.domain.serviceAccountName])
+  })
+
+  test('all of that was read and modified; no password was set by an extended operation, and one would have been seen', async () => {
+    expect(others).toEqual([])
+    const stranger = await ldapClient(proxy.url)
+    await expect(stranger.exop(PASSWORD_MODIFY)).rejects.toThrow()
+    await stranger.unbind()
+    expect(others).toEqual([`extended ${PASSWORD_MODIFY}`])
   })
 })

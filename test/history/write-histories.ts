@@ -44,6 +44,9 @@ const bind = (at: number, accepted: boolean, isSecure = true): HistoryEvent => (
   accepted,
   isSecure,
 })
+const otherOperation = (operation: string): HistoryEvent => ({
+  ...{ at: 50, observer: 'proxy', kind: 'other_operation', server: DC1, agent: 'a1', operation },
+})
 const supervisor = (at: number, fields: object): HistoryEvent =>
   ({ at, observer: 'supervisor', ...fields }) as SupervisorEvent
 const held = (at: number, when: 'before' | 'after', files: number) =>
@@ -156,22 +159,14 @@ export const WRITE_PAIRS: readonly Pair[] = [
   [
     'an entry is deleted',
     'I13',
-    tale(supervisor(1, { kind: 'faults_over' }), {
-      at: 50,
-      observer: 'proxy',
-      kind: 'other_operation',
-      server: DC1,
-      agent: 'a1',
-      operation: 'abandon',
-    }),
-    tale({
-      at: 50,
-      observer: 'proxy',
-      kind: 'other_operation',
-      server: DC1,
-      agent: 'a1',
-      operation: 'delete',
-    }),
+    tale(supervisor(1, { kind: 'faults_over' }), otherOperation('abandon')),
+    tale(otherOperation('delete')),
+  ],
+  [
+    'an extended operation, which could set a password',
+    'I13',
+    tale(supervisor(1, { kind: 'faults_over' }), otherOperation('abandon')),
+    tale(otherOperation('extended')),
   ],
   [
     'a reset that must be held to history, without the control',

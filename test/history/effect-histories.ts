@@ -16,6 +16,7 @@ import {
   markerOf,
   modify,
   move,
+  outcome,
   process,
   read,
   receipt,
@@ -124,13 +125,28 @@ const overDatedElsewhere = (aheadMs: number): HistoryEvent[] => [
   ...overStanding('foreign:1'),
 ]
 /** A change with a wrong current password, after which the account is locked with so many wrong ones counted. */
-const lockedAfterChange = (counted: number): HistoryEvent[] =>
+const lockedAfterChange = (counted: number, ...before: readonly HistoryEvent[]): HistoryEvent[] =>
   tale(
+    before,
     begun(1, 100, { operation: 'change' }),
     modify(1, [...move(null, markerOf(1)), ...changeOf(1)], { code: 19, hex: '00000056' }),
     told(1, 'refused'),
     [sample(150, 4), sample(210, counted, true)],
   )
+
+const ANOTHERS = markerOf(9).replace('5a5a0001', '0f0f0f0f')
+/** Of a request that nothing is known to be sent of, an agent says `unknown` when it read this marker, under this lease. */
+const unknownBeside = (marker: string, lease: number): HistoryEvent[] =>
+  tale(goodReset(), begun(2, 400), [
+    ...[handedOut(2, { at: 430, lease }), receipt(2, { at: 440, lease }), read(450, { marker })],
+    ...[reported(2, 'unknown', { at: 460, lease }), verdict(2, 'unknown')],
+  ])
+/** The same after a write of its own whose answer was lost, and that found this marker. */
+const unknownAfter = (markerBefore: string): HistoryEvent[] => [
+  ...unknownBeside(ANOTHERS, 1),
+  ...[intent(1, markerOf(1)), outcome(1, 'applied'), outcome(2, 'unknown', 455)],
+  intent(2, markerOf(2), { at: 425, markerBefore, answer: 'lost' }),
+]
 
 /** The pairs. */
 export const EFFECT_PAIRS: readonly Pair[] = [
@@ -264,6 +280,24 @@ export const EFFECT_PAIRS: readonly Pair[] = [
     tale(begun(1), read(250, { marker: markerOf(2) }), told(1, 'unknown')),
   ],
   [
+    'unknown is said beside another store’s marker, and nobody else had a receipt before',
+    'I5',
+    unknownBeside(ANOTHERS, 2),
+    unknownBeside(ANOTHERS, 1),
+  ],
+  [
+    'unknown is said beside a marker of the own store',
+    'I5',
+    unknownBeside(ANOTHERS, 2),
+    unknownBeside(markerOf(1), 2),
+  ],
+  [
+    'unknown is said beside another store’s marker that stood there before the lost write',
+    'I5',
+    unknownAfter(markerOf(1)),
+    unknownAfter(ANOTHERS),
+  ],
+  [
     'unknown is said at once of an account that is there',
     'I5',
     tale(foreign(50, 'deleted'), begun(1), told(1, 'unknown')),
@@ -391,8 +425,14 @@ export const EFFECT_PAIRS: readonly Pair[] = [
   [
     'a lockout was counted up to, and is no administrator’s that came late',
     'I11',
+    lockedAfterChange(1, foreign(50, 'locked')),
+    lockedAfterChange(5, foreign(50, 'locked')),
+  ],
+  [
+    'a lockout beside a low count that no administrator made',
+    'I11',
+    lockedAfterChange(0, foreign(50, 'locked')),
     lockedAfterChange(0),
-    lockedAfterChange(5),
   ],
   [
     'the agent tries a user’s password by a bind',

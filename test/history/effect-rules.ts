@@ -196,21 +196,26 @@ function judgeLockout(judge: Judge, account: AccountTrack, dialect: History['run
     // What others tried unseen may have brought the count up before.
     const atThreshold = between[threshold - count - 1] ?? between.at(-1)
     const isLockedByOther = account.foreign.some(
-      ({ what, at }) => what === 'locked' && at > from && at <= sample.at,
+      ({ what, at }) => what === 'locked' && at <= sample.at && (at > from || isBelow(sample, threshold)),
     )
     const isFull = sample.isFull(threshold)
     // One that is locked already is not brought there again.
     const isByAgent =
       atThreshold?.who === 'agent' ||
       (!isCounted && !atThreshold && failed.some(({ seen }) => seen.at > from && seen.at <= sample.at))
-    // A lock without one counted attempt is an administrator's, which comes late to the other domain controller.
-    if (isFull && !wasFull && isByAgent && !isLockedByOther && sample.count !== 0)
+    if (isFull && !wasFull && isByAgent && !isLockedByOther)
       judge.violate(sample.at, `account ${account.name} came to its lockout by an attempt of the agent`)
     count = sample.count ?? Math.min(count + between.length, threshold)
     from = sample.at
     wasFull = isFull
   }
 }
+
+/**
+ * What locks by counting has counted up to it: a lock beside a lower count is an administrator's, which came late to the other
+ * domain controller. What the end looks like is not counted.
+ */
+const isBelow = ({ count }: Sample, threshold: number): boolean => count !== undefined && count < threshold
 
 /** A change that the directory refused for its old password. Without the hex digits every 19 of AD may be one. */
 const isWrongPassword = ({ kind, code, hex }: Modify, dialect: History['run']['dialect']): boolean =>

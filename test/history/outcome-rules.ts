@@ -1,7 +1,7 @@
 // What was promised to whoever asked: I1 no loss, I5 honest `unknown`, I9 replay-proof, I19 whole results, I20 liveness.
 import { SETTLE_AFTER_EXPIRY_MS } from '../../src/protocol/identifiers.ts'
 import { parseMarker } from '../../src/protocol/marker.ts'
-import type { AccountTrack, History, RequestTrack, StoreSaid, Trouble } from './index-history.ts'
+import type { AccountTrack, AuditSaid, History, RequestTrack, StoreSaid, Trouble } from './index-history.ts'
 import type { Judge, Rules } from './judge.ts'
 import { isEffect } from './modify.ts'
 
@@ -70,20 +70,39 @@ function honestUnknown(history: History, judge: Judge): void {
 
 /** An answer was lost on the way, and the request ended by something else than `unknown`. */
 const wasInDoubt = ({ modifies, intents }: RequestTrack): boolean =>
-  modifies.some((modify) => isEffect(modify) && modify.answeredAt === undefined) ||
-  intents.some(({ effect, answer }) => effect !== 'fence' && (answer === null || answer === 'lost'))
+  modifies.some((modify) => isEffect(modify) && modify.answeredAt === undefined) || intents.some(isOpenWrite)
 
 const mayBeSent = (track: RequestTrack): boolean =>
   track.modifies.some(isEffect) ||
   track.intents.some(({ effect, answer }) => effect !== 'fence' && answer !== 'not_sent') ||
   track.receipts.some(({ answer }) => answer === 'accepted')
 
-/** Who ended the request found a text in the marker's place that nobody of this system wrote, wherever it had come from. */
-function isAlienMarker({ reads }: AccountTrack, { reported }: RequestTrack, at: number): boolean {
-  const agent = reported.find(({ outcome }) => outcome === 'unknown')?.agent ?? null
-  const marker = reads.get(agent)?.findLast((read) => read.at <= at)?.marker
-  return typeof marker === 'string' && parseMarker(marker) === undefined
+/**
+ * Who ended the request found a text in the marker's place that nobody of this system wrote, wherever it had come from. One that
+ * another store wrote hides only what was sent before by somebody else, or from another marker: that may lie under it.
+ */
+function isAlienMarker(history: History, { reads }: AccountTrack, track: RequestTrack, at: number): boolean {
+  const report = track.reported.find(({ outcome }) => outcome === 'unknown')
+  const text = reads.get(report?.agent ?? null)?.findLast((read) => read.at <= at)?.marker
+  if (typeof text !== 'string') return false
+  const marker = parseMarker(text)
+  if (marker === undefined) return true
+  const own = history.modifies.find(
+    (modify) => modify.marker && history.requests.get(modify.marker.requestId)?.asked,
+  )?.marker?.store
+  if (own === undefined || marker.store === own) return false
+  const isEarlier = ({ answer, lease }: StoreSaid<'receipt'>) =>
+    answer === 'accepted' && lease !== report?.lease
+  return (
+    track.receipts.some(isEarlier) ||
+    track.intents.some(
+      (intent) => isOpenWrite(intent) && intent.markerBefore?.toLowerCase() !== text.toLowerCase(),
+    )
+  )
 }
+
+const isOpenWrite = ({ effect, answer }: AuditSaid<'intent'>): boolean =>
+  effect !== 'fence' && (answer === null || answer === 'lost')
 
 const CLOSING = new Set(['excluded', 'deleted', 'recreated'])
 
@@ -108,7 +127,7 @@ function isHidden(history: History, track: RequestTrack, at: number): boolean {
   const isClosed =
     account.known?.mayBeWritten === false ||
     account.foreign.some(({ what, at: when }) => CLOSING.has(what) && when <= at)
-  const isAlien = isAlienMarker(account, track, at)
+  const isAlien = isAlienMarker(history, account, track, at)
   return isNewer || isFenceRefused || isForeign || isClosed || isAlien || history.run.withoutMarker === true
 }
 

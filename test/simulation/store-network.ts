@@ -67,8 +67,12 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
       const { host, pathname: path } = new URL(url)
       const gone = new AbortController()
       const later = (ms: number, run: () => void) => scheduler.after(owner, ms, run)
+      let isLost = false
       const fail = (ms: number, why: string) =>
-        later(ms, () => reject(Object.assign(new Error(why), { code: 'ECONNRESET' })))
+        later(ms, () => {
+          isLost = true
+          reject(Object.assign(new Error(why), { code: 'ECONNRESET' }))
+        })
       let unwatch = () => {}
       // The store hears of it in its own time, if it is still the process that was called.
       let callee = network
@@ -120,8 +124,8 @@ export function createSimulatedFetch(options: StoreNetworkOptions, owner: Owner,
             ? answer.body.slice(0, chance.between(0, answer.body.length - 1))
             : answer.body
         later(latency() + slow, () => {
-          // Who has given up meanwhile hears nothing.
-          if (!init.signal.aborted) notePause({ ...answer, body: text })
+          // Who has given up meanwhile, or whose connection is gone with the store, hears nothing.
+          if (!init.signal.aborted && !isLost) notePause({ ...answer, body: text })
           resolve(answerFrom({ ...answer, body: text }))
         })
       }

@@ -5,7 +5,8 @@ import type { History } from './index-history.ts'
 
 /** The directory keeps the time of a password change in whole seconds. */
 export const DIRECTORY_TICK_MS = 1_000
-const LONGEST_UNASKED_MS = 60_000
+/** An agent asks its server for the time so often, and when it signs in. */
+export const LONGEST_UNASKED_MS = 60_000
 
 /** A password change of somebody else beside a request, and when the request's agent read the account. */
 export interface Dated {

@@ -2,12 +2,14 @@
 import { LARGEST_CLOCK_SKEW_MS } from '../../src/protocol/identifiers.ts'
 import type { History, ProxySaw, SupervisorSaid } from './index-history.ts'
 import type { Judge, Rules } from './judge.ts'
-import { isEffect, nameOf } from './modify.ts'
+import { LONGEST_UNASKED_MS } from './misdated.ts'
+import { isEffect, type Modify, nameOf } from './modify.ts'
 
 // An agent learns the store's time from the quick answers it gets; until then it cannot know.
 const LEARNING_MS = 30_000
 // Measuring another clock is not exact.
 const UNCERTAIN_MS = 2_000
+const MOST_MS = LARGEST_CLOCK_SKEW_MS + UNCERTAIN_MS
 /** How long an agent may take to end after SIGTERM. */
 const STOP_GRACE_MS = 30_000
 
@@ -15,12 +17,17 @@ interface Skew {
   readonly from: number
   readonly to: number
   readonly agent: string
+  /** Between the agent and the store alone. */
+  readonly own: number
   readonly largest: number
   /** That of a write there: other servers' clocks are none of it. */
   readonly of: (server: string) => number
 }
 
-/** Small differences change nothing; with large ones nothing is written. */
+/**
+ * Small differences change nothing; with large ones nothing is written. Excused: a write on a server whose clock was set since
+ * the agent had asked for it.
+ */
 function clocks(history: History, judge: Judge): void {
   const set = history.supervisor.filter((event) => event.kind === 'clock')
   if (set.length === 0) return
@@ -28,16 +35,30 @@ function clocks(history: History, judge: Judge): void {
   for (const modify of history.modifies.filter(isEffect)) {
     const { agent, sentAt, server } = modify.seen
     judge.decide()
-    const skew = skews.find(
-      (one) =>
-        one.agent === agent &&
-        one.of(server) > LARGEST_CLOCK_SKEW_MS + UNCERTAIN_MS &&
-        sentAt > one.from + LEARNING_MS &&
-        sentAt < one.to,
-    )
-    if (skew) judge.violate(sentAt, `with clocks ${Math.round(skew.of(server))} ms apart: ${nameOf(modify)}`)
+    const apart = skews.filter((one) => one.agent === agent && one.of(server) > MOST_MS && one.from < sentAt)
+    const skew = apart.find(({ from, to }) => sentAt > from + LEARNING_MS && sentAt < to)
+    if (!skew) continue
+    if (skew.own <= MOST_MS && isUnasked(history, modify, apart)) judge.excuse()
+    else judge.violate(sentAt, `with clocks ${Math.round(skew.of(server))} ms apart: ${nameOf(modify)}`)
   }
   judgeAlarms(history, judge, Math.max(...skews.map(({ largest }) => largest)))
+}
+
+/**
+ * True when the clocks are apart, without a break, since the server's was set within the minute before, and the agent has not signed
+ * in there since. `apart`: the stretches in which they are, in the order of time.
+ */
+function isUnasked({ supervisor, binds }: History, { seen }: Modify, apart: readonly Skew[]): boolean {
+  const { agent, server, sentAt } = seen
+  const begun = apart.findLast(({ from }, index) => apart[index - 1]?.to !== from)?.from ?? 0
+  const isSet = supervisor.some(
+    (event) => event.kind === 'clock' && event.of === server && event.at === begun,
+  )
+  const hasAsked = binds.some(
+    (bind) =>
+      bind.agent === agent && bind.server === server && bind.accepted && bind.at >= begun && bind.at < sentAt,
+  )
+  return isSet && !hasAsked && sentAt <= begun + LONGEST_UNASKED_MS
 }
 
 function judgeAlarms({ requests }: History, judge: Judge, largest: number): void {
@@ -70,7 +91,7 @@ function findSkews(history: History, set: readonly SupervisorSaid<'clock'>[]): r
     for (const agent of agents) {
       const own = Math.abs(store - (ahead.get(agent) ?? 0))
       skews.push({
-        ...{ from, to: times[index + 1] as number, agent },
+        ...{ from, to: times[index + 1] as number, agent, own },
         largest: Math.max(own, ...apart.values()),
         of: (server) => Math.max(own, apart.get(server) ?? 0),
       })

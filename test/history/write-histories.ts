@@ -51,13 +51,13 @@ const supervisor = (at: number, fields: object): HistoryEvent =>
   ({ at, observer: 'supervisor', ...fields }) as SupervisorEvent
 const held = (at: number, when: 'before' | 'after', files: number) =>
   supervisor(at, { kind: 'held', agent: 'a1', when, files, queueKeys: 3, heapBytes: 1 })
-/** A reset on the first server, half a minute after this one's clock was set an hour ahead. */
-const writtenBeside = (server: string): HistoryEvent[] =>
+/** A reset on the first server, after its agent signed in there, and this server's clock was set an hour ahead. */
+const writtenBeside = (server: string, boundAt = 5, setAt = 1, at = 31_000): HistoryEvent[] =>
   tale(
-    supervisor(1, { kind: 'clock', of: server, aheadMs: 3_600_000 }),
-    read(30_500),
-    goodReset(1, modify(1, WRITE, { at: 31_000 })).slice(0, -2),
-    reported(1, 'applied', { at: 32_000 }),
+    supervisor(setAt, { kind: 'clock', of: server, aheadMs: 3_600_000 }),
+    [bind(boundAt, true), read(at - 500)],
+    goodReset(1, modify(1, WRITE, { at })).slice(0, -2),
+    reported(1, 'applied', { at: at + 1_000 }),
     verdict(1, 'applied'),
   )
 const audited = (...fields: Parameters<typeof intent>[2][]): HistoryEvent[] => [
@@ -252,6 +252,27 @@ export const WRITE_PAIRS: readonly Pair[] = [
     'I21',
     writtenBeside(DC2),
     writtenBeside(DC1),
+  ],
+  [
+    'a write on a server whose clock was set more than a minute ago',
+    'I21',
+    writtenBeside(DC1, 5, 10, 60_000),
+    writtenBeside(DC1, 5, 10, 60_020),
+  ],
+  [
+    'a write on a server whose clock was set before its agent signed in there',
+    'I21',
+    writtenBeside(DC1, 5, 10),
+    writtenBeside(DC1, 15, 10),
+  ],
+  [
+    'a write on a server whose clock was off for a minute before it was set anew',
+    'I21',
+    writtenBeside(DC1, 5, 10, 50_000),
+    [
+      ...writtenBeside(DC1, 5, 10, 101_000),
+      supervisor(70_000, { kind: 'clock', of: DC1, aheadMs: 1_800_000 }),
+    ],
   ],
   [
     'an agent that never gets in again after its start',

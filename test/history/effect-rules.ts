@@ -1,4 +1,5 @@
 // What happened against what was said: I2 at most one effect, I3 truthful success, I4 truthful refusal, I11 no lockouts.
+import { truthfulDrops } from './drop-rules.ts'
 import type { AccountTrack, History, RequestTrack, StoreSaid } from './index-history.ts'
 import type { Judge, Rules } from './judge.ts'
 import { isPromiseLost } from './lost-promise.ts'
@@ -143,6 +144,7 @@ const NOTHING_CHANGED = new Set(['refused', 'superseded', 'expired', 'failed'])
 
 /** Whoever says that nothing was changed is right for ever: also a late write never lands. */
 function truthfulRefusal(history: History, judge: Judge): void {
+  truthfulDrops(history, judge)
   for (const track of history.requests.values()) {
     const said = nothingChanged(track)
     if (!said || history.forgotten.has(track.id)) continue

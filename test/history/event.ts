@@ -247,6 +247,15 @@ export type SupervisorEvent = At & { readonly observer: 'supervisor' } & (
       }
     | { readonly kind: 'server'; readonly server: string; readonly isReachable: boolean }
     | { readonly kind: 'clock'; readonly of: string; readonly aheadMs: number }
+    /** An operator has paused writing on an agent's own host, or resumed it. It outlives the process. */
+    | { readonly kind: 'paused_here'; readonly agent: string; readonly on: boolean }
+    | {
+        /** An operator asks an agent to drop a request; then its answer, if any came. */
+        readonly kind: 'drop'
+        readonly agent: string
+        readonly request: string
+        readonly result: string
+      }
     /** The agent's process opened a connection to somebody; `isAllowed`: store or configured controller. */
     | { readonly kind: 'contact'; readonly agent: string; readonly host: string; readonly isAllowed: boolean }
     | {

@@ -5,6 +5,7 @@ import {
   DC2,
   goodReset,
   handedOut,
+  idOf,
   markerOf,
   modify,
   move,
@@ -27,6 +28,17 @@ const told = (outcome: string) => [reported(1, outcome), verdict(1, outcome)]
 const heard = (at: number, on: boolean): HistoryEvent => ({
   ...{ at, observer: 'store', kind: 'pause_heard', agent: 'a1', on },
 })
+
+const pausedHere = (at: number, on: boolean): HistoryEvent => ({
+  ...{ at, observer: 'supervisor', kind: 'paused_here', agent: 'a1', on },
+})
+const drop = (at: number, result: string): HistoryEvent => ({
+  ...{ at, observer: 'supervisor', kind: 'drop', agent: 'a1', request: idOf(1), result },
+})
+const dropped = [
+  reported(1, 'failed', { reason: 'dropped_by_operator' }),
+  verdict(1, 'failed', { reason: 'dropped_by_operator' }),
+]
 
 /** The pairs. */
 export const PROMISE_PAIRS: readonly Pair[] = [
@@ -83,5 +95,27 @@ export const PROMISE_PAIRS: readonly Pair[] = [
       process(180, 'started'),
     ),
     tale(process(140, 'started'), goodReset(), heard(150, true)),
+  ],
+  [
+    'a write leaves though an operator had paused its agent, whatever process',
+    'I10',
+    tale(goodReset(), pausedHere(150, true), process(160, 'killed'), process(170, 'started'), [
+      pausedHere(190, false),
+    ]),
+    tale(goodReset(), pausedHere(150, true), process(160, 'killed'), process(170, 'started'), [
+      pausedHere(210, false),
+    ]),
+  ],
+  [
+    'a request is said to be dropped, and its agent had written',
+    'I4',
+    tale(begun(), drop(150, 'asked'), dropped, drop(310, 'dropped')),
+    tale(goodReset(), drop(150, 'asked'), drop(310, 'dropped')),
+  ],
+  [
+    'a request is dropped that nobody asked to drop',
+    'I4',
+    tale(begun(), drop(150, 'asked'), dropped, drop(310, 'dropped')),
+    tale(begun(), dropped),
   ],
 ]

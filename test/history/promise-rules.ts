@@ -6,6 +6,7 @@ import { isEffect, type Modify, nameOf } from './modify.ts'
 /** No write begins before its receipt is accepted, no fence without its lease, and nothing that an agent knew to be paused. */
 export function afterItsPromise(history: History, judge: Judge): void {
   const pauses = findPauses(history)
+  const pausedHere = findPausesHere(history)
   for (const modify of history.modifies) {
     const { seen } = modify
     const track = history.requests.get(modify.request ?? '')
@@ -18,6 +19,14 @@ export function afterItsPromise(history: History, judge: Judge): void {
       judge.violate(
         seen.sentAt,
         `sent though its agent had heard of a pause at ${told.from}: ${nameOf(modify)}`,
+      )
+    const here = isEffect(modify)
+      ? pausedHere.get(seen.agent)?.find((pause) => isWithin(seen, pause))
+      : undefined
+    if (here)
+      judge.violate(
+        seen.sentAt,
+        `sent though an operator had paused its agent at ${here.from}: ${nameOf(modify)}`,
       )
   }
 }
@@ -58,7 +67,6 @@ const isWithin = ({ sentAt }: Modify['seen'], { from, to }: Pause): boolean => s
 
 /** By agent. A process that starts anew has heard nothing. */
 function findPauses({ hearings, supervisor }: History): ReadonlyMap<string, readonly Pause[]> {
-  const pauses = new Map<string, Pause[]>()
   const ends = supervisor.filter(
     (event): event is SupervisorSaid<'process'> =>
       event.kind === 'process' && ['started', 'killed', 'exited'].includes(event.what),
@@ -67,6 +75,17 @@ function findPauses({ hearings, supervisor }: History): ReadonlyMap<string, read
     ...hearings.map(({ agent, at, on }) => ({ agent, at, on })),
     ...ends.map(({ agent, at }) => ({ agent, at, on: false })),
   ].sort((a, b) => a.at - b.at)
+  return findStretches(words)
+}
+
+/** By agent, when an operator had paused it; a process that starts anew keeps to it. */
+const findPausesHere = ({ supervisor }: History): ReadonlyMap<string, readonly Pause[]> =>
+  findStretches(supervisor.filter((event) => event.kind === 'paused_here'))
+
+function findStretches(
+  words: readonly { readonly agent: string; readonly at: number; readonly on: boolean }[],
+): ReadonlyMap<string, readonly Pause[]> {
+  const pauses = new Map<string, Pause[]>()
   for (const { agent, at, on } of words) {
     const known = pauses.get(agent) ?? []
     const last = known.at(-1)

@@ -24,6 +24,7 @@ import {
   setUp,
 } from './directory-faults.ts'
 import { FAULTS_MS, type Kind } from './fault-timing.ts'
+import { planOperator } from './operator-deeds.ts'
 import {
   cutStore,
   pauseWriting,
@@ -88,6 +89,7 @@ export function makeFaults(world: World): Faults {
     for (let count = chance.between(1, most); count > 0; count -= 1)
       kind(world, FIRST_MS + chance.between(0, FAULTS_MS - FIRST_MS - 4_000), hold)
   }
+  if (!isCalm) planOperator(world)
   return { isHeld: () => hold.held, heal: () => heal(world, hold) }
 }
 

@@ -2,13 +2,15 @@
 // product's own parts.
 import type { DatabaseSync } from 'node:sqlite'
 import type { AgentBase } from '../../src/agent/agent-base.ts'
-import { createWork } from '../../src/agent/create-work.ts'
+import { createQueueDesk } from '../../src/agent/create-queue-desk.ts'
+import { type AgentWork, createWork } from '../../src/agent/create-work.ts'
 import { createLeases } from '../../src/agent/decisions/leases.ts'
 import { createStoreTime } from '../../src/agent/decisions/store-time.ts'
 import type { Directory } from '../../src/agent/directory/directory.ts'
 import { createDocumentCache } from '../../src/agent/intake/document-cache.ts'
 import { createJournalOn } from '../../src/agent/journal/create-journal.ts'
 import { migrate } from '../../src/agent/journal/open-database.ts'
+import type { QueueDesk } from '../../src/agent/ops/queue-desk.ts'
 import { createPause } from '../../src/agent/pause.ts'
 import { createPulse } from '../../src/agent/pulse.ts'
 import { sendHeartbeat } from '../../src/agent/send-heartbeat.ts'
@@ -60,6 +62,14 @@ export interface PlannedCrash extends Crash {
 export interface AgentProcess {
   readonly owner: Owner
   readonly queue: QueueHands
+  readonly desk: Desk
+}
+
+/** Where an operator acts. */
+export interface Desk extends Pick<QueueDesk, 'drop' | 'pause' | 'resume'> {
+  readonly isPausedHere: () => boolean
+  /** The requests that the agent has open. */
+  readonly open: () => readonly string[]
 }
 
 /** What an agent needs of the run. */
@@ -182,8 +192,14 @@ function startProcess(options: ProcessOptions, owner: Owner, host: Host, databas
     await work.reporter.stop(STOP_MS)
     base.stopping.abort()
   }
-  return { owner, queue: queue.hands, end }
+  return { owner, queue: queue.hands, desk: deskOf(base, work), end }
 }
+
+const deskOf = (base: AgentBase, work: AgentWork): Desk => ({
+  ...createQueueDesk(base, work),
+  isPausedHere: () => base.pausedHere() !== undefined,
+  open: () => base.journal.openIds(DIRECTORY),
+})
 
 function createBase(options: ProcessOptions, owner: Owner, clock: Clock, database: DatabaseSync): AgentBase {
   const { keys, log, planned, crash, kept } = options

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import type { Batch, SeedReport } from '../simulation/simulate-batch-child.ts'
 import { type Catch, judgeCatch } from './judge-catch.ts'
-import { PLANTED_BUGS } from './planted-bugs.ts'
+import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.ts'
 
 const RECORD = path.join(import.meta.dirname, 'first-seeds.json')
 const FULL_SEEDS = 2_000
@@ -68,13 +68,14 @@ async function caught(report: SeedReport, record: Catch | undefined): Promise<Ca
   return invariants.length === 0 ? undefined : { seed: report.seed, invariants }
 }
 
-const range = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1)
+const range = (from: number, count: number): readonly number[] =>
+  Array.from({ length: count }, (_, index) => from + index)
 
-async function look(name: string): Promise<void> {
+async function look({ name, from = 1, most = Infinity }: PlantedBug): Promise<void> {
   const first = known[name]
   const seeds = values.full
-    ? range(FULL_SEEDS)
-    : [...(first ? [first.seed] : []), ...range(Number(values.seeds))]
+    ? range(from, FULL_SEEDS)
+    : [...(first ? [first.seed] : []), ...range(from, Math.min(most, Number(values.seeds)))]
   let tried = 0
   let hits = 0
   const runner = openRunner(name)
@@ -93,7 +94,7 @@ async function look(name: string): Promise<void> {
 }
 
 async function work(): Promise<void> {
-  for (let bug = left.shift(); bug !== undefined; bug = left.shift()) await look(bug.name)
+  for (let bug = left.shift(); bug !== undefined; bug = left.shift()) await look(bug)
 }
 
 const began = performance.now()

@@ -1,5 +1,6 @@
-// The eighteen bugs that the checker must find: each is the product's own source, edited as a careless hand would have
+// The twenty bugs that the checker must find: each is the product's own source, edited as a careless hand would have
 // written it. Where several walls stand behind each other, the careless hand built none of them.
+import { FIRST_OPERATED_SEED } from '../simulation/operator-deeds.ts'
 import type { SourceEdit } from '../test-build/source-edits.ts'
 
 /** One bug. */
@@ -7,6 +8,9 @@ export interface PlantedBug {
   readonly name: string
   /** One sentence: what is wrong. */
   readonly what: string
+  /** The first of the seeds that may show it, and the most that are tried beside the recorded one; else the first, and as many as asked. */
+  readonly from?: number
+  readonly most?: number
   readonly edits: readonly SourceEdit[]
 }
 
@@ -253,6 +257,37 @@ ${SENT}`,
       const found = entry && guidText(bytesOf(entry, 'objectGUID'))
       return found === undefined ? undefined : (await readAccount(client, found, operation, place))?.account
     }`,
+      ),
+    ],
+  },
+  {
+    name: 'deaf-to-local-pause',
+    what: 'a pause that an operator set on the host itself holds nothing back',
+    ...{ from: FIRST_OPERATED_SEED, most: 8 },
+    edits: [
+      edit(
+        'src/agent/pause.ts',
+        'isPaused: () => isStorePaused || here !== undefined',
+        'isPaused: () => isStorePaused',
+      ),
+    ],
+  },
+  {
+    name: 'drop-in-doubt',
+    what: 'what an operator wants dropped ends, though a write of it may have been sent',
+    ...{ from: FIRST_OPERATED_SEED, most: 8 },
+    edits: [
+      edit(
+        PROCESS,
+        '  const isInDoubt = isDoubtful(doubt)',
+        `  const dropped = parts.drops.find(open.requestId)
+  if (dropped) return dropped
+  const isInDoubt = isDoubtful(doubt)`,
+      ),
+      edit(
+        'src/agent/create-queue-desk.ts',
+        `  isDoubtful({ unanswered: journal.unsettledIntents(requestId), earlier })`,
+        `  isDoubtful({ unanswered: journal.unsettledIntents(requestId).slice(0, 0), earlier: earlier.slice(0, 0) })`,
       ),
     ],
   },

@@ -6,7 +6,7 @@ import type { SimulatedAgent } from './simulated-agent.ts'
 import type { World } from './world.ts'
 
 /** The first seed in which an operator acts. */
-const FIRST_SEED = 2_001
+export const FIRST_OPERATED_SEED = 2_001
 const STREAM = 0x0be7a706
 const FIRST_MS = 2_500
 // Then nobody pauses any more, and the agents that are down are back soon.
@@ -15,7 +15,7 @@ const AGAIN_MS = 250
 
 /** Plans what the operator does in a run. */
 export function planOperator(world: World): void {
-  if (world.seed < FIRST_SEED) return
+  if (world.seed < FIRST_OPERATED_SEED) return
   const chance = createChance(world.seed ^ STREAM)
   const moment = () => chance.between(FIRST_MS, LAST_MS - 2_000)
   const pauses = chance.happens(0.5) ? chance.between(1, 3) : 0

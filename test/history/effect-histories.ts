@@ -148,6 +148,19 @@ const unknownAfter = (markerBefore: string): HistoryEvent[] => [
   intent(2, markerOf(2), { at: 425, markerBefore, answer: 'lost' }),
 ]
 
+const THEN = 1_790_000_000_000
+/** A request goes over somebody else's password, and the marker it found carries the time THEN + 5 s in seconds, or a count. */
+const overTimed = (changedAt: number, version = THEN / 1_000 + 5): HistoryEvent[] => {
+  const before = markerOf(9).replace(/3$/, String(version))
+  return tale(
+    [requested(1, { at: THEN }), handedOut(1, { at: THEN + 10 }), receipt(1, { at: THEN + 20 })],
+    foreign(THEN + changedAt, 'password', { server: DC1, secret: 'foreign:1' }),
+    read(THEN + 9_000, { password: 'foreign:1', marker: before }),
+    modify(1, write(1, before), { at: THEN + 9_300 }),
+    [reported(1, 'applied', { at: THEN + 9_400 }), verdict(1, 'applied', { at: THEN + 9_500 })],
+  )
+}
+
 /** The pairs. */
 export const EFFECT_PAIRS: readonly Pair[] = [
   [
@@ -397,6 +410,18 @@ export const EFFECT_PAIRS: readonly Pair[] = [
       reported(1, 'failed', { agent: 'a2', answer: 'outcome_closed', at: 310 }),
       verdict(1, 'failed'),
     ]),
+  ],
+  [
+    'over somebody else’s password more than two seconds from the time in the marker',
+    'I7',
+    overTimed(7_900),
+    overTimed(8_100),
+  ],
+  [
+    'over somebody else’s password beside a marker that carries a count',
+    'I7',
+    overTimed(7_900),
+    overTimed(7_900, 5),
   ],
   [
     'two writes succeed from one marker',

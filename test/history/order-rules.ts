@@ -7,6 +7,7 @@ import { isPromiseLost } from './lost-promise.ts'
 import { DIRECTORY_TICK_MS, isMisdated } from './misdated.ts'
 import { attemptOf, isEffect, type Modify, nameOf } from './modify.ts'
 import { afterItsPromise } from './promise-rules.ts'
+import { isTakenForOurs } from './taken-for-ours.ts'
 
 /**
  * The effects of one account land in the order of their sequence. Excused: one that was late, and whose promise the store had lost
@@ -64,7 +65,7 @@ function noRegress(history: History, judge: Judge): void {
           change.at <= read.at &&
           wasSeen(change, read, server) &&
           change.at > asked.issuedAt + CLOCK_UNCERTAINTY_MS + DIRECTORY_TICK_MS &&
-          !isTakenForOurs(history, account, change.at, server, read.at),
+          !isTakenForOurs(history, account, change, read),
       )
       const { issuedAt } = asked
       const told = newer.find(
@@ -126,38 +127,6 @@ const wasSeen = (change: DirectorySaid<'foreign'>, read: ProxySaw<'read'>, serve
   read.password === undefined || change.secret === undefined
     ? change.server === null || change.server === server
     : read.password === change.secret && read.server === server
-
-/**
- * OpenLDAP tells only the second of a change: the contract takes one for ours that is within two seconds of the version in
- * the marker. It cannot be told from ours, so nobody is blamed for going over it.
- */
-function isTakenForOurs(
-  { run, supervisor }: History,
-  { modifies, foreign }: AccountTrack,
-  changedAt: number,
-  server: string,
-  readAt: number,
-): boolean {
-  if (run.dialect !== 'openldap') return false
-  const standing = modifies.findLast(
-    ({ effect, marker, seen }) => effect === 'landed' && marker !== undefined && seen.at <= readAt,
-  )
-  if (!standing?.marker || foreign.some(({ what, at }) => what === 'marker' && at > standing.seen.at))
-    return false
-  const clock = supervisor.findLast(
-    (event) => event.kind === 'clock' && event.of === server && event.at <= changedAt,
-  )
-  const directoryMs = changedAt + (clock?.kind === 'clock' ? clock.aheadMs : 0)
-  const apartMs = Math.abs(standing.marker.passwordVersion - Math.floor(directoryMs / 1_000)) * 1_000
-  // Who comes after the one that went over it sees nothing of it any more.
-  return apartMs <= CLOCK_UNCERTAINTY_MS || isGoneOver(modifies, changedAt, readAt)
-}
-
-const isGoneOver = (modifies: readonly Modify[], changedAt: number, readAt: number): boolean =>
-  modifies.some(
-    ({ effect, password, seen }) =>
-      effect === 'landed' && password !== undefined && seen.at > changedAt && seen.at <= readAt,
-  )
 
 /** The last read of the account by the agent before it sent the modify. */
 export function lastRead({ reads }: AccountTrack, { seen }: Modify): ProxySaw<'read'> | undefined {

@@ -63,16 +63,25 @@ export function createActiveDirectory(options: DomainOptions): DirectoryModel {
     const at = cells.lockedAt.value
     return at > 0 && nowMs(server) < at + lockoutDurationMs
   }
+  const drawLag = () => chance.between(1, Math.max(2, options.lagMs()))
   const commit = (server: Server, entry: Entry, draft: Draft) => {
+    let passwordLagMs: number | undefined
     for (const [name, value] of Object.entries(draft)) {
       const before = entry.cells[name as keyof Attributes]
       const cell = { value, version: before.version + 1, at: secondsOf(server), origin: server.id }
       setCell(entry, name, cell)
-      for (const other of servers) if (other !== server) replicate(other, entry.guid, name, cell)
+      for (const other of servers) {
+        if (other === server) continue
+        const lagMs = drawLag()
+        if (name === 'password') passwordLagMs = lagMs
+        // A password never arrives without its date; all else of one write may, which is worse than it can be.
+        const ownLagMs = name === 'passwordSetAt' ? (passwordLagMs ?? lagMs) : lagMs
+        replicate(other, entry.guid, name, cell, ownLagMs)
+      }
     }
   }
   // A server that is down or cut off gets it when it is back.
-  const replicate = (to: Server, guid: string, name: string, cell: Cell<unknown>) => {
+  const replicate = (to: Server, guid: string, name: string, cell: Cell<unknown>, lagMs: number) => {
     underWay += 1
     const arrive = () => {
       if (!to.isUp || to.owner.isStopped) return void scheduler.after(scheduler.world, 1_000, arrive)
@@ -80,7 +89,7 @@ export function createActiveDirectory(options: DomainOptions): DirectoryModel {
       const entry = to.entries.get(guid)
       if (entry && isNewer(cell, entry.cells[name as keyof Attributes])) setCell(entry, name, cell)
     }
-    scheduler.after(scheduler.world, chance.between(1, Math.max(2, options.lagMs())), arrive)
+    scheduler.after(scheduler.world, lagMs, arrive)
   }
   const noteBadPassword = (server: Server, entry: Entry) => {
     const { lockoutThreshold, lockoutWindowMs } = policyOf(entry.guid)

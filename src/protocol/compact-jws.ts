@@ -9,30 +9,32 @@ export type JwsHeader = Readonly<Record<string, unknown>> & { readonly alg?: unk
 const FORM = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/
 const SIGNATURE_BYTES = 64
 const CURVE = 'prime256v1'
+// Read from the key itself: Node.js would try whether an object around it is a key, by an error with its stack, twice.
+const FORMAT = { dsaEncoding: 'ieee-p1363' } as const
 
 const objects = new WeakMap<CryptoKey, KeyObject>()
 
 /** Makes a private key ready to sign here though its CryptoKey does not let itself be taken out. */
 export function keepSigner(key: CryptoKey, jwk: JWK): void {
-  objects.set(key, requireCurve(createPrivateKey({ key: jwk as Record<string, unknown>, format: 'jwk' })))
+  objects.set(key, madeReady(createPrivateKey({ key: jwk as Record<string, unknown>, format: 'jwk' })))
 }
 
 function objectOf(key: CryptoKey): KeyObject {
-  const known = objects.get(key) ?? requireCurve(KeyObject.from(key as never))
+  const known = objects.get(key) ?? madeReady(KeyObject.from(key as never))
   objects.set(key, known)
   return known
 }
 
-function requireCurve(key: KeyObject): KeyObject {
+function madeReady(key: KeyObject): KeyObject {
   if (key.asymmetricKeyDetails?.namedCurve !== CURVE) throw new TypeError('ES256 takes keys of P-256 only')
-  return key
+  return Object.assign(key, FORMAT)
 }
 
 /** Signs bytes. Throws TypeError for a key that ES256 does not take. */
 export async function signCompact(bytes: Uint8Array, header: JwsHeader, key: CryptoKey): Promise<string> {
   const head = Buffer.from(JSON.stringify(header)).toString('base64url')
   const text = `${head}.${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64url')}`
-  const signature = sign('sha256', Buffer.from(text), { key: objectOf(key), dsaEncoding: 'ieee-p1363' })
+  const signature = sign('sha256', Buffer.from(text), objectOf(key))
   return `${text}.${signature.toString('base64url')}`
 }
 
@@ -54,9 +56,7 @@ export async function verifyCompact(
   const signature = decode(tail)
   const bytes = decode(payload)
   const text = Buffer.from(jws.slice(0, head.length + 1 + payload.length))
-  const isValid =
-    signature.length === SIGNATURE_BYTES &&
-    verify('sha256', text, { key, dsaEncoding: 'ieee-p1363' }, signature)
+  const isValid = signature.length === SIGNATURE_BYTES && verify('sha256', text, key, signature)
   if (!isValid) throw new errors.JWSSignatureVerificationFailed()
   return { payload: bytes, header }
 }

@@ -2,11 +2,11 @@
 // by Node.js itself on the thread that asks: a third of the work of Web Crypto, with a promise and a thread for each step.
 import {
   createDecipheriv,
-  createHash,
   createPrivateKey,
   createPublicKey,
   createSecretKey,
   diffieHellman,
+  hash,
   type JsonWebKey,
   type KeyObject,
   subtle,
@@ -50,6 +50,9 @@ const OTHER_INFO = Buffer.concat([
   ...[uint32(ALGORITHM.length), Buffer.from(ALGORITHM, 'ascii')],
   ...[uint32(0), uint32(0), uint32(KEY_BITS)],
 ])
+// What stands before the two coordinates of a point of P-256 in a SubjectPublicKeyInfo (RFC 5480 section 2).
+const POINT_PREFIX = '3059301306072a8648ce3d020106082a8648ce3d03010703420004'
+const COORDINATE_DIGITS = 64
 
 /** Gives the clear content; the caller wipes it. Throws an Error for what does not open with this key. */
 export async function openJwe(parts: JweParts, key: OpenerKey): Promise<Buffer> {
@@ -63,17 +66,25 @@ export async function openJwe(parts: JweParts, key: OpenerKey): Promise<Buffer> 
 
 function unwrapContentKey(wrapped: Buffer, ephemeral: EphemeralKey, privateKey: KeyObject): Buffer {
   if (wrapped.length !== WRAPPED_BYTES) throw new Error('the wrapped key has a wrong length')
-  // Refuses a point that is not on the curve.
-  const publicKey = createPublicKey({ key: { ...ephemeral }, format: 'jwk' })
-  const secret = diffieHellman({ privateKey, publicKey })
-  const key = createHash('sha256').update(FIRST_ROUND).update(secret).update(OTHER_INFO).digest()
+  const secret = diffieHellman({ privateKey, publicKey: publicKeyOf(ephemeral) })
+  const input = Buffer.concat([FIRST_ROUND, secret, OTHER_INFO])
+  const key = hash('sha256', input, 'buffer')
   try {
-    const unwrap = createDecipheriv('id-aes256-wrap', key, WRAP_START)
+    // As an object: Node.js would try twice whether bytes are one, by an error with its stack.
+    const unwrap = createDecipheriv('id-aes256-wrap', createSecretKey(key), WRAP_START)
     return Buffer.concat([unwrap.update(wrapped), unwrap.final()])
   } finally {
-    secret.fill(0)
-    key.fill(0)
+    for (const bytes of [secret, input, key]) bytes.fill(0)
   }
+}
+
+/** Refuses a point that is not on the curve. As text, for the same reason; four errors for a JWK. */
+function publicKeyOf({ x, y }: EphemeralKey): KeyObject {
+  const point = [x, y].map((part) =>
+    Buffer.from(part, 'base64url').toString('hex').padStart(COORDINATE_DIGITS, '0'),
+  )
+  const bytes = Buffer.from(POINT_PREFIX + point.join(''), 'hex')
+  return createPublicKey(`-----BEGIN PUBLIC KEY-----\n${bytes.toString('base64')}\n-----END PUBLIC KEY-----`)
 }
 
 // By Web Crypto: a cipher of Node.js itself may leave a second copy of the clear bytes behind, which nobody can wipe.

@@ -133,7 +133,7 @@ export function createAgentBase(options: AgentOptions, identity: Identity): Agen
   const forwarder = createAuditForwarder(config.audit, { conditions, clock })
   const journal = measureOutcomes(createJournal(config.stateDirectory), {
     ...{ metrics, lastOutcomes, probed: probedAccounts(config.directories) },
-    readDocument: documents.read,
+    documents,
   })
   late.journal = journal
   const audit = openAudit(options, identity, journal, { conditions, forwarder, storeTime })

@@ -10,8 +10,11 @@ export interface CountParts {
   /** Accounts that are probed, by directory. */
   readonly probed: ReadonlyMap<string, string>
   readonly lastOutcomes: Pick<LastOutcomes, 'note'>
-  /** Reads a document that was verified when it was accepted. */
-  readonly readDocument: (open: OpenRequest) => Promise<RequestDocument>
+  /** Documents that were verified when they were accepted. */
+  readonly documents: {
+    readonly peek: (requestId: string) => RequestDocument | undefined
+    readonly read: (open: OpenRequest) => Promise<RequestDocument>
+  }
 }
 
 /** The same journal; outcomes that it records for the first time are counted. */
@@ -19,30 +22,42 @@ export function measureOutcomes(journal: Journal, parts: CountParts): Journal {
   return {
     ...journal,
     outcome: (outcome, told) => {
-      // Its document goes with the outcome.
-      const open = journal.find(outcome.requestId)
+      const request = findRequest(journal, parts, outcome.requestId)
       const recording = journal.outcome(outcome, told)
-      if (recording === 'recorded') count(journal, parts, open, outcome).catch(() => {})
+      if (recording === 'recorded') count(journal, parts, request, outcome).catch(() => {})
       return recording
     },
   }
 }
 
+type Ended = Pick<OpenRequest, 'directory' | 'subject' | 'sequence'> & {
+  /** Undefined: it cannot be read any more, which ends a request, too. */
+  readonly document: RequestDocument | Promise<RequestDocument | undefined>
+}
+
+/** Its document goes with the outcome; one that is at hand is not read for this. */
+function findRequest(journal: Journal, { documents }: CountParts, requestId: string): Ended | undefined {
+  const document = documents.peek(requestId)
+  if (document) {
+    // An inspection has no place in the order, and no sequence.
+    const sequence = 'sequence' in document ? document.sequence : 0
+    return { document, directory: document.directory, subject: document.subject.anchor, sequence }
+  }
+  const open = journal.find(requestId)
+  return open && { ...open, document: documents.read(open).catch(() => undefined) }
+}
+
 async function count(
   journal: Journal,
-  { metrics, probed, lastOutcomes, readDocument }: CountParts,
-  open: OpenRequest | undefined,
+  { metrics, probed, lastOutcomes }: CountParts,
+  request: Ended | undefined,
   { requestId, outcome, reason = '', atMs }: RecordedOutcome,
 ): Promise<void> {
-  const wasInDoubt = journal
-    .intents(requestId)
-    .some(({ answer }) => answer === undefined || answer === 'lost')
-  const ended = { directory: open?.directory ?? '', outcome, reason, wasInDoubt }
-  // An inspection has no place in the order, and no sequence.
-  if (open && open.sequence > 0 && probed.get(open.directory) === open.subject)
-    metrics.probeEnded(open.directory, outcome)
-  // A document that cannot be read any more ends its request, too.
-  const document = open && (await readDocument(open).catch(() => undefined))
+  const wasInDoubt = journal.unsettledIntents(requestId).length > 0
+  const ended = { directory: request?.directory ?? '', outcome, reason, wasInDoubt }
+  if (request && request.sequence > 0 && probed.get(request.directory) === request.subject)
+    metrics.probeEnded(request.directory, outcome)
+  const document = await request?.document
   const operation = document === undefined ? 'unreadable' : document.operation
   const seconds = document === undefined ? undefined : (atMs - document.issuedAt) / 1000
   metrics.requestEnded({ ...ended, operation, seconds })

@@ -5,6 +5,8 @@ import type { FindKey } from '../../protocol/signed-message.ts'
 /** Documents by request id; holds sealed values only, and only the newest few. */
 export interface DocumentCache {
   readonly put: (document: RequestDocument) => void
+  /** The document, if it is at hand. */
+  readonly peek: (requestId: string) => RequestDocument | undefined
   /** The document of a journaled request; verified again when it is not at hand. */
   readonly read: (open: { readonly requestId: string; readonly document: string }) => Promise<RequestDocument>
 }
@@ -20,6 +22,7 @@ export function createDocumentCache(findKey: FindKey): DocumentCache {
   }
   return {
     put,
+    peek: (requestId) => known.get(requestId),
     read: async ({ requestId, document }) => {
       const cached = known.get(requestId)
       if (cached) return cached

@@ -42,7 +42,7 @@ export function createAttempts(db: DatabaseSync, outbox: AuditOutbox): Attempts 
        AND answer IS NULL LIMIT 1`,
   )
   const unmarked = db.prepare(
-    `SELECT request_id, n, started_at_ms FROM requests JOIN intents USING (request_id)
+    `SELECT request_id, n, started_at_ms FROM intents INDEXED BY intents_unmarked_doubt CROSS JOIN requests USING (request_id)
      WHERE directory = ? AND subject = ? AND request_id <> ? AND without_marker = 1
        AND (answer IS NULL OR answer = 'lost') ORDER BY started_at_ms DESC LIMIT 1`,
   )

@@ -55,4 +55,7 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE intents ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX intents_untold ON intents (request_id) WHERE untold = 1;
   `,
+  // Few at any time: what a write has to wait for is found without reading the past of its account.
+  `CREATE INDEX intents_unmarked_doubt ON intents (request_id)
+   WHERE without_marker = 1 AND (answer IS NULL OR answer = 'lost');`,
 ]

@@ -35,18 +35,23 @@ export async function processRequest(
   signal: AbortSignal,
 ): Promise<Processed> {
   const open = parts.journal.find(requestId)
-  if (!open || open.crashStarts === 0) return start(parts, requestId, signal)
+  if (!open || open.crashStarts === 0) return start(parts, requestId, open, signal)
   if (!parts.suspects.enter(open)) return { laterMs: SUSPECT_LOOK_MS }
   try {
-    return await start(parts, requestId, signal)
+    return await start(parts, requestId, open, signal)
   } finally {
     parts.suspects.leave(open)
   }
 }
 
-async function start(parts: WritebackParts, requestId: string, signal: AbortSignal): Promise<Processed> {
+async function start(
+  parts: WritebackParts,
+  requestId: string,
+  found: OpenRequest | undefined,
+  signal: AbortSignal,
+): Promise<Processed> {
   const starts = parts.journal.started(requestId)
-  const step = await carryOut(parts, requestId, starts, signal)
+  const step = await carryOut(parts, requestId, { found, starts }, signal)
   if (step.kind === 'end') return 'done'
   parts.journal.rested(requestId)
   return step.kind === 'give_up' ? 'done' : step
@@ -63,14 +68,15 @@ interface Away {
   readonly ms: number
 }
 
+/** `found`: the request as it is right before the first round. */
 async function carryOut(
   parts: WritebackParts,
   requestId: string,
-  starts: number,
+  { found, starts }: { readonly found: OpenRequest | undefined; readonly starts: number },
   signal: AbortSignal,
 ): Promise<Carried> {
   for (let round = 0; round < MOST_ROUNDS && !signal.aborted; round += 1) {
-    const open = parts.journal.find(requestId)
+    const open = round === 0 ? found : parts.journal.find(requestId)
     if (!open) return { kind: 'end' }
     const step = await nextStep(parts, open, starts)
     if (step.kind === 'end') {

@@ -44,7 +44,9 @@ function findRequest(journal: Journal, { documents }: CountParts, requestId: str
     return { document, directory: document.directory, subject: document.subject.anchor, sequence }
   }
   const open = journal.find(requestId)
-  return open && { ...open, document: documents.read(open).catch(() => undefined) }
+  if (!open) return undefined
+  const { directory, subject, sequence } = open
+  return { directory, subject, sequence, document: documents.read(open).catch(() => undefined) }
 }
 
 async function count(

@@ -16,20 +16,21 @@ export function checkSearchAnswer(message: Buffer): void {
   const envelope = expectElement(message, 0, message.length, BER.sequence)
   const id = expectElement(message, envelope.start, envelope.end, BER.integer)
   const operation = readElement(message, id.end, envelope.end)
-  if (operation.tag === SEARCH_REFERENCE) {
-    integerOf(message, id)
-    requireTexts(message, operation.start, operation.end)
-    readElements(message, operation.end, envelope.end)
-    return
-  }
-  decodeResponse(message)
+  const isPlain = operation.tag === SEARCH_REFERENCE || operation.tag === SEARCH_ENTRY
+  if (!isPlain) return void decodeResponse(message)
+  if (envelope.end !== message.length) throw malformed('bytes follow the message')
+  integerOf(message, id)
+  readElements(message, operation.end, envelope.end)
+  // Not decoded: that is the work of the reader that gets it.
   if (operation.tag === SEARCH_ENTRY) checkValues(message, operation.start, operation.end)
+  else requireTexts(message, operation.start, operation.end)
 }
 
 function checkValues(message: Buffer, start: number, end: number): void {
   const dn = expectElement(message, start, end, BER.octetString)
   const list = expectElement(message, dn.end, end, BER.sequence)
   for (const item of readElements(message, list.start, list.end)) {
+    if (item.tag !== BER.sequence) throw malformed('an attribute is not a sequence')
     const name = expectElement(message, item.start, item.end, BER.octetString)
     const values = expectElement(message, name.end, item.end, BER.set)
     requireTexts(message, values.start, values.end)

@@ -6,7 +6,7 @@ import { type CryptoKey, errors, type JWK } from 'jose'
 /** The protected header, as it was sent. */
 export type JwsHeader = Readonly<Record<string, unknown>> & { readonly alg?: unknown; readonly kid?: string }
 
-const FORM = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/
+const PARTS = 3
 const SIGNATURE_BYTES = 64
 const CURVE = 'prime256v1'
 // Read from the key itself: Node.js would try whether an object around it is a key, by an error with its stack, twice.
@@ -46,9 +46,10 @@ export async function verifyCompact(
   jws: string,
   findKey: (header: JwsHeader) => Promise<CryptoKey>,
 ): Promise<{ readonly payload: Uint8Array; readonly header: JwsHeader }> {
-  const [, head, payload, tail] = FORM.exec(jws) ?? []
-  if (head === undefined || payload === undefined || tail === undefined)
-    throw new errors.JWSInvalid('not a compact JWS')
+  const parts = jws.split('.', PARTS + 1)
+  const [head, payload, tail] = parts
+  // What is not base64url is refused where it is decoded.
+  if (parts.length !== PARTS || !head || !payload || !tail) throw new errors.JWSInvalid('not a compact JWS')
   const header = readHeader(decode(head))
   if (header.alg !== 'ES256') throw new errors.JOSEAlgNotAllowed('signed with another algorithm')
   const key = objectOf(await findKey(header))

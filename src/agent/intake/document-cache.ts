@@ -23,10 +23,10 @@ export function createDocumentCache(findKey: FindKey): DocumentCache {
   return {
     put,
     peek: (requestId) => known.get(requestId),
-    read: async ({ requestId, document }) => {
-      const cached = known.get(requestId)
+    read: async (open) => {
+      const cached = known.get(open.requestId)
       if (cached) return cached
-      const verified = await verifyRequest(document, findKey)
+      const verified = await verifyRequest(open.document, findKey)
       put(verified)
       return verified
     },

@@ -103,9 +103,14 @@ function reading(
   Journal,
   'open' | 'openIds' | 'openCount' | 'openLeases' | 'heldLeases' | 'find' | 'findEnded' | 'lastEnded'
 > {
-  const select = `SELECT r.*, d.document FROM requests r JOIN documents d USING (request_id) WHERE r.state = 'open'`
-  const all = db.prepare(`${select} ORDER BY r.directory, r.sequence`)
-  const one = db.prepare(`${select} AND r.request_id = ?`)
+  const all = db.prepare(
+    `SELECT r.*, d.document FROM requests r JOIN documents d USING (request_id) WHERE r.state = 'open'
+     ORDER BY r.directory, r.sequence`,
+  )
+  const one = db.prepare(`SELECT * FROM requests WHERE state = 'open' AND request_id = ?`)
+  const document = db.prepare('SELECT document FROM documents WHERE request_id = ?')
+  const readDocument = (requestId: string) =>
+    guarded('read a document', () => String(document.get(requestId)?.['document'] ?? ''))
   const ended = db.prepare(`SELECT * FROM requests WHERE request_id = ? AND state <> 'open'`)
   const last = db.prepare(
     `SELECT request_id, sequence, outcome_bytes FROM requests INDEXED BY requests_of_subject
@@ -130,7 +135,10 @@ function reading(
   return {
     heldLeases: (limit) => guarded('read held requests', () => held.all(limit).map(toLease)),
     openLeases: () => guarded('read open requests', () => leases.all().map(toLease)),
-    open: () => guarded('read open requests', () => all.all().map(toOpenRequest)),
+    open: () =>
+      guarded('read open requests', () =>
+        all.all().map((row) => toOpenRequest(row, () => String(row['document']))),
+      ),
     openIds: (directory) =>
       guarded('read open requests', () => ids.all(directory).map((row) => String(row['request_id']))),
     findEnded: (requestId) =>
@@ -152,19 +160,22 @@ function reading(
     find: (requestId) =>
       guarded('read a request', () => {
         const row = one.get(requestId)
-        return row === undefined ? undefined : toOpenRequest(row)
+        return row === undefined ? undefined : toOpenRequest(row, () => readDocument(requestId))
       }),
   }
 }
 
-function toOpenRequest(row: Row): OpenRequest {
+function toOpenRequest(row: Row, readDocument: () => string): OpenRequest {
   return {
     requestId: String(row['request_id']),
     directory: String(row['directory']),
     subject: String(row['subject']),
     sequence: Number(row['sequence']),
     lease: Number(row['lease']),
-    document: String(row['document']),
+    // The largest part by far, and seldom wanted: the verified document is at hand.
+    get document() {
+      return readDocument()
+    },
     expiresAtMs: Number(row['expires_at_ms']),
     earlier: JSON.parse(String(row['earlier'])),
     last: row['last'] === null ? null : JSON.parse(String(row['last'])),

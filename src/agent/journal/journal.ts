@@ -164,7 +164,7 @@ export interface Journal {
   readonly findEnded: (requestId: string) => EndedRequest | undefined
   /** The newest request of an account that ended with an outcome, of those with this `outcome` where it is given; no inspection. */
   readonly lastEnded: (directory: string, account: string, outcome?: string) => EndedWrite | undefined
-  /** One open request; undefined when unknown, closed or released. */
+  /** One open request; undefined when unknown, closed or released. Its document is read when it is looked at, empty once it is wiped. */
   readonly find: (requestId: string) => OpenRequest | undefined
   /** The `n` of the next intent. Only recording the intent uses it up. */
   readonly nextAttempt: (requestId: string) => number

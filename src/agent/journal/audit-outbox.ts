@@ -51,8 +51,9 @@ function emptying(
   db: DatabaseSync,
   durable: () => number,
 ): Pick<AuditOutbox, 'auditEntries' | 'auditAppended' | 'auditTaken'> {
+  // A bare `LIMIT ?` would be planned anew at each call.
   const waiting = db.prepare(
-    'SELECT entry, record FROM audit_outbox WHERE entry > ? AND entry <= ? ORDER BY entry LIMIT ?',
+    'SELECT entry, record FROM audit_outbox WHERE entry > ? AND entry <= ? ORDER BY entry LIMIT ? + 0',
   )
   const remove = db.prepare('DELETE FROM audit_outbox WHERE entry <= ?')
   const note = db.prepare(`INSERT OR REPLACE INTO settings (key, value) VALUES ('audit taken', ?)`)

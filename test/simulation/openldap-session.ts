@@ -1,9 +1,9 @@
 // A session with the OpenLDAP server: it reads an entry as the decisions want it, and sends the product's own changes over a
 // simulated link.
 import type { Account } from '../../src/agent/decisions/account.ts'
+import { needsClock } from '../../src/agent/decisions/judge-lockout.ts'
 import type { WriteAnswer } from '../../src/agent/decisions/write-answer.ts'
 import type { Fence, PolicyReading, Write } from '../../src/agent/directory/directory.ts'
-import type { DirectoryTime } from '../../src/agent/directory/directory-time.ts'
 import { reliable, type SentModify } from '../../src/agent/directory/openldap/classify-refusal.ts'
 import { effectChanges, markerChanges } from '../../src/agent/directory/openldap/password-modify.ts'
 import { ACCOUNT_CLASSES } from '../../src/agent/directory/openldap/persons-account.ts'
@@ -19,7 +19,12 @@ import {
 } from './openldap-changes.ts'
 import { type OpenLdapEntry, openLdapEntry } from './openldap-entry.ts'
 import type { OpenLdapTraits } from './openldap-traits.ts'
-import { RULES, type SimulatedDirectoryOptions, type SimulatedSession } from './simulated-directory.ts'
+import {
+  type AskableTime,
+  RULES,
+  type SimulatedDirectoryOptions,
+  type SimulatedSession,
+} from './simulated-directory.ts'
 
 interface Outgoing extends Omit<SentModify, 'markerAttribute'> {
   readonly guid: string
@@ -35,7 +40,7 @@ export function createOpenLdapSession(
   traits: OpenLdapTraits,
   options: SimulatedDirectoryOptions,
   server: Server,
-  time: DirectoryTime,
+  time: AskableTime,
   onLoss: () => void,
 ): SimulatedSession {
   const { link, door, agent, model } = options
@@ -87,9 +92,10 @@ export function createOpenLdapSession(
     ...{ server: server.id, url: server.url, history: 'enforced' },
     ...{ directoryNowMs: time.nowMs, directoryDoubtMs: time.doubtMs },
     rules: { ...RULES, accountClasses: ACCOUNT_CLASSES },
-    readAccount: async ({ anchor }) => {
+    readAccount: async ({ anchor }, operation) => {
       const guid = guidOf(anchor)
       const found = await ask(() => look(guid))
+      if (found && needsClock(operation, found.account.badPasswordCount)) await time.ask()
       if (found) seen.set(guid, found.known)
       return found?.account
     },

@@ -3,6 +3,7 @@
 import type { Entry as LdapEntry } from 'ldapts'
 import type { AccountRules } from '../../src/agent/decisions/account-rules.ts'
 import type { ClearBytes } from '../../src/agent/decisions/clear-bytes.ts'
+import { needsClock } from '../../src/agent/decisions/judge-lockout.ts'
 import type { WriteAnswer } from '../../src/agent/decisions/write-answer.ts'
 import { subjectRead } from '../../src/agent/directory/active-directory/find-subject.ts'
 import {
@@ -68,11 +69,16 @@ export interface SimulatedDirectoryOptions {
   readonly openSession?: OpenSession
 }
 
+/** The server's clock, and how to ask for it anew; that throws what a read throws. */
+export interface AskableTime extends DirectoryTime {
+  readonly ask: () => Promise<void>
+}
+
 /** Makes a session with a server; `onLoss`: its connection is gone. */
 export type OpenSession = (
   options: SimulatedDirectoryOptions,
   server: Server,
-  time: DirectoryTime,
+  time: AskableTime,
   onLoss: () => void,
 ) => SimulatedSession
 
@@ -124,7 +130,8 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
       throw new WritebackError('ERR_DIRECTORY_UNSUITABLE', `${server.url}: not the writer`, {
         retry: 'later',
       })
-    const time = createDirectoryTime(clock, reading)
+    const known = createDirectoryTime(clock, reading)
+    const time = { ...known, ask: async () => known.asked((await ask(server)).reading) }
     const made: Kept = {
       time,
       session: (options.openSession ?? createSession)(options, server, time, () => {
@@ -183,7 +190,7 @@ export function createSimulatedDirectory(options: SimulatedDirectoryOptions): Di
 function createSession(
   options: SimulatedDirectoryOptions,
   server: Server,
-  time: DirectoryTime,
+  time: AskableTime,
   onLoss: () => void,
 ): SimulatedSession {
   const { link, door, agent } = options
@@ -238,7 +245,11 @@ function createSession(
     },
     history: control === undefined ? 'not_enforced' : 'enforced',
     findNoteworthy: async () => [],
-    readAccount: async (subject, operation) => subjectRead(subject, operation, place)(client),
+    readAccount: async (subject, operation) => {
+      const account = await subjectRead(subject, operation, place)(client)
+      if (typeof account === 'object' && needsClock(operation, account.badPasswordCount)) await time.ask()
+      return account
+    },
     ...createPolicyReader({
       domainDn: DOMAIN_DN,
       refusesNames: false,

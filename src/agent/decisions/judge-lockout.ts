@@ -1,6 +1,6 @@
 // Whether one more wrong password could lock an account. No account is ever locked by this agent.
 import type { PasswordPolicy } from '../../policy/password-policy.ts'
-import { CLOCK_UNCERTAINTY_MS } from '../../protocol/identifiers.ts'
+import { CLOCK_UNCERTAINTY_MS, type Operation } from '../../protocol/identifiers.ts'
 import type { Account } from './account.ts'
 
 /** Wrong current passwords that an agent lets through per account and hour (contract, Outcomes). */
@@ -25,3 +25,10 @@ export function isLockoutNear(
   const count = isOld ? 0 : account.badPasswordCount
   return count + 1 >= policy.lockoutThreshold - 1
 }
+
+/**
+ * True when it hangs on the directory's clock whether a current password may be tried: it must be asked for anew then. By one that
+ * was set back within the last minute failures of a moment ago would look lapsed.
+ */
+export const needsClock = (operation: Operation, failures: number): boolean =>
+  operation === 'change' && failures > 0

@@ -6,6 +6,7 @@ import type { WriterSession } from '../../../src/agent/directory/directory.ts'
 import { systemClock } from '../../../src/clock/clock.ts'
 import { laterPassword, newPassword, oldPassword, wrongPassword } from '../../servers/canaries.ts'
 import { type CreatedUser, replaceAttribute } from '../../servers/directory-admin.ts'
+import type { RequestFault } from '../../servers/ldap-faults.ts'
 import { type LdapProxy, startLdapProxy } from '../../servers/ldap-proxy.ts'
 import { type SambaDomain, startSambaDomain } from '../../servers/samba-domain.ts'
 import { clear, openedDirectories, readAccount, resetOf, writeOf } from './opened-directories.ts'
@@ -58,6 +59,34 @@ test('a change with the right old password signs in with the new one and leaves 
     marker: 'wb1:00000000:1:a',
     mustChange: false,
   })
+})
+
+/** What the domain controller says of its clock, set back by 200 s. */
+const setBack: RequestFault = {
+  kind: 'edit-response',
+  edit: (pdu) => {
+    const text = pdu.toString('latin1')
+    const edited = text.replace(/\d{14}(?=\.0Z)/, (time) => generalizedTime(momentOf(time) - 200_000))
+    return Buffer.from(edited, 'latin1')
+  },
+}
+const momentOf = (time: string): number =>
+  Date.parse(time.replace(/(....)(..)(..)(..)(..)(..)/, '$1-$2-$3T$4:$5:$6Z'))
+const generalizedTime = (moment: number): string =>
+  new Date(moment).toISOString().replaceAll(/[-:T]|\..*$/g, '')
+
+test('the clock is asked for anew before a change where failures are counted, and only then', async () => {
+  const [calm, tried] = [await newUser(), await newUser()]
+  expect(await domain.canBind(tried.dn, wrongPassword())).toBe(false)
+  const writer = await open()
+  const aheadMs = () => writer.directoryNowMs() - Date.now()
+  const rule = proxy.onRequest({ operation: 'search', dn: '' }, setBack, 9)
+  expect(await readAccount(writer, tried.objectGuid, 'reset')).toMatchObject({ badPasswordCount: 1 })
+  await readAccount(writer, calm.objectGuid, 'change')
+  expect({ asked: rule.hits(), isBehind: aheadMs() < -190_000 }).toEqual({ asked: 0, isBehind: false })
+  await readAccount(writer, tried.objectGuid, 'change')
+  expect({ asked: rule.hits(), isBehind: aheadMs() < -190_000 }).toEqual({ asked: 1, isBehind: true })
+  rule.remove()
 })
 
 test('a wrong old password is told, counted, locks at the threshold, and moves no marker', async () => {

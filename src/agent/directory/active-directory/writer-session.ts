@@ -2,6 +2,7 @@
 import type { Clock } from '../../../clock/clock.ts'
 import type { AccountRules } from '../../decisions/account-rules.ts'
 import type { ClearBytes } from '../../decisions/clear-bytes.ts'
+import { needsClock } from '../../decisions/judge-lockout.ts'
 import type { WriteAnswer } from '../../decisions/write-answer.ts'
 import type { ConnectionSettings } from '../bound-channel.ts'
 import { ofChange } from '../classify-error.ts'
@@ -89,7 +90,10 @@ export async function openWriterSession(options: SessionOptions): Promise<OwnedS
       const place = { units: rules.units, anchor: options.anchor, maximumAgesMs: await maximumAges(policies) }
       return pools.readers.use((client) => findNoteworthy(client, wish, place))
     },
-    ...accountCalls(options, pools, introduction),
+    ...accountCalls(options, pools, introduction, async () => {
+      const root = await pools.readers.use((client) => readRootDse(client, found.endpoint.url, clock))
+      time.asked(root.currentTime)
+    }),
   }
 }
 
@@ -111,6 +115,7 @@ function accountCalls(
   options: SessionOptions,
   { readers, modify }: ServerPools,
   { grantFor, markerId }: Introduction,
+  askTime: () => Promise<void>,
 ): AccountCalls {
   const { found, markerAttribute } = options
   const control = policyHintsControl(found.root.supportedControls)
@@ -128,8 +133,12 @@ function accountCalls(
   return {
     history: control === undefined ? historyWithoutControl(options) : 'enforced',
     // The subject is checked before a connection is asked for: what is no GUID causes no byte on the wire.
-    readAccount: async (subject, operation, { markerRight = false } = {}) =>
-      readers.use(subjectRead(subject, operation, markerRight ? { ...place, grantFor } : place)),
+    readAccount: async (subject, operation, { markerRight = false } = {}) => {
+      const read = subjectRead(subject, operation, markerRight ? { ...place, grantFor } : place)
+      const account = await readers.use(read)
+      if (typeof account === 'object' && needsClock(operation, account.badPasswordCount)) await askTime()
+      return account
+    },
     fence: async (fence) => {
       const { mayStart } = fence
       return modify({

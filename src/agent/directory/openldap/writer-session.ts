@@ -2,9 +2,11 @@
 import type { Clock } from '../../../clock/clock.ts'
 import type { Account } from '../../decisions/account.ts'
 import type { AccountRules } from '../../decisions/account-rules.ts'
+import { needsClock } from '../../decisions/judge-lockout.ts'
 import { findExclusion } from '../../decisions/judge-protection.ts'
 import type { ConnectionSettings } from '../bound-channel.ts'
 import type { AccountReading, WriterSession } from '../directory.ts'
+import { textsOf } from '../entry-values.ts'
 import { maximumAges } from '../maximum-ages.ts'
 import type { OwnedSession } from '../owned-session.ts'
 import { openReadClient, type ReadClient } from '../read-client.ts'
@@ -176,6 +178,8 @@ function createAccountReader(parts: ReaderParts): WriterSession['readAccount'] {
     const { entry, membership } = found as Exclude<typeof found, readonly unknown[]>
     const policyDn = policyDnOf(entry) ?? options.policyDn
     const policy = await policies.read(policyDn, false)
+    if (needsClock(operation, textsOf(entry, 'pwdFailureTime').length))
+      await pools.readers.use((client) => time.refresh(client))
     const known = accountOf(entry, { place, policy, policyDn, membership, nowMs: time.nowMs() })
     const seenEntry = seenEntryOf(entry, place)
     // Not even a modify without an effect goes to an account that must not be written.

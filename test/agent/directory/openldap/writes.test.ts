@@ -3,6 +3,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import type { WriterSession } from '../../../../src/agent/directory/directory.ts'
 import { newPassword, oldPassword } from '../../../servers/canaries.ts'
 import { readEntry, replaceAttribute } from '../../../servers/directory-admin.ts'
+import type { RecordedMessage, RequestFault } from '../../../servers/ldap-faults.ts'
+import { startLdapProxy } from '../../../servers/ldap-proxy.ts'
 import { setUserPassword } from '../../../servers/slapd-admin.ts'
 import { type SlapdServer, startSlapdServer } from '../../../servers/slapd-server.ts'
 import { changeTo, read, resetTo, slapdDirectories, writeTo } from './slapd-directories.ts'
@@ -68,6 +70,41 @@ test('a password that somebody else set after the read is not gone over', async 
   const answer = await session.write(writeTo(account, resetTo()))
   expect(answer).toMatchObject({ kind: 'refused', refusal: { kind: 'busy', code: 122 } })
   expect(await server.canBind(dn, Buffer.from('Theirs-Heron-1'))).toBe(true)
+})
+
+test('the clock is asked for anew before a change where failures are counted, which one set back would hide', async () => {
+  const calm = await user()
+  const tried = await user()
+  await failures(tried.dn, 1)
+  const proxy = await startLdapProxy({ target: server.url, targetName: server.serverName })
+  try {
+    session = await open({ ...server, url: proxy.url }).writer()
+    const clockRead = ({ operation, direction, dn = '' }: RecordedMessage) =>
+      operation === 'search' && direction === 'request' && dn.startsWith('cn=Current,cn=Time')
+    proxy.forget()
+    expect(await read(session, tried.objectGuid, 'reset')).toMatchObject({ badPasswordCount: 1 })
+    await read(session, calm.objectGuid, 'change')
+    expect(proxy.count(clockRead)).toBe(0)
+    // Ahead by the window and more: by that clock the failure is over.
+    const stale = proxy.onRequest(clockRead, clockAhead(LOCKOUT.lockoutWindowMs + 60_000))
+    expect(await read(session, tried.objectGuid, 'change')).toMatchObject({ badPasswordCount: 0 })
+    expect(stale.hits()).toBe(1)
+    expect(await read(session, tried.objectGuid, 'reset')).toMatchObject({ badPasswordCount: 0 })
+    // It is set back, and nothing but asking tells.
+    expect(await read(session, tried.objectGuid, 'change')).toMatchObject({ badPasswordCount: 1 })
+    expect(proxy.count(clockRead)).toBe(2)
+  } finally {
+    await proxy.stop()
+  }
+})
+
+/** The server's clock says a later time. */
+const clockAhead = (ms: number): RequestFault => ({
+  kind: 'edit-response',
+  edit: (pdu) => {
+    const later = new Date(Date.now() + ms).toISOString().replaceAll(/[-:T]|\..*$/g, '')
+    return Buffer.from(pdu.toString('latin1').replace(/\d{14}(?=Z)/, later), 'latin1')
+  },
 })
 
 test('a name that leads to another entry since the read is not written', async () => {

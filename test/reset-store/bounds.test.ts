@@ -139,7 +139,7 @@ test('what an agent was ever handed is not forgotten, however often others get i
     for (let number = 1; number <= 100; number += 1) {
       const holder = number === 1 ? 'first' : 'second'
       await records.grantLease(id, { number, agent: holder, claim: 'c', until: 0, at: number })
-      await records.addReceipt(id, { lease: number, agent: holder, server: SERVER, at: number })
+      await records.addReceipt(id, { lease: number, agent: holder, server: SERVER, at: number, until: 0 })
     }
     expect((await records.listLeases(id)).at(0)).toMatchObject({ agent: 'first', lease: 1 })
     expect((await records.listReceipts(id)).at(0)).toMatchObject({ agent: 'first', lease: 1 })
@@ -153,7 +153,7 @@ test('what closed more than 30 days ago is purged, save what a subject’s next 
   await repository.transaction(async (records) => {
     for (const id of [old, last]) {
       await records.grantLease(id, { number: 1, agent, claim: 'c', until: 0, at: 1 })
-      await records.addReceipt(id, { lease: 1, agent, server: SERVER, at: 1 })
+      await records.addReceipt(id, { lease: 1, agent, server: SERVER, at: 1, until: 0 })
       await records.addOutcome(id, { digest: 'd', agent, jws: 'j', result: 'accepted', at: 1 })
     }
     const closing = { outcome: 'applied', agent, server: SERVER, marker: 'm', reason: null } as const
@@ -216,7 +216,7 @@ test('a request that was refused is purged, too', async () => {
   const told = { notices: [], detail: null, account: null, rule: null, policy: null }
   await repository.transaction(async (records) => {
     for (const id of ids) {
-      await records.addReceipt(id, { lease: 1, agent, server: SERVER, at: 1 })
+      await records.addReceipt(id, { lease: 1, agent, server: SERVER, at: 1, until: 0 })
       await records.closeRequest(id, { ...closing, ...told, at: clock.wallMs() }, false)
     }
   })
@@ -237,7 +237,7 @@ test('a request that ended without a marker does not hide what the one before it
   const told = { notices: [], detail: null, account: null, rule: null, policy: null, at: clock.wallMs() }
   const previous = await repository.transaction(async (records) => {
     for (const id of [first, second])
-      await records.addReceipt(id, { lease: 1, server: 'dc1', agent, at: clock.wallMs() })
+      await records.addReceipt(id, { lease: 1, server: 'dc1', agent, at: clock.wallMs(), until: 0 })
     await records.closeRequest(first, { ...closing, ...told }, false)
     await records.closeRequest(second, { ...closing, ...told, outcome: 'expired', marker: null }, false)
     return records.findNewest('corp', anchor)

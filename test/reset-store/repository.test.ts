@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, test } from '@jest/globals'
 import { openDatabase } from '../../src/reset-store/database/open-database.ts'
-import type { AgentRecord } from '../../src/reset-store/database/repository.ts'
+import type { AgentRecord, NewRequest, RequestRecord } from '../../src/reset-store/database/repository.ts'
 import { MIGRATIONS } from '../../src/reset-store/database/schema.ts'
 import {
   createSqliteRepository,
@@ -28,6 +28,96 @@ test('work that throws is undone alone, whatever shares its wait for the disk', 
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   const read = (name: string) => repository.transaction((records) => records.readFact(name))
   expect(await Promise.all(['a', 'b', 'c'].map(read))).toEqual(['yes', undefined, 'yes'])
+  await repository.close()
+})
+
+const agentOf = (id: string): AgentRecord => ({
+  ...{ id, name: id, directories: ['corp'], sealingKeys: [{ kid: 'k', statement: 's' }], enrolledAt: 1 },
+  ...{
+    identityKey: { kid: id } as AgentRecord['identityKey'],
+    lastSeenAt: 1,
+    revokedAt: null,
+    heartbeat: null,
+  },
+})
+
+const requestOf = (id: string, anchor: string): NewRequest => ({
+  ...{ id, directory: 'corp', anchor, displayName: 'Ada', operation: 'reset', creator: 'c', options: {} },
+  actor: { kind: 'administrator', name: 'c', methods: ['token'], audit: 'none' },
+  ...{ createdAt: 1, expiresAt: 1000, offeredKeys: ['k'] },
+})
+
+const DONE = 'fulfilled'
+const UNDONE = 'rejected'
+
+test('what was undone is not remembered, be it the first of its group or a later one', async () => {
+  const repository = openSqliteRepository(path.join(directory, 'undone.db'))
+  const seen: unknown[] = []
+  const { transaction } = repository
+  const fail = () => Promise.reject(new Error('undone'))
+  const look = () =>
+    transaction(async (records) => {
+      const agents = (await records.listAgents()).map((agent) => [
+        agent.id,
+        agent.revokedAt,
+        agent.lastSeenAt,
+      ])
+      const overdue = (await records.findOverdue(1000)).map(({ id }) => id)
+      seen.push([agents, overdue, await records.readFact('f')])
+    })
+  const first = await Promise.allSettled([
+    transaction(async (records) => {
+      await records.addAgent(agentOf('a'))
+      await records.writeFact('f', 'yes')
+      await records.listAgents()
+      return fail()
+    }),
+    look(),
+    transaction((records) => records.addAgent(agentOf('b'))),
+    look(),
+  ])
+  const later = await Promise.allSettled([
+    transaction((records) => records.addRequest(requestOf('r', 'x'))),
+    transaction(async (records) => {
+      await records.revokeAgent('b', 5)
+      await records.rememberCall({ jti: 'j', expiresAt: 9, agent: 'b', at: 7 })
+      await records.addReceipt('r', { lease: 1, agent: 'b', server: 's', at: 1, until: 9 })
+      expect(await records.findAgent('b')).toMatchObject({ revokedAt: 5, lastSeenAt: 7 })
+      expect(await records.findOverdue(1000)).toEqual([])
+      return fail()
+    }),
+    look(),
+  ])
+  expect([...first, ...later].map(({ status }) => status)).toEqual([
+    UNDONE,
+    DONE,
+    DONE,
+    DONE,
+    DONE,
+    UNDONE,
+    DONE,
+  ])
+  expect(seen).toEqual([
+    [[], [], undefined],
+    [[['b', null, 1]], [], undefined],
+    [[['b', null, 1]], ['r'], undefined],
+  ])
+  await repository.close()
+})
+
+test('requests of one subject take the place of nobody else', async () => {
+  const repository = openSqliteRepository(path.join(directory, 'places.db'))
+  const found = await repository.transaction(async (records) => {
+    for (const [index, anchor] of ['x', 'x', 'x', 'x', 'y', 'z'].entries()) {
+      const request = requestOf(`r${index}`, anchor)
+      await records.addRequest(request)
+      const issue = { digest: 'd', at: 1, keys: ['k'], sequence: index + 1, document: 'j' }
+      await records.issueRequest(request as RequestRecord, issue)
+    }
+    const wish = { places: { corp: 2 }, onlyReceived: false }
+    return records.findClaimable(agentOf('a'), 10, wish)
+  })
+  expect(found.map(({ id }) => id)).toEqual(['r0', 'r4'])
   await repository.close()
 })
 

@@ -11,6 +11,9 @@ interface Job {
   readonly reject: (cause: unknown) => void
 }
 
+/** Hears, from whoever remembers what is in the database, how to forget it: done whenever anything is undone. */
+export type OnUndone = (forget: () => void) => void
+
 /** Queues work on one connection. `idle` resolves when nothing is queued or running, and everything is answered. */
 export interface GroupCommit {
   readonly run: <T>(work: () => Promise<T>) => Promise<T>
@@ -18,15 +21,23 @@ export interface GroupCommit {
 }
 
 /**
- * Makes the queue. Work that throws is undone alone; the others of its group stand. Throws ERR_DATABASE_UNUSABLE to
+ * Makes the queue. Work that throws is undone alone; the others of its group stand. `onUndone` is told whenever anything was
+ * undone, before whatever comes next. Throws ERR_DATABASE_UNUSABLE to
  * everyone in a group that cannot be committed.
  */
-export function createGroupCommit(database: DatabaseSync, log: LogSync = NO_LOG): GroupCommit {
-  const frame = prepareFrame(database)
+export function createGroupCommit(
+  database: DatabaseSync,
+  log: LogSync = NO_LOG,
+  onUndone: () => void = () => {},
+): GroupCommit {
+  const frame = prepareFrame(database, onUndone)
   const changes = database.prepare('SELECT total_changes() AS number')
+  const countChanges = () => Number(changes.get()?.['number'])
+  // Of whole groups alone: what the one that runs has changed so far is not committed.
+  let committed = countChanges()
   const durable = createDurability({
     log,
-    count: () => Number(changes.get()?.['number']),
+    count: () => committed,
     damage: createDamage(() => database.exec('PRAGMA wal_checkpoint(TRUNCATE)')),
   })
   let waiting: Job[] = []
@@ -38,7 +49,10 @@ export function createGroupCommit(database: DatabaseSync, log: LogSync = NO_LOG)
     const group = waiting
     waiting = []
     const answers = await runGroup(database, frame, group)
-    if (answers) answered = Promise.all([answered, answer(group, answers, durable())]).then(() => {})
+    if (answers) {
+      committed = countChanges()
+      answered = Promise.all([answered, answer(group, answers, durable())]).then(() => {})
+    }
     // The event loop gets its turn between groups, so that calls arriving now form the next one.
     if (waiting.length > 0) return void setImmediate(() => void drain())
     isScheduled = false
@@ -60,16 +74,29 @@ export function createGroupCommit(database: DatabaseSync, log: LogSync = NO_LOG)
   }
 }
 
-type Frame = Readonly<Record<'begin' | 'commit' | 'save' | 'release' | 'undo', StatementSync>>
+type Frame = Readonly<Record<'begin' | 'commit' | 'save' | 'release', StatementSync>> & {
+  readonly undoJob: () => void
+  readonly undoAll: () => void
+}
 type Answers = readonly (() => void)[]
 
-const prepareFrame = (database: DatabaseSync): Frame => ({
-  begin: database.prepare('BEGIN'),
-  commit: database.prepare('COMMIT'),
-  save: database.prepare('SAVEPOINT job'),
-  release: database.prepare('RELEASE job'),
-  undo: database.prepare('ROLLBACK TO job'),
-})
+function prepareFrame(database: DatabaseSync, onUndone: () => void): Frame {
+  const [save, release] = [database.prepare('SAVEPOINT job'), database.prepare('RELEASE job')]
+  const undo = database.prepare('ROLLBACK TO job')
+  return {
+    ...{ begin: database.prepare('BEGIN'), commit: database.prepare('COMMIT'), save, release },
+    undoJob: () => {
+      onUndone()
+      undo.run()
+      release.run()
+    },
+    undoAll: () => {
+      onUndone()
+      // SQLite ends the transaction by itself on some failures, such as a full disk.
+      if (database.isTransaction) database.exec('ROLLBACK')
+    },
+  }
+}
 
 function refuse(group: readonly Job[], cause: unknown): void {
   const message = 'the database does not take a transaction'
@@ -86,12 +113,12 @@ async function runGroup(
   const answers: (() => void)[] = []
   try {
     frame.begin.run()
-    for (const job of group)
-      answers.push(await (group.length === 1 ? runAlone(database, job) : runJob(frame, job)))
+    for (const [place, job] of group.entries())
+      answers.push(await (place === 0 ? runFirst(frame, job, group.length > 1) : runJob(frame, job)))
     if (database.isTransaction) frame.commit.run()
     return answers
   } catch (cause) {
-    if (database.isTransaction) database.exec('ROLLBACK')
+    frame.undoAll()
     refuse(group, cause)
     return undefined
   }
@@ -106,13 +133,14 @@ async function answer(group: readonly Job[], answers: Answers, durable: Promise<
   }
 }
 
-// The transaction is its own then.
-async function runAlone(database: DatabaseSync, job: Job): Promise<() => void> {
+// Nothing else is in the transaction yet, so no savepoint is needed: it is begun anew for the others.
+async function runFirst(frame: Frame, job: Job, isFollowed: boolean): Promise<() => void> {
   try {
     const value = await job.work()
     return () => job.resolve(value)
   } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK')
+    frame.undoAll()
+    if (isFollowed) frame.begin.run()
     return () => job.reject(error)
   }
 }
@@ -124,8 +152,7 @@ async function runJob(frame: Frame, job: Job): Promise<() => void> {
     frame.release.run()
     return () => job.resolve(value)
   } catch (error) {
-    frame.undo.run()
-    frame.release.run()
+    frame.undoJob()
     return () => job.reject(error)
   }
 }

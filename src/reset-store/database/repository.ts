@@ -125,6 +125,14 @@ export interface LeaseRecord {
   readonly at: number
 }
 
+/** A lease that holds: the request, its directory, and the number and claim it was granted under. */
+export interface HeldLease {
+  readonly id: string
+  readonly directory: string
+  readonly number: number
+  readonly claim: string | null
+}
+
 /** One accepted receipt. */
 export interface ReceiptRecord extends LeaseRecord {
   readonly server: string
@@ -220,16 +228,16 @@ export interface RequestRecords {
     now: number,
     options: { readonly places: Readonly<Record<string, number>>; readonly onlyReceived: boolean },
   ) => Promise<readonly RequestRecord[]>
-  /** Open requests whose newest lease is this agent's and holds. */
-  readonly findLeased: (agent: string, now: number) => Promise<readonly RequestRecord[]>
+  /** The newest leases of open requests that are this agent's and hold. */
+  readonly findLeased: (agent: string, now: number) => Promise<readonly HeldLease[]>
   /** Grants a lease. Of a request's leases the newest 32 are kept, and the newest of each agent. */
   readonly grantLease: (id: string, lease: NewLease) => Promise<void>
   readonly setLeaseEnd: (id: string, until: number) => Promise<void>
   /**
-   * Records a receipt; from now on the store never says `expired` by itself. The newest 32 are kept, and the newest of
-   * each agent and server.
+   * Records a receipt, and that its lease holds `until` then; from now on the store never says `expired` by itself. The
+   * newest 32 are kept, and the newest of each agent and server.
    */
-  readonly addReceipt: (id: string, receipt: ReceiptRecord) => Promise<void>
+  readonly addReceipt: (id: string, receipt: ReceiptRecord & { readonly until: number }) => Promise<void>
   readonly listLeases: (id: string) => Promise<readonly LeaseRecord[]>
   readonly listReceipts: (id: string) => Promise<readonly ReceiptRecord[]>
   /**

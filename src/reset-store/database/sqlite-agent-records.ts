@@ -1,5 +1,6 @@
 // Agents, enrolment codes and seen calls in SQLite.
 import type { DatabaseSync } from 'node:sqlite'
+import type { OnUndone } from './group-commit.ts'
 import type { AgentRecord, AgentRecords, EnrolmentCodeRecord, SealingKeyRecord } from './repository.ts'
 
 interface AgentRow {
@@ -21,43 +22,68 @@ interface CodeRow {
   readonly used_by: string | null
 }
 
-const agentOf = (row: AgentRow, sealingKeys: readonly SealingKeyRecord[], parse: Parse): AgentRecord => ({
+const agentOf = (row: AgentRow, sealingKeys: readonly SealingKeyRecord[]): AgentRecord => ({
   id: row.id,
   name: row.name,
-  identityKey: parse(row.id, row.identity_key) as AgentRecord['identityKey'],
+  identityKey: JSON.parse(row.identity_key),
   sealingKeys,
-  directories: parse(row.id, row.directories) as AgentRecord['directories'],
+  directories: JSON.parse(row.directories),
   enrolledAt: row.enrolled_at,
   lastSeenAt: row.last_seen_at,
   revokedAt: row.revoked_at,
-  heartbeat:
-    row.heartbeat === null ? null : (parse(row.id, row.heartbeat) as NonNullable<AgentRecord['heartbeat']>),
+  heartbeat: row.heartbeat === null ? null : JSON.parse(row.heartbeat),
 })
 
-/** Parses a column of an agent's row. */
-type Parse = (agent: string, text: string) => unknown
-
-// Every call of an agent reads its row, and next to none changes it.
-const MOST_PARSED = 16
-function createParse(): Parse {
-  const parsed = new Map<string, Map<string, unknown>>()
-  return (agent, text) => {
-    const known = parsed.get(agent) ?? new Map<string, unknown>()
-    if (known.has(text)) return known.get(text)
-    const value: unknown = JSON.parse(text)
-    if (known.size >= MOST_PARSED) known.clear()
-    parsed.set(agent, known.set(text, value))
-    return value
-  }
+/** Prepares the statements once and gives the methods over them. */
+export function createAgentRecords(database: DatabaseSync, onUndone: OnUndone): AgentRecords {
+  const known = createKnownAgents(database, onUndone)
+  return { ...agentMethods(database, known), ...callMethods(database, known), ...codeMethods(database) }
 }
 
-/** Prepares the statements once and gives the methods over them. */
-export function createAgentRecords(database: DatabaseSync): AgentRecords {
-  return { ...agentMethods(database), ...callMethods(database), ...codeMethods(database) }
+/** The agents as the database has them. */
+interface KnownAgents {
+  /** In the order in which they enrolled. */
+  readonly all: () => ReadonlyMap<string, AgentRecord>
+  /** Notes that one was seen. */
+  readonly seen: (id: string, at: number) => void
+  /** Looks at the database again: at one agent, at all of them without an id. */
+  readonly changed: (id?: string) => void
+}
+
+// Every call of an agent asks for it, and next to none changes it.
+function createKnownAgents(database: DatabaseSync, onUndone: OnUndone): KnownAgents {
+  const find = database.prepare('SELECT * FROM agents WHERE id = ?')
+  const list = database.prepare('SELECT * FROM agents ORDER BY enrolled_at, id')
+  const keysOf = database.prepare('SELECT kid, statement FROM sealing_keys WHERE agent = ? ORDER BY place')
+  const complete = (row: unknown): AgentRecord => {
+    const agent = row as AgentRow
+    return agentOf(agent, keysOf.all(agent.id) as unknown as SealingKeyRecord[])
+  }
+  let known: Map<string, AgentRecord> | undefined
+  const forget = () => {
+    known = undefined
+  }
+  onUndone(forget)
+  return {
+    all: () => {
+      known ??= new Map(list.all().map((row) => [String(row['id']), complete(row)]))
+      return known
+    },
+    seen: (id, at) => {
+      const agent = known?.get(id)
+      if (agent) known?.set(id, { ...agent, lastSeenAt: at })
+    },
+    changed: (id) => {
+      const row = id === undefined ? undefined : find.get(id)
+      if (row === undefined) forget()
+      else known?.set(String(row['id']), complete(row))
+    },
+  }
 }
 
 function agentMethods(
   database: DatabaseSync,
+  known: KnownAgents,
 ): Pick<
   AgentRecords,
   'addAgent' | 'findAgent' | 'listAgents' | 'revokeAgent' | 'replaceSealingKeys' | 'recordHeartbeat'
@@ -69,16 +95,11 @@ function agentMethods(
     'INSERT INTO sealing_keys (agent, kid, statement, place) VALUES (?, ?, ?, ?)',
   )
   const dropKeys = database.prepare('DELETE FROM sealing_keys WHERE agent = ?')
-  const find = database.prepare('SELECT * FROM agents WHERE id = ?')
-  const keysOf = database.prepare('SELECT kid, statement FROM sealing_keys WHERE agent = ? ORDER BY place')
-  const list = database.prepare('SELECT * FROM agents ORDER BY enrolled_at, id')
   const revoke = database.prepare('UPDATE agents SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL')
   const lapse = database.prepare(
     "UPDATE requests SET lease_until = ? WHERE lease_agent = ? AND state = 'open' AND lease_until > ?",
   )
   const heartbeat = database.prepare('UPDATE agents SET heartbeat = ? WHERE id = ?')
-  const parse = createParse()
-  const complete = (row: AgentRow) => agentOf(row, keysOf.all(row.id) as unknown as SealingKeyRecord[], parse)
   const addKeys = (id: string, keys: readonly SealingKeyRecord[]) => {
     for (const [place, { kid, statement }] of keys.entries()) addKey.run(id, kid, statement, place)
   }
@@ -87,26 +108,30 @@ function agentMethods(
       const { id, name, identityKey, directories, enrolledAt, lastSeenAt } = agent
       add.run(id, name, JSON.stringify(identityKey), JSON.stringify(directories), enrolledAt, lastSeenAt)
       addKeys(id, agent.sealingKeys)
+      known.changed()
     },
-    findAgent: async (id) => {
-      const row = find.get(id) as unknown as AgentRow | undefined
-      return row && complete(row)
-    },
-    listAgents: async () => (list.all() as unknown as AgentRow[]).map(complete),
+    findAgent: async (id) => known.all().get(id),
+    listAgents: async () => [...known.all().values()],
     revokeAgent: async (id, at) => {
       revoke.run(at, id)
       lapse.run(at, id, at)
+      known.changed(id)
     },
     replaceSealingKeys: async (id, keys) => {
       dropKeys.run(id)
       addKeys(id, keys)
+      known.changed(id)
     },
-    recordHeartbeat: async (id, beat) => void heartbeat.run(JSON.stringify(beat), id),
+    recordHeartbeat: async (id, beat) => {
+      heartbeat.run(JSON.stringify(beat), id)
+      known.changed(id)
+    },
   }
 }
 
 function callMethods(
   database: DatabaseSync,
+  known: KnownAgents,
 ): Pick<AgentRecords, 'rememberCall' | 'listCalls' | 'forgetCalls'> {
   const remember = database.prepare('INSERT INTO seen_calls (jti, expires_at) VALUES (?, ?)')
   const seen = database.prepare('UPDATE agents SET last_seen_at = ? WHERE id = ?')
@@ -116,6 +141,7 @@ function callMethods(
     rememberCall: async ({ jti, expiresAt, agent, at }) => {
       remember.run(jti, expiresAt)
       seen.run(at, agent)
+      known.seen(agent, at)
     },
     listCalls: async (now) =>
       (list.all(now) as unknown as { jti: string; expires_at: number }[]).map((row) => ({

@@ -13,14 +13,21 @@ export function openSqliteRepository(path: string): Repository {
   return createSqliteRepository(openDatabase(path), createLogSync(`${path}-wal`))
 }
 
-/** The repository over a database that is open and up to date; `log` puts it on the disk. Closing the repository closes both. */
+/**
+ * The repository over a database that is open and up to date; `log` puts it on the disk. Closing the repository closes both.
+ * It remembers some of what it read, so nobody else may write to the database meanwhile.
+ */
 export function createSqliteRepository(database: DatabaseSync, log: LogSync = NO_LOG): Repository {
-  const group = createGroupCommit(database, log)
+  const memories: (() => void)[] = []
+  const onUndone = (forget: () => void) => void memories.push(forget)
   const records: Transaction = {
-    ...createStoreRecords(database),
-    ...createAgentRecords(database),
-    ...createRequestRecords(database),
+    ...createStoreRecords(database, onUndone),
+    ...createAgentRecords(database, onUndone),
+    ...createRequestRecords(database, onUndone),
   }
+  const group = createGroupCommit(database, log, () => {
+    for (const forget of memories) forget()
+  })
   return {
     transaction: (work) => group.run(() => work(records)),
     close: async () => {

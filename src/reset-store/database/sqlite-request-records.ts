@@ -1,7 +1,9 @@
 // Requests, leases, receipts and outcomes in SQLite.
 import type { DatabaseSync } from 'node:sqlite'
 import { SETTLE_AFTER_EXPIRY_MS } from '../../protocol/identifiers.ts'
+import type { OnUndone } from './group-commit.ts'
 import type {
+  HeldLease,
   LeaseRecord,
   OutcomeResult,
   ReceiptRecord,
@@ -11,10 +13,11 @@ import type {
 import { type RequestRow, requestOf } from './request-row.ts'
 
 /** Prepares the statements once and gives the methods over them. */
-export function createRequestRecords(database: DatabaseSync): RequestRecords {
+export function createRequestRecords(database: DatabaseSync, onUndone: OnUndone): RequestRecords {
+  const due = createDue(database, onUndone)
   return {
-    ...lifecycleMethods(database),
-    ...searchMethods(database),
+    ...lifecycleMethods(database, due),
+    ...searchMethods(database, due),
     findClaimable: claimableMethod(database),
     ...leaseMethods(database),
     ...outcomeMethods(database),
@@ -29,8 +32,38 @@ const one = (row: unknown): RequestRecord | undefined =>
   row === undefined ? undefined : requestOf(row as RequestRow)
 const all = (rows: unknown[]): RequestRecord[] => (rows as RequestRow[]).map(requestOf)
 
+/** Requests that end by time. */
+interface Due {
+  readonly find: (now: number) => RequestRecord[]
+  /** Notes that one more ends at this moment. */
+  readonly added: (at: number) => void
+}
+
+// Asked in every transaction, and next to never is anything overdue. A request that is there never becomes due earlier.
+function createDue(database: DatabaseSync, onUndone: OnUndone): Due {
+  const overdue = database.prepare('SELECT * FROM requests WHERE due_at <= ? ORDER BY due_at')
+  const first = database.prepare('SELECT min(due_at) AS at FROM requests WHERE due_at IS NOT NULL')
+  // Nothing is due before.
+  let earliest = Number.NEGATIVE_INFINITY
+  onUndone(() => {
+    earliest = Number.NEGATIVE_INFINITY
+  })
+  return {
+    find: (now) => {
+      if (now < earliest) return []
+      const found = all(overdue.all(now))
+      if (found.length === 0) earliest = Number(first.get()?.['at'] ?? Number.POSITIVE_INFINITY)
+      return found
+    },
+    added: (at) => {
+      earliest = Math.min(earliest, at)
+    },
+  }
+}
+
 function lifecycleMethods(
   database: DatabaseSync,
+  due: Due,
 ): Pick<RequestRecords, 'addRequest' | 'lastSequence' | 'issueRequest' | 'closeRequest'> {
   const add = database.prepare(
     `INSERT INTO requests (id, directory, anchor, display_name, operation, options, actor, creator, created_at,
@@ -60,6 +93,7 @@ function lifecycleMethods(
         ...[id, directory, anchor, displayName, operation, options, actor, creator],
         ...[createdAt, expiresAt, keys, expiresAt],
       )
+      due.added(expiresAt)
     },
     lastSequence: async (directory, anchor) =>
       Number(sequence.get(directory, anchor)?.['last_sequence'] ?? 0),
@@ -84,6 +118,7 @@ const MAY_HAVE_WRITTEN = `(r.received = 1 AND (r.outcome IS NULL OR r.outcome IN
 
 function searchMethods(
   database: DatabaseSync,
+  due: Due,
 ): Pick<
   RequestRecords,
   | 'findRequest'
@@ -105,9 +140,9 @@ function searchMethods(
     `SELECT * FROM requests INDEXED BY requests_of_subject WHERE directory = ? AND anchor = ? AND creator = ?
        AND (? IS NULL OR outcome = ?) ORDER BY rowid DESC LIMIT 1`,
   )
-  const overdue = database.prepare('SELECT * FROM requests WHERE due_at <= ? ORDER BY due_at')
   const leased = database.prepare(
-    `SELECT * FROM requests WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sealed_at`,
+    `SELECT id, directory, lease AS number, lease_claim AS claim FROM requests
+       WHERE lease_agent = ? AND state = 'open' AND lease_until > ? ORDER BY sealed_at`,
   )
   const newest = database.prepare(
     `SELECT * FROM requests AS r WHERE directory = ? AND anchor = ? AND sequence IS NOT NULL AND id <> ?
@@ -120,35 +155,40 @@ function searchMethods(
       one(lastBegun.get(directory, anchor, creator, outcome ?? null, outcome ?? null)),
     countWriting: async (directory, anchor, state) =>
       Number(writing.get(directory, anchor, state)?.['number']),
-    findOverdue: async (now) => all(overdue.all(now)),
-    findLeased: async (agent, now) => all(leased.all(agent, now)),
+    findOverdue: async (now) => due.find(now),
+    findLeased: async (agent, now) => leased.all(agent, now) as unknown as HeldLease[],
     findNewest: async (directory, anchor, butId = '') => one(newest.get(directory, anchor, butId)),
   }
 }
 
-// In the order of its index, one directory at a time: only as many rows are read as there are places.
+// In the order of its index, one directory at a time: only as many rows are read as there are places, and more of them where
+// one subject has several.
 function claimableMethod(database: DatabaseSync): RequestRecords['findClaimable'] {
   const claimable = database.prepare(
     `SELECT * FROM requests AS r INDEXED BY requests_claimable
-     WHERE state = 'open' AND directory = :directory AND lease_until <= :now
-       AND (received = 1 OR (expires_at > :now AND (:onlyReceived = 0 OR sequence IS NULL)))
+     WHERE state = 'open' AND directory = ?1 AND lease_until <= ?2
+       AND (received = 1 OR (expires_at > ?2 AND (?3 = 0 OR sequence IS NULL)))
        AND (sealed_keys = '[]' OR EXISTS (
-         SELECT 1 FROM json_each(r.sealed_keys) WHERE value IN (SELECT value FROM json_each(:keys))))
-       AND NOT EXISTS (SELECT 1 FROM outcomes WHERE request = r.id AND agent = :agent)
+         SELECT 1 FROM json_each(r.sealed_keys) WHERE value IN (SELECT value FROM json_each(?4))))
+       AND NOT EXISTS (SELECT 1 FROM outcomes WHERE request = r.id AND agent = ?5)
        AND (sequence IS NULL OR NOT EXISTS (
          SELECT 1 FROM requests AS out INDEXED BY requests_out
            WHERE out.directory = r.directory AND out.anchor = r.anchor
-           AND out.state <> 'closed' AND out.operation <> 'inspect' AND out.lease_until > :now))
-     ORDER BY coalesce(sequence, sealed_at)`,
+           AND out.state <> 'closed' AND out.operation <> 'inspect' AND out.lease_until > ?2))
+     ORDER BY coalesce(sequence, sealed_at) LIMIT ?6 + 0`,
   )
   return async (agent, now, { places, onlyReceived }) => {
     const keys = JSON.stringify(agent.sealingKeys.map(({ kid }) => kid))
-    const wish = { agent: agent.id, keys, now, onlyReceived: onlyReceived ? 1 : 0 }
+    const mode = onlyReceived ? 1 : 0
     const found = [...new Set(agent.directories)].flatMap((directory) => {
       const free = Object.hasOwn(places, directory) ? (places[directory] ?? 0) : 0
       if (free === 0) return []
-      const rows = claimable.iterate({ ...wish, directory }) as Iterable<unknown> as Iterable<RequestRow>
-      return onePerSubject(rows, free)
+      for (let most = free; ; most *= 4) {
+        const wish = [directory, now, mode, keys, agent.id, most]
+        const rows = claimable.all(...wish) as unknown as RequestRow[]
+        const firsts = onePerSubject(rows, free)
+        if (firsts.length === free || rows.length < most) return firsts
+      }
     })
     return found.sort((a, b) => orderOf(a) - orderOf(b)).map(requestOf)
   }
@@ -156,7 +196,7 @@ function claimableMethod(database: DatabaseSync): RequestRecords['findClaimable'
 
 const orderOf = ({ sequence, sealed_at: at }: RequestRow): number => sequence ?? at ?? 0
 
-function onePerSubject(rows: Iterable<RequestRow>, free: number): RequestRow[] {
+function onePerSubject(rows: readonly RequestRow[], free: number): RequestRow[] {
   const found = new Map<string, RequestRow>()
   for (const row of rows) {
     const subject = row.sequence === null ? row.id : row.anchor
@@ -175,11 +215,13 @@ function leaseMethods(
   )
   const addLease = database.prepare('INSERT INTO leases (request, lease, agent, at) VALUES (?, ?, ?, ?)')
   // What an agent was handed once must be known for as long as it may deliver an outcome.
+  const countLeases = database.prepare('SELECT count(*) AS number FROM leases WHERE request = ?')
   const trimLeases = database.prepare(
     `DELETE FROM leases WHERE request = :id
        AND lease NOT IN (SELECT lease FROM leases WHERE request = :id ORDER BY lease DESC LIMIT ${MOST_KEPT})
        AND lease NOT IN (SELECT max(lease) FROM leases WHERE request = :id GROUP BY agent)`,
   )
+  const countReceipts = database.prepare('SELECT count(*) AS number FROM receipts WHERE request = ?')
   const trimReceipts = database.prepare(
     `DELETE FROM receipts WHERE request = :id
        AND (lease, server) NOT IN
@@ -192,7 +234,8 @@ function leaseMethods(
     'INSERT INTO receipts (request, lease, server, agent, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
   )
   const received = database.prepare(
-    `UPDATE requests SET received = 1, due_at = expires_at + ${SETTLE_AFTER_EXPIRY_MS} WHERE id = ? AND received = 0`,
+    `UPDATE requests SET received = 1, lease_until = ?,
+       due_at = CASE received WHEN 0 THEN expires_at + ${SETTLE_AFTER_EXPIRY_MS} ELSE due_at END WHERE id = ?`,
   )
   const leases = database.prepare('SELECT lease, agent, at FROM leases WHERE request = ? ORDER BY lease')
   const receipts = database.prepare(
@@ -202,13 +245,13 @@ function leaseMethods(
     grantLease: async (id, { number, agent, claim, until, at }) => {
       grant.run(number, agent, claim, until, id)
       addLease.run(id, number, agent, at)
-      trimLeases.run({ id })
+      if (Number(countLeases.get(id)?.['number']) > MOST_KEPT) trimLeases.run({ id })
     },
     setLeaseEnd: async (id, until) => void setEnd.run(until, id),
-    addReceipt: async (id, { lease, server, agent, at }) => {
+    addReceipt: async (id, { lease, server, agent, at, until }) => {
       addReceipt.run(id, lease, server, agent, at)
-      received.run(id)
-      trimReceipts.run({ id })
+      received.run(until, id)
+      if (Number(countReceipts.get(id)?.['number']) > MOST_KEPT) trimReceipts.run({ id })
     },
     listLeases: async (id) => leases.all(id) as unknown as LeaseRecord[],
     listReceipts: async (id) => receipts.all(id) as unknown as ReceiptRecord[],

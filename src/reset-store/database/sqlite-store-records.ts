@@ -1,5 +1,6 @@
 // Users, administrators, published policies and single facts in SQLite.
 import type { DatabaseSync } from 'node:sqlite'
+import type { OnUndone } from './group-commit.ts'
 import type { PoliciesRecord, StoreRecords, UserRecord } from './repository.ts'
 
 type Row = Record<string, string>
@@ -35,22 +36,32 @@ const policiesOf = (row: PoliciesRow): PoliciesRecord => ({
 })
 
 /** Prepares the statements once and gives the methods over them. */
-export function createStoreRecords(database: DatabaseSync): StoreRecords {
-  return { ...factMethods(database), ...userMethods(database), ...policyMethods(database) }
+export function createStoreRecords(database: DatabaseSync, onUndone: OnUndone): StoreRecords {
+  return { ...factMethods(database, onUndone), ...userMethods(database), ...policyMethods(database) }
 }
 
 function factMethods(
   database: DatabaseSync,
+  onUndone: OnUndone,
 ): Pick<StoreRecords, 'readFact' | 'writeFact' | 'addAdministrator' | 'listAdministrators'> {
   const readFact = database.prepare('SELECT value FROM facts WHERE name = ?')
   const writeFact = database.prepare(
     'INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
   )
+  // Two of them are asked for with every claim.
+  const known = new Map<string, string | undefined>()
+  onUndone(() => known.clear())
   const addAdministrator = database.prepare('INSERT INTO administrators (name, token_digest) VALUES (?, ?)')
   const listAdministrators = database.prepare('SELECT name, token_digest FROM administrators')
   return {
-    readFact: async (name) => (readFact.get(name) as Row | undefined)?.['value'],
-    writeFact: async (name, value) => void writeFact.run(name, value),
+    readFact: async (name) => {
+      if (!known.has(name)) known.set(name, (readFact.get(name) as Row | undefined)?.['value'])
+      return known.get(name)
+    },
+    writeFact: async (name, value) => {
+      writeFact.run(name, value)
+      known.set(name, value)
+    },
     addAdministrator: async (name, tokenDigest) => void addAdministrator.run(name, tokenDigest),
     listAdministrators: async () =>
       (listAdministrators.all() as Row[]).map((row) => ({

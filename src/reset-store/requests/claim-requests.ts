@@ -1,7 +1,7 @@
 // Handing out work: leases are renewed, lapse, and are granted. Per subject at most one request is out at a time.
 import type { ClaimAnswer, ClaimCall, ClaimedRequest } from '../../protocol/agent-calls.ts'
 import { LEASE_MS } from '../../protocol/identifiers.ts'
-import type { AgentRecord, RequestRecord, Transaction } from '../database/repository.ts'
+import type { AgentRecord, HeldLease, Transaction } from '../database/repository.ts'
 import { requireActive } from './active-agent.ts'
 import { agentKey, directoryKey } from './changes.ts'
 import { describeClaimed } from './claimed-request.ts'
@@ -94,23 +94,26 @@ async function beginClaim(
   for (const { id } of others) await records.setLeaseEnd(id, now)
   for (const { id } of [...named, ...repeated]) await records.setLeaseEnd(id, now + LEASE_MS)
   const requests: ClaimedRequest[] = []
-  for (const request of repeated) requests.push(await describeClaimed(records, request))
+  for (const { id } of repeated) {
+    const request = await records.findRequest(id)
+    if (request) requests.push(await describeClaimed(records, request))
+  }
   const switches = await readSwitches(records)
   return {
     agent,
     ...switches,
-    renewed: named.map(({ id, lease }) => ({ request: id, lease: lease.number })),
+    renewed: named.map(({ id, number }) => ({ request: id, lease: number })),
     requests: repeated.length > 0 ? requests : await grantLeases(records, now, agent, call, switches),
     lapsedIn: new Set(others.map(({ directory }) => directory)),
   }
 }
 
 // The leases an agent holds: those it names, those an earlier try of this same claim gave, and those that lapse.
-function sortLeases(held: readonly RequestRecord[], call: ClaimCall) {
+function sortLeases(held: readonly HeldLease[], call: ClaimCall) {
   const numbers = new Map(call.leases.map(({ request, lease }) => [request, lease]))
-  const sorted = Map.groupBy(held, ({ id, lease }) => {
-    if (numbers.get(id) === lease.number) return 'named'
-    return lease.claim === call.claimId ? 'repeated' : 'others'
+  const sorted = Map.groupBy(held, ({ id, number, claim }) => {
+    if (numbers.get(id) === number) return 'named'
+    return claim === call.claimId ? 'repeated' : 'others'
   })
   const { named = [], repeated = [], others = [] } = Object.fromEntries(sorted)
   return { named, repeated, others }

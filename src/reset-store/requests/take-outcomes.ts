@@ -85,10 +85,17 @@ async function takeAll(
   effects: Effects,
 ): Promise<OutcomesAnswer['results']> {
   await requireActive(records, agentId)
-  for (const item of delivered) await requireFitting(records, item)
+  const found = new Map<string, RequestRecord | undefined>()
+  for (const item of delivered) found.set(item.outcome.request, await findFitting(records, item))
   const results: OutcomesAnswer['results'] = []
-  for (const item of delivered)
-    results.push({ request: item.outcome.request, result: await take(records, item, now, effects) })
+  for (const item of delivered) {
+    const id = item.outcome.request
+    // Taking an outcome changes its request: a second one of the same request looks again.
+    const request = found.get(id) ?? (await records.findRequest(id))
+    found.delete(id)
+    const result = request ? await take(records, request, item, now, effects) : 'request_not_found'
+    results.push({ request: id, result })
+  }
   return results
 }
 
@@ -133,9 +140,9 @@ async function readOutcome(jws: string, index: number, findKey: Parameters<typeo
   }
 }
 
-async function requireFitting(records: Transaction, { outcome }: Delivered): Promise<void> {
+async function findFitting(records: Transaction, { outcome }: Delivered): Promise<RequestRecord | undefined> {
   const request = await records.findRequest(outcome.request)
-  if (!request) return
+  if (!request) return undefined
   if (outcome.directory !== null && request.directory !== outcome.directory)
     throw new CallRefused('outcome_invalid', `the outcome of ${request.id} names another directory`)
   const isInspect = request.operation === 'inspect'
@@ -143,6 +150,7 @@ async function requireFitting(records: Transaction, { outcome }: Delivered): Pro
     throw new CallRefused('outcome_invalid', `the outcome of ${request.id} tells of an account, or fails to`)
   if (isInspect && outcome.marker !== null)
     throw new CallRefused('outcome_invalid', `the outcome of ${request.id} has a marker, and wrote nothing`)
+  return request
 }
 
 // What decided is always kept; beside it, an agent that goes in circles fills no disk.
@@ -150,13 +158,11 @@ const MOST_EVIDENCE = 32
 
 async function take(
   records: Transaction,
-  item: Delivered,
+  request: RequestRecord,
+  { outcome, jws, digest }: Delivered,
   now: number,
   { pins, freed }: Effects,
 ): Promise<OutcomeResult> {
-  const { outcome, jws, digest } = item
-  const request = await records.findRequest(outcome.request)
-  if (!request) return 'request_not_found'
   const before = await records.findOutcome(request.id, digest)
   if (before) return before
   const result = await decide(records, request, outcome, now)

@@ -45,6 +45,5 @@ async function accept(
   now: number,
 ): Promise<void> {
   const { request, lease, server } = receipt
-  await records.addReceipt(request, { lease, server, agent, at: now })
-  await records.setLeaseEnd(request, now + LEASE_MS)
+  await records.addReceipt(request, { lease, server, agent, at: now, until: now + LEASE_MS })
 }

@@ -10,6 +10,7 @@ export default {
   testTimeout: 30_000,
   // Most tests wait for their servers: three at once on two cores.
   maxWorkers: 3,
+  testSequencer: '<rootDir>/test/longest-first-sequencer.mjs',
   cacheDirectory: '<rootDir>/.cache/jest',
   workerIdleMemoryLimit: '768MB',
   transform: { '\\.ts$': '<rootDir>/test/strip-types.mjs' },

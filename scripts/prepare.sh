@@ -82,7 +82,7 @@ with_low_ports() {
     nothing) "$@" ;;
     # shellcheck disable=SC2016  # for the inner shell
     namespace) unshare -Urn sh -c 'ip link set lo up && exec "$@"' sh "$@" ;;
-    sudo) sudo env PATH="$PATH" "$@" ;;
+    sudo) sudo env PATH="$PATH" ${TMPDIR:+TMPDIR="$TMPDIR"} "$@" ;;
     *) exit 1 ;;
   esac
 }
@@ -93,7 +93,7 @@ exec_with_low_ports() {
     nothing) exec "$@" ;;
     # shellcheck disable=SC2016  # for the inner shell
     namespace) exec unshare -Urn sh -c 'ip link set lo up && exec "$@"' sh "$@" ;;
-    sudo) exec sudo env PATH="$PATH" "$@" ;;
+    sudo) exec sudo env PATH="$PATH" ${TMPDIR:+TMPDIR="$TMPDIR"} "$@" ;;
     *) exit 1 ;;
   esac
 }

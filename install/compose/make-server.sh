@@ -5,7 +5,7 @@
 #
 # From the environment: LDIF (directory install/openldap), SUFFIX (dc=..., two parts), ADMIN_PASSWORD_FILE and
 # SERVICE_PASSWORD_FILE (without a newline at the end), CA_FILE, CERTIFICATE_FILE, KEY_FILE, SCHEME (default {SSHA}),
-# SLAPD (default /usr/sbin/slapd).
+# ARGON2_COST (of the scheme {ARGON2}, default m=19456 t=2 p=1), SLAPD (default /usr/sbin/slapd).
 set -eu
 directory=$1
 slapd=${SLAPD:-/usr/sbin/slapd}
@@ -36,7 +36,7 @@ olcModulePath: /usr/lib/ldap
 olcModuleLoad: back_mdb
 olcModuleLoad: ppolicy
 olcModuleLoad: memberof
-olcModuleLoad: argon2 m=19456 t=2 p=1
+olcModuleLoad: argon2 ${ARGON2_COST:-m=19456 t=2 p=1}
 
 dn: cn=schema,cn=config
 objectClass: olcSchemaConfig

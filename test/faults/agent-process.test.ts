@@ -214,7 +214,8 @@ test('an agent whose temporary directory is read-only works [tmp_read_only]', as
   await world.agent.stop()
   const own = process.getuid?.() === 0 ? '-m' : '-rm'
   const output = path.join(world.directory, 'read-only.log')
-  const words = [own, 'sh', '-c', READ_ONLY_TMP, world.directory, path.dirname(world.directory)]
+  const temporary = path.dirname(world.directory)
+  const words = [own, 'env', `TMPDIR=${temporary}`, 'sh', '-c', READ_ONLY_TMP, world.directory, temporary]
   const child = await startAgent(
     'unshare',
     [...words, process.execPath, ...world.agent.command.words],

@@ -33,7 +33,10 @@ const invariantsOf = ({ violations }: SeedReport): readonly string[] => [
 
 /** A thread of the simulation that runs one seed after the other, with a bug or without. */
 function openRunner(plant: string | undefined) {
-  const worker = new Worker(CHILD, { workerData: { plant } })
+  const worker = new Worker(CHILD, {
+    workerData: { plant },
+    resourceLimits: { maxYoungGenerationSizeMb: 128 },
+  })
   const run = (seed: number) =>
     new Promise<SeedReport>((resolve, reject) => {
       worker.removeAllListeners()

@@ -38,6 +38,11 @@ export interface TestChildOptions {
 // Shared by all of them: most of a program's start is compiling what did not change.
 const COMPILED = path.resolve(import.meta.dirname, '../../.cache/compiled')
 
+/** Where a test build keeps its compiled code: in one place with the others', each would overwrite what the other has edited. */
+export const compiledApart = (build: string): Readonly<Record<string, string>> => ({
+  NODE_COMPILE_CACHE: path.join(COMPILED, path.parse(build).name),
+})
+
 /** The environment every test child starts with. */
 export function bareEnvironment(): Record<string, string> {
   const { PATH = '' } = process.env
@@ -67,7 +72,7 @@ export async function startReadyChild(
   const child = startChild(options)
   const end = performance.now() + 45_000
   while (!(await isReady())) {
-    if (child.isRunning() && performance.now() < end) await sleep(10)
+    if (child.isRunning() && performance.now() < end) await sleep(25)
     else {
       await child.end('SIGKILL')
       const files = new Set([options.outputFile, options.errorFile ?? options.outputFile])

@@ -34,7 +34,7 @@ import { testCa } from './test-ca.ts'
 
 /** How a test server differs from the usual one: 7 characters, a history of 5, no lockout, no age. */
 export interface SlapdOptions {
-  /** Default `{SSHA}`. `{ARGON2}` costs 50 ms a password. */
+  /** Default `{SSHA}`. */
   readonly scheme?: PasswordScheme
   readonly policy?: DomainPolicy
   /** More attributes of the default policy, by their own names. */

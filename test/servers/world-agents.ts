@@ -4,7 +4,7 @@ import { request as httpRequest } from 'node:http'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { servicePassword } from './canaries.ts'
-import { runCommand } from './child-process.ts'
+import { compiledApart, runCommand } from './child-process.ts'
 import type { DirectoryKind, TestDomain } from './directory-kinds.ts'
 import { type LdapProxy, startLdapProxy } from './ldap-proxy.ts'
 import type { testCa } from './test-ca.ts'
@@ -79,7 +79,12 @@ export function describeAgent(place: AgentPlace, options: AgentOptions): WorldAg
   const named = served.find(({ domain }) => isNamed(domain, options))
   const imports = [...(options.agentImports ?? []), ...(named ? [RESOLVE_DIRECTORY] : [])]
   const words = [...nodeArguments(options.program, imports), 'agent', '--config', configFile]
-  const env = { ...options.agentEnv, ...(named ? { TEST_DIRECTORY_ADDRESS: addressOf(named) } : {}) }
+  const [build] = options.agentImports ?? []
+  const env = {
+    ...(build === undefined ? {} : compiledApart(build)),
+    ...options.agentEnv,
+    ...(named ? { TEST_DIRECTORY_ADDRESS: addressOf(named) } : {}),
+  }
   const described = describeProgram(
     words,
     outputFile,

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { request as httpsRequest } from 'node:https'
 import path from 'node:path'
+import { createSecureContext } from 'node:tls'
 import type { Operation } from '../../src/protocol/identifiers.ts'
 import type { Verdict } from '../../src/protocol/sealer-calls.ts'
 import type { CreatedUser, NewUser } from './directory-admin.ts'
@@ -152,8 +153,8 @@ export async function startWorld<K extends DirectoryKind = 'active-directory'>(
   const places = await placeAgents(directory, served, options)
   const agentsUrl = (await options.beforeStore?.(storeUrl)) ?? storeUrl
   const files = writeConfigs({ directory, storeUrl, agentsUrl, port, ca, places, options })
-  const storeReady = () =>
-    answers(httpsRequest, { host: '127.0.0.1', port, path: '/readyz', ca: readFileSync(ca.caFile) })
+  const secureContext = createSecureContext({ ca: readFileSync(ca.caFile) })
+  const storeReady = () => answers(httpsRequest, { host: '127.0.0.1', port, path: '/readyz', secureContext })
   const program = nodeArguments(options.program)
   const store = describeProgram(
     [...program, 'store', '--config', files.storeConfigFile],

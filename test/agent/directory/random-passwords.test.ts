@@ -1,4 +1,4 @@
-// Random Unicode passwords, written by reset and by change, and bound with unchanged: 300, or 5,000 with WRITEBACK_FULL=1.
+// Random Unicode passwords, written by reset and by change, and bound with unchanged: 120, or 5,000 with WRITEBACK_FULL=1.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Client } from 'ldapts'
@@ -8,7 +8,7 @@ import { type CreatedUser, ldapClient, replaceAttribute } from '../../servers/di
 import { type SambaDomain, startSambaDomain } from '../../servers/samba-domain.ts'
 import { clear, openedDirectories, writeOf } from './opened-directories.ts'
 
-const COUNT = process.env['WRITEBACK_FULL'] === '1' ? 5000 : 300
+const COUNT = process.env['WRITEBACK_FULL'] === '1' ? 5000 : 120
 const LANES = 4
 const directories = openedDirectories()
 // Nearly all of the time is the domain controller deriving Kerberos keys, one password after the other: so there are two.

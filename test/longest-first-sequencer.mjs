@@ -10,6 +10,7 @@ const LONGEST = [
   'e2e/two-agents',
   'e2e/kills',
   'e2e/service-account',
+  'e2e/bounded',
   'e2e/graceful-stop',
   'e2e/lost-answers',
   'e2e/states',

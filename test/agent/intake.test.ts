@@ -317,13 +317,13 @@ test('garbage for a request that another agent had promised to write ends unknow
 test('a request whose outcome is not delivered yet stays named, and brings no hurry when it is handed out anew', async () => {
   const document = await fresh()
   const again = { requests: [await claimedOf(document, { lease: 2 })] }
-  const world = openIntake([
-    { requests: [await claimedOf(document)] },
-    ...Array.from({ length: 5 }, () => again),
-  ])
+  const answers = [{ requests: [await claimedOf(document)] }]
+  const world = openIntake(answers)
   world.intake.start()
   await world.until(() => world.seen.enqueued.length === 1)
   world.journal.outcome({ requestId: document.id, outcome: 'applied', bytes: 'signed', atMs: 1 })
+  // Earlier it would be taken: a higher lease of an open request takes its place.
+  answers.push(...Array.from({ length: 5 }, () => again))
   await world.claims(world.seen.claims.length + 6)
   expect(world.seen.claims.at(-1)?.leases).toEqual([{ request: document.id, lease: 1 }])
   expect(world.journal.undelivered(5)).toEqual([{ requestId: document.id, bytes: 'signed' }])

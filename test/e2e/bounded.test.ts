@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { freshPassword } from '../../bench/fresh-password.ts'
 import { checkHistory } from '../history/check-history.ts'
 import { createRecorder } from '../history/record-run.ts'
-import type { RequestFault } from '../servers/ldap-faults.ts'
+import type { RecordedMessage, RequestFault } from '../servers/ldap-faults.ts'
 import type { LdapProxy } from '../servers/ldap-proxy.ts'
 import { queueKeys, withPrivateRedis } from '../servers/private-redis.ts'
 import { makeScratchDirectory, removeScratchDirectory } from '../servers/scratch-directory.ts'
@@ -67,7 +67,18 @@ async function resetAll(): Promise<void> {
   expect(verdicts.map(({ outcome }) => outcome)).toEqual(users.map(() => 'applied'))
 }
 
-/** Everything goes wrong once, one thing after the other, and then the queue is gone; ends with all connections in use. */
+const isSearch = ({ operation, direction }: RecordedMessage): boolean =>
+  operation === 'search' && direction === 'request'
+
+/** A reset of everybody by a directory so slow that every connection which there may be is needed at once. */
+async function useAllConnections(): Promise<void> {
+  const slow: RequestFault = { kind: 'delay-response', ms: 400 }
+  const rules = [isSearch, isPasswordWrite].map((match) => proxy.onRequest(match, slow, USERS))
+  await resetAll()
+  for (const rule of rules) rule.remove()
+}
+
+/** Everything goes wrong once, one thing after the other, and then the queue is gone; ends with all connections open. */
 async function liveThroughFaults(): Promise<void> {
   for (const fault of DIRECTORY_FAULTS) {
     proxy.forget()
@@ -84,7 +95,7 @@ async function liveThroughFaults(): Promise<void> {
   }
   await withPrivateRedis(world.agent.stateDirectory, async (redis) => redis.del(await queueKeys(redis)))
   await resetAll()
-  await resetAll()
+  await useAllConnections()
 }
 
 interface Held {
@@ -144,7 +155,7 @@ test('holds after more than a hundred requests with every kind of fault what it 
   await liveThroughFaults()
   // Never later: it would end what the agent had forgotten to end.
   proxy.disconnectAll()
-  await resetAll()
+  await useAllConnections()
   const before = await restful()
   tell('before', before)
   await liveThroughFaults()

@@ -98,9 +98,10 @@ export interface WriterSession {
   readonly rules: AccountRules
   /**
    * ONE read of the account, everything a decision needs; only `inspect` by an anchor that is not objectGUID searches
-   * before, and a `change` of an account with failures asks for the server's clock as well: by one that was set back meanwhile
-   * they would look lapsed, and the next one could lock the account. Throws WritebackError, to be tried again later, when the server does not answer; ERR_DOCUMENT_INVALID for
-   * an anchor that is no GUID, and where another anchor than objectGUID has no pinned entry yet.
+   * before. A `change` of an account with failures asks for the server's clock as well: by one that was set back meanwhile
+   * they would look lapsed, and the next one could lock the account. Throws WritebackError, to be tried again later, when
+   * the server does not answer; ERR_DOCUMENT_INVALID for an anchor that is no GUID, and where another anchor than
+   * objectGUID has no pinned entry yet.
    */
   readonly readAccount: (subject: Subject, operation: Operation, wish?: ReadWish) => Promise<AccountReading>
   /**

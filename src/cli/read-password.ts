@@ -19,6 +19,26 @@ export async function readNewPassword(io: Io): Promise<Buffer> {
       'ERR_USAGE',
       'no terminal to ask for the password; add --password-stdin or --generate',
     )
+  return withoutEcho(io, () => askTwice(io))
+}
+
+/** Asks on the terminal for the current password and twice for the new one. Throws as readNewPassword. The caller wipes both. */
+export async function readChangedPassword(io: Io): Promise<readonly [current: Buffer, next: Buffer]> {
+  if (!io.stdin.isTTY)
+    throw new WritebackError('ERR_USAGE', 'no terminal to ask for the passwords; add --password-stdin')
+  return withoutEcho(io, async () => {
+    const current = await ask(io, 'current password: ')
+    try {
+      checkPassword(current)
+      return [current, await askTwice(io)]
+    } catch (error) {
+      current.fill(0)
+      throw error
+    }
+  })
+}
+
+async function askTwice(io: Io): Promise<Buffer> {
   const first = await ask(io, 'new password: ')
   let second: Buffer | undefined
   try {
@@ -34,17 +54,14 @@ export async function readNewPassword(io: Io): Promise<Buffer> {
   }
 }
 
-/** Asks once on the terminal, for `change`. Throws as readNewPassword. The caller wipes the result. */
-export async function readCurrentPassword(io: Io): Promise<Buffer> {
-  if (!io.stdin.isTTY)
-    throw new WritebackError('ERR_USAGE', 'no terminal to ask for the passwords; add --password-stdin')
-  const current = await ask(io, 'current password: ')
+// Before the first question is shown and until the last one is answered: whoever pastes or types fast must not be shown either.
+async function withoutEcho<T>(io: Io, work: () => Promise<T>): Promise<T> {
+  io.stdin.setRawMode(true)
   try {
-    checkPassword(current)
-    return current
-  } catch (error) {
-    current.fill(0)
-    throw error
+    return await work()
+  } finally {
+    io.stdin.setRawMode(false)
+    io.stdin.pause()
   }
 }
 
@@ -115,13 +132,10 @@ function createLineCutter(count: number) {
 async function ask(io: Io, prompt: string): Promise<Buffer> {
   io.stderr.write(prompt)
   const editor = createLineEditor(LONGEST)
-  io.stdin.setRawMode(true)
   try {
     return await readLine(io, editor)
   } finally {
     editor.wipe()
-    io.stdin.setRawMode(false)
-    io.stdin.pause()
     io.stderr.write('\n')
   }
 }

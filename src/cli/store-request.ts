@@ -5,7 +5,7 @@ import { LONGEST_WAIT_MS, type Operation } from '../protocol/identifiers.ts'
 import type { Verdict } from '../protocol/sealer-calls.ts'
 import { type Io, type SetExit, say } from './io.ts'
 import { describeVerdict, exitOf } from './print-verdict.ts'
-import { readCurrentPassword, readNewPassword, readPasswordLines } from './read-password.ts'
+import { readChangedPassword, readNewPassword, readPasswordLines } from './read-password.ts'
 import { findUser, sendRequest } from './send-request.ts'
 import { type CallStore, connectToStore, type StoreWords, withStoreWords } from './store-api.ts'
 import { makeTemporaryPassword } from './temporary-password.ts'
@@ -135,14 +135,7 @@ async function takePasswords(io: Io, operation: Operation, words: AskWords): Pro
     return words.passwordStdin ? readPasswordLines(io, 1) : [await readNewPassword(io)]
   }
   if (operation !== 'change') return []
-  if (words.passwordStdin) return readPasswordLines(io, 2)
-  const current = await readCurrentPassword(io)
-  try {
-    return [current, await readNewPassword(io)]
-  } catch (error) {
-    current.fill(0)
-    throw error
-  }
+  return words.passwordStdin ? readPasswordLines(io, 2) : readChangedPassword(io)
 }
 
 // As bytes all the way; its characters mean themselves in JSON too.

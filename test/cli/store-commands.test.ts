@@ -54,9 +54,10 @@ async function run(
   place = `--config ${configFile}`,
   env: Readonly<Record<string, string>> = {},
   terminal: object = {},
+  onError: (text: string) => void = () => {},
 ): Promise<Run> {
   const stdin = Object.assign(new PassThrough(), terminal)
-  const [stdout, stderr] = [createSink(), createSink()]
+  const [stdout, stderr] = [createSink(), createSink(onError)]
   const io = { env, execArgv: [], onStopSignal: () => () => {}, exitNow: () => {} }
   stdin.end(input)
   const argv = ['store', ...[...words.split(' '), ...place.split(' ')].filter(Boolean)]
@@ -65,11 +66,12 @@ async function run(
 }
 
 /** A standard output that, like a pipe, has taken a copy when it says that a chunk is written. */
-function createSink(): Writable & { text: () => string } {
+function createSink(onText: (text: string) => void = () => {}): Writable & { text: () => string } {
   const parts: Buffer[] = []
   const sink = new Writable({
     write: (part: Buffer, _encoding, done) => {
       parts.push(Buffer.from(part))
+      onText(part.toString())
       done()
     },
   })
@@ -528,6 +530,23 @@ test('keys edit the line by whole characters, and arrow keys do nothing', () => 
   expect(typed('abc\x03')[0]).toBe('cancelled')
   expect(typed('\x7f\x7fa\r')).toEqual(['done', 'a', 4])
   expect(typed('x'.repeat(17))[0]).toBe('too long')
+})
+
+test('the terminal shows nothing that is typed from before the first question to the last answer', async () => {
+  for (const [operation, pasted, questions] of [
+    ['change', 'old\rnew\rnew\r', ['current password: ', 'new password: ', 'again: ']],
+    ['reset', 'x\rx\r', ['new password: ', 'again: ']],
+  ] as const) {
+    const seen: string[] = []
+    const terminal = { isTTY: true, setRawMode: (isRaw: boolean) => seen.push(isRaw ? 'hidden' : 'shown') }
+    const carrying = carryAny({ outcome: 'applied' })
+    const note = (text: string) => text.endsWith(': ') && seen.push(text)
+    expect((await run(`request ${operation} ada --wait`, pasted, undefined, {}, terminal, note)).status).toBe(
+      0,
+    )
+    await carrying
+    expect(seen).toEqual(['hidden', ...questions, 'shown'])
+  }
 })
 
 test('lines that are pasted at once answer one question each', async () => {

@@ -22,8 +22,7 @@ export interface GroupCommit {
 
 /**
  * Makes the queue. Work that throws is undone alone; the others of its group stand. `onUndone` is told whenever anything was
- * undone, before whatever comes next. Throws ERR_DATABASE_UNUSABLE to
- * everyone in a group that cannot be committed.
+ * undone, before whatever comes next. Throws ERR_DATABASE_UNUSABLE to everyone in a group that cannot be committed.
  */
 export function createGroupCommit(
   database: DatabaseSync,

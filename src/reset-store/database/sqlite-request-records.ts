@@ -11,10 +11,11 @@ import type {
   RequestRecords,
 } from './repository.ts'
 import { type RequestRow, requestOf } from './request-row.ts'
+import { createDueRequests, type DueRequests } from './sqlite-due-requests.ts'
 
 /** Prepares the statements once and gives the methods over them. */
 export function createRequestRecords(database: DatabaseSync, onUndone: OnUndone): RequestRecords {
-  const due = createDue(database, onUndone)
+  const due = createDueRequests(database, onUndone)
   return {
     ...lifecycleMethods(database, due),
     ...searchMethods(database, due),
@@ -32,38 +33,9 @@ const one = (row: unknown): RequestRecord | undefined =>
   row === undefined ? undefined : requestOf(row as RequestRow)
 const all = (rows: unknown[]): RequestRecord[] => (rows as RequestRow[]).map(requestOf)
 
-/** Requests that end by time. */
-interface Due {
-  readonly find: (now: number) => RequestRecord[]
-  /** Notes that one more ends at this moment. */
-  readonly added: (at: number) => void
-}
-
-// Asked in every transaction, and next to never is anything overdue. A request that is there never becomes due earlier.
-function createDue(database: DatabaseSync, onUndone: OnUndone): Due {
-  const overdue = database.prepare('SELECT * FROM requests WHERE due_at <= ? ORDER BY due_at')
-  const first = database.prepare('SELECT min(due_at) AS at FROM requests WHERE due_at IS NOT NULL')
-  // Nothing is due before.
-  let earliest = Number.NEGATIVE_INFINITY
-  onUndone(() => {
-    earliest = Number.NEGATIVE_INFINITY
-  })
-  return {
-    find: (now) => {
-      if (now < earliest) return []
-      const found = all(overdue.all(now))
-      if (found.length === 0) earliest = Number(first.get()?.['at'] ?? Number.POSITIVE_INFINITY)
-      return found
-    },
-    added: (at) => {
-      earliest = Math.min(earliest, at)
-    },
-  }
-}
-
 function lifecycleMethods(
   database: DatabaseSync,
-  due: Due,
+  due: DueRequests,
 ): Pick<RequestRecords, 'addRequest' | 'lastSequence' | 'issueRequest' | 'closeRequest'> {
   const add = database.prepare(
     `INSERT INTO requests (id, directory, anchor, display_name, operation, options, actor, creator, created_at,
@@ -118,7 +90,7 @@ const MAY_HAVE_WRITTEN = `(r.received = 1 AND (r.outcome IS NULL OR r.outcome IN
 
 function searchMethods(
   database: DatabaseSync,
-  due: Due,
+  due: DueRequests,
 ): Pick<
   RequestRecords,
   | 'findRequest'
